@@ -1,0 +1,1 @@
+"""One cascade into a frozen configuration: defaults < file < environment < command line."""

@@ -1,0 +1,1 @@
+"""Pure prices and unit cost."""

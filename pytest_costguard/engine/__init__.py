@@ -1,0 +1,1 @@
+"""Units of worker sessions: coordinator, protocol and worker side; one side or two."""

@@ -1,0 +1,1 @@
+"""Scenarios and runners over ports: no pytest, no files, no environment."""

@@ -1,0 +1,190 @@
+"""What one side yields for one workload: units of blocks, latencies, memory, energy, quality."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pytest_costguard.records.base import Record, require_not_negative, require_positive
+
+ScenarioKind = Literal["single_stream", "multi_stream", "concurrent", "offline"]
+
+
+class WorkloadId(Record, frozen=True, kw_only=True):
+    """Who a workload is: the test's node id and, if there are several in a test, a name."""
+
+    nodeid: str
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.nodeid:
+            raise ValueError("nodeid must not be empty")
+
+    def __str__(self) -> str:
+        return f"{self.nodeid} [{self.name}]" if self.name else self.nodeid
+
+
+class Scenario(Record, frozen=True, kw_only=True):
+    """How requests arrive; `n` is the samples of a query or the number of callers."""
+
+    kind: ScenarioKind = "single_stream"
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ValueError(f"n must be at least 1, got {self.n}")
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kind}({self.n})" if self.kind in ("multi_stream", "concurrent") else self.kind
+        )
+
+
+class Block(Record, frozen=True, kw_only=True):
+    """One timed stretch: how long `requests` requests, holding `items` items, took together."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    requests: int
+    items: int
+
+    def __post_init__(self) -> None:
+        require_positive("wall_seconds", self.wall_seconds)
+        require_not_negative("cpu_seconds", self.cpu_seconds)
+        require_positive("requests", self.requests)
+        require_positive("items", self.items)
+
+    @property
+    def seconds_per_request(self) -> float:
+        """Wall seconds of one request."""
+        return self.wall_seconds / self.requests
+
+
+class Sensors(Record, frozen=True, kw_only=True):
+    """What disturbed a timed stretch; `None` where this machine does not tell."""
+
+    wall_seconds: float
+    cpu_seconds: float
+    run_queue_wait_seconds: float | None = None
+    involuntary_switches: int | None = None
+    steal_seconds: float | None = None
+    throttled_seconds: float | None = None
+    load_average: float | None = None
+
+
+class Memory(Record, frozen=True, kw_only=True):
+    """The peak resident memory of the serving phase, and whether this workload was alone."""
+
+    peak_bytes: int
+    method: str
+    device_peak_bytes: int | None = None
+    alone: bool = True
+
+    def __post_init__(self) -> None:
+        require_positive("peak_bytes", self.peak_bytes)
+
+
+class ColdStart(Record, frozen=True, kw_only=True):
+    """Seconds from nothing to a loaded model, and of the first call after it."""
+
+    load_seconds: float
+    first_call_seconds: float
+
+    def __post_init__(self) -> None:
+        require_not_negative("load_seconds", self.load_seconds)
+        require_not_negative("first_call_seconds", self.first_call_seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Load to first answer."""
+        return self.load_seconds + self.first_call_seconds
+
+
+class Energy(Record, frozen=True, kw_only=True):
+    """Joules spent while `items` items were served, and who measured them."""
+
+    joules: float
+    items: int
+    source: str
+
+    def __post_init__(self) -> None:
+        require_not_negative("joules", self.joules)
+        require_positive("items", self.items)
+
+
+class Warmup(Record, frozen=True, kw_only=True):
+    """How a workload was warmed up; `settled` is False where it was still drifting."""
+
+    requests: int
+    seconds: float
+    settled: bool
+
+
+class Unit(Record, frozen=True, kw_only=True):
+    """What one fresh process measured of one workload."""
+
+    index: int
+    blocks: tuple[Block, ...]
+    latency_seconds: tuple[float, ...]
+    """Per-request latencies, in order of completion; in `offline` one for each block."""
+    calibration_seconds: tuple[float, ...] = ()
+    """Runs of the calibration kernel, interleaved with the blocks."""
+    warmup: Warmup
+    sensors: Sensors
+    memory: Memory | None = None
+    cold_start: ColdStart | None = None
+    energy: Energy | None = None
+    quality: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.blocks:
+            raise ValueError("a unit needs at least one block")
+        for seconds in self.latency_seconds:
+            if not seconds > 0 or math.isinf(seconds):
+                raise ValueError(f"latency_seconds must be above zero and finite, got {seconds!r}")
+        for seconds in self.calibration_seconds:
+            require_positive("calibration_seconds", seconds)
+
+    @property
+    def requests(self) -> int:
+        """Measured requests."""
+        return sum(block.requests for block in self.blocks)
+
+    @property
+    def items(self) -> int:
+        """Measured items."""
+        return sum(block.items for block in self.blocks)
+
+
+class Declaration(Record, frozen=True, kw_only=True):
+    """What the test said about a workload, as far as a comparison depends on it."""
+
+    adapter: str
+    scenario: Scenario = Scenario()
+    threads: int = 1
+    input_count: int
+    input_digest: str
+    model_digest: str | None = None
+    details: dict[str, str] = {}
+    """What the adapter says of itself: device, providers, precision."""
+    labels: dict[str, str] = {}
+
+
+class Measurement(Record, frozen=True, kw_only=True):
+    """What one side yields for one workload."""
+
+    workload: WorkloadId
+    declaration: Declaration
+    units: tuple[Unit, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader must know: threads not as declared, modules not reset, and the like."""
+
+
+class Failure(Record, frozen=True, kw_only=True):
+    """A workload, or a whole test, that could not be measured, and why."""
+
+    workload: WorkloadId
+    reason: str
+    remedy: str
+    details: str = ""
+    """A traceback or the last output of the worker."""

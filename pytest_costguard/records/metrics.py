@@ -1,0 +1,61 @@
+"""The metrics: their names, units and which direction is better. The one list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+MetricUnit = Literal["s", "1/s", "B", "USD", "J", ""]
+Direction = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One figure that a workload yields, once for each unit."""
+
+    name: str
+    title: str
+    unit: MetricUnit
+    better: Direction
+    scales_with_machine: bool
+    """Whether a slower machine makes it worse, so that the calibration kernel can correct it."""
+
+
+def _metric(
+    name: str,
+    title: str,
+    unit: MetricUnit,
+    *,
+    better: Direction = "lower",
+    scales: bool = True,
+) -> tuple[str, Metric]:
+    return name, Metric(
+        name=name, title=title, unit=unit, better=better, scales_with_machine=scales
+    )
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    dict(
+        [
+            _metric("mean", "mean latency", "s"),
+            _metric("p50", "p50 latency", "s"),
+            _metric("p90", "p90 latency", "s"),
+            _metric("p95", "p95 latency", "s"),
+            _metric("p99", "p99 latency", "s"),
+            _metric("throughput", "throughput", "1/s", better="higher"),
+            _metric("cost_per_1k", "cost per 1k", "USD"),
+            _metric("peak_memory", "peak memory", "B", scales=False),
+            _metric("peak_device_memory", "peak device memory", "B", scales=False),
+            _metric("cold_start", "cold start", "s"),
+            _metric("first_call", "first call", "s"),
+            _metric("energy_per_1k", "energy per 1k", "J", scales=False),
+            _metric("quality", "quality", "", better="higher", scales=False),
+        ]
+    )
+)
+
+PERCENTILES: Mapping[str, float] = MappingProxyType(
+    {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+)

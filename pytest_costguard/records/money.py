@@ -1,0 +1,86 @@
+"""Prices, targets and currency: what an hour costs, who says so, and since when."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Literal
+
+from pytest_costguard.records.base import Record
+
+
+class Quote(Record, frozen=True, kw_only=True):
+    """The price of one machine for one hour, with where it comes from."""
+
+    usd_per_hour: Decimal
+    source: str
+    as_of: dt.date | None = None
+    provider: str = ""
+    instance: str = ""
+    region: str = ""
+    purchase_model: str = "on_demand"
+    vcpu: int | None = None
+    memory_gib: Decimal | None = None
+    accelerator: str = ""
+    accelerator_count: int = 0
+    discount: Decimal = Decimal(0)
+    """Already subtracted from `usd_per_hour`; 0.3 is 30 %."""
+
+    def __post_init__(self) -> None:
+        if not self.usd_per_hour.is_finite() or self.usd_per_hour <= 0:
+            raise ValueError(f"usd_per_hour must be above zero, got {self.usd_per_hour}")
+
+    @property
+    def key(self) -> str:
+        """`provider:instance:region`, or "" for a price that was given by hand."""
+        return f"{self.provider}:{self.instance}:{self.region}" if self.instance else ""
+
+
+class Currency(Record, frozen=True, kw_only=True):
+    """What one US dollar is worth, and since when."""
+
+    code: str = "USD"
+    per_usd: Decimal = Decimal(1)
+    as_of: dt.date | None = None
+
+    def __post_init__(self) -> None:
+        if not self.per_usd.is_finite() or self.per_usd <= 0:
+            raise ValueError(f"per_usd must be above zero, got {self.per_usd}")
+
+
+TargetOrigin = Literal["command line", "configuration", "detected", "price"]
+"""`price`: this very machine was priced directly."""
+
+
+class Target(Record, frozen=True, kw_only=True):
+    """The hardware that serves the workload: what it is, and what an hour of it costs."""
+
+    name: str
+    origin: TargetOrigin
+    quote: Quote
+    currency: Currency = Currency()
+    cpu_model: str | None = None
+    """A regular expression that the fingerprint's CPU model must match; None: not declared."""
+    cores: int | None = None
+    gpu: str | None = None
+    stands_for: bool = False
+    """The user has said that this runner stands for the target, so hardware is not compared."""
+    instance_share: Decimal | None = None
+    workers_per_instance: int | None = None
+
+
+Basis = Literal["closed-loop throughput", "offline throughput", "goodput under the SLO"]
+
+
+class Cost(Record, frozen=True, kw_only=True):
+    """Cost per 1k inferences with its interval, or the reason why there is none."""
+
+    state: Literal["priced", "not priced", "not measured on target"]
+    reason: str = ""
+    usd_per_1k: Decimal | None = None
+    lower: Decimal | None = None
+    upper: Decimal | None = None
+    basis: Basis = "closed-loop throughput"
+    share: Decimal = Decimal(1)
+    share_reason: str = ""
+    warning: str = ""

@@ -1,0 +1,119 @@
+"""What a run writes: measurements, and everything needed to decide about them again."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+
+from pytest_costguard.records.base import SCHEMA_VERSION, Record
+from pytest_costguard.records.environment import Fingerprint
+from pytest_costguard.records.measurement import Declaration, Failure, Measurement, WorkloadId
+from pytest_costguard.records.money import Target
+from pytest_costguard.records.verdict import FailOn, Gates, WorkloadVerdict
+
+
+class Commit(Record, frozen=True, kw_only=True):
+    """The revision that was measured; `dirty` when the work tree had changes."""
+
+    sha: str
+    dirty: bool = False
+    branch: str = ""
+
+
+class Run(Record, frozen=True, kw_only=True, tag="run", tag_field="kind"):
+    """One `pytest --costguard`: what was measured, where, of what, under which configuration."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    created: dt.datetime
+    tool_version: str
+    fingerprint: Fingerprint
+    commit: Commit | None = None
+    lock_digest: str | None = None
+    config_digest: str = ""
+    price_digest: str = ""
+    complete: bool = True
+    """False when the run was interrupted; what is here is valid all the same."""
+    measurements: tuple[Measurement, ...] = ()
+    failures: tuple[Failure, ...] = ()
+
+
+class BaselineWorkload(Record, frozen=True, kw_only=True):
+    """One workload of one baseline run, reduced to a value a unit and metric."""
+
+    workload: WorkloadId
+    declaration: Declaration
+    metrics: dict[str, tuple[float, ...]]
+    """Metric name to one value a unit. `cost_per_1k` is never stored: prices change."""
+    calibration: tuple[float, ...] = ()
+    """Median seconds of the calibration kernel, one a unit."""
+
+
+class BaselineRun(Record, frozen=True, kw_only=True, tag="baseline", tag_field="kind"):
+    """One run in a baseline series, with what is needed to run it again."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    created: dt.datetime
+    tool_version: str
+    fingerprint: Fingerprint
+    commit: Commit | None = None
+    lock_digest: str | None = None
+    config_digest: str = ""
+    workloads: tuple[BaselineWorkload, ...] = ()
+    source: str = "costguard"
+    """Who measured it: `costguard` or `pytest-benchmark`."""
+
+
+class Baseline(Record, frozen=True, kw_only=True):
+    """The series that a run is compared with: the runs of one name on one fingerprint."""
+
+    name: str
+    location: str
+    runs: tuple[BaselineRun, ...] = ()
+    other_series: tuple[str, ...] = ()
+    """Descriptions of series of the same name on other hardware."""
+
+
+class Outcome(Record, frozen=True, kw_only=True):
+    """How the run ends: counts of each verdict and whether the gate fails."""
+
+    failed: bool
+    sentence: str
+    """One sentence for a person: what, how much, and how sure."""
+    counts: dict[str, int] = {}
+
+
+class Report(Record, frozen=True, kw_only=True, tag="report", tag_field="kind"):
+    """Everything a report shows, and everything its verdicts can be recomputed from."""
+
+    schema_version: int = SCHEMA_VERSION
+    run: Run
+    baseline: Baseline | None = None
+    baseline_requested: str = "auto"
+    baseline_problem: str = ""
+    """Why there is no baseline though one was asked for, or "" """
+    target: Target | None = None
+    target_problem: str = ""
+    fail_on: tuple[FailOn, ...] = (FailOn.REGRESSION, FailOn.BUDGET)
+    runner_spread: float | None = None
+    gates: dict[str, Gates] = {}
+    """By `str(workload)`."""
+    verdicts: tuple[WorkloadVerdict, ...] = ()
+    missing: tuple[WorkloadId, ...] = ()
+    """In the baseline, selected nowhere in this run though the whole suite was asked for."""
+    outcome: Outcome
+
+
+AnyRecord = Run | BaselineRun | Report
+
+
+def to_json(record: AnyRecord) -> bytes:
+    """Return the record as indented JSON; `Decimal` and dates become strings."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1)
+
+
+def json_schema() -> dict[str, object]:
+    """Return the JSON Schema of every file that is written to disk."""
+    return msgspec.json.schema(AnyRecord)

@@ -1,0 +1,144 @@
+"""Verdicts and the budgets and rules that they answer."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pytest_costguard.records.base import Record, require_not_negative
+from pytest_costguard.records.measurement import WorkloadId
+from pytest_costguard.records.metrics import METRICS
+from pytest_costguard.records.money import Cost
+
+
+class Verdict(StrEnum):
+    """What a comparison of head with a reference says."""
+
+    REGRESSED = "regressed"
+    IMPROVED = "improved"
+    UNCHANGED = "unchanged"
+    INCONCLUSIVE = "inconclusive"
+    NOT_COMPARABLE = "not comparable"
+    NEW = "new"
+    MISSING = "missing"
+
+
+class BudgetVerdict(StrEnum):
+    """What a budget says."""
+
+    WITHIN = "within"
+    OVER = "over"
+    INCONCLUSIVE = "inconclusive"
+    NOT_PRICED = "not priced"
+    NOT_MEASURED = "not measured"
+
+
+class FailOn(StrEnum):
+    """What can fail a run."""
+
+    REGRESSION = "regression"
+    BUDGET = "budget"
+    INCONCLUSIVE = "inconclusive"
+    MISSING = "missing"
+    CHANGED = "changed"
+    NOT_COMPARABLE = "not-comparable"
+    NOT_PRICED = "not-priced"
+
+
+class Interval(Record, frozen=True, kw_only=True):
+    """An estimate between two bounds; `confidence` is that of the whole interval."""
+
+    estimate: float
+    lower: float
+    upper: float
+    confidence: float
+    n: int
+
+
+class Budget(Record, frozen=True, kw_only=True):
+    """A limit on a metric: in its own unit, or relative to the baseline's value."""
+
+    metric: str
+    limit: float
+    bound: Literal["at most", "at least"] = "at most"
+    relative: bool = False
+    """`limit` is a share of the baseline's value: 0.99 for "at least 99 % of the baseline's"."""
+    kind: Literal["budget", "slo"] = "budget"
+    origin: str
+    """Where the limit is set, in words: `marker of tests/test_a.py::test_b`, `pyproject.toml …`."""
+    text: str
+    """The limit as the user wrote it."""
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(f"unknown metric {self.metric!r}")
+        require_not_negative("limit", self.limit)
+
+
+class Regression(Record, frozen=True, kw_only=True):
+    """How much a metric may get worse (`allow`), and what must not be missed (`catch`)."""
+
+    metric: str
+    allow: float
+    catch: float
+    origin: str
+
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(f"unknown metric {self.metric!r}")
+        require_not_negative("allow", self.allow)
+        if not self.catch > self.allow:
+            raise ValueError(f"catch ({self.catch}) must be above allow ({self.allow})")
+
+
+class Gates(Record, frozen=True, kw_only=True):
+    """All that one workload is held to."""
+
+    budgets: tuple[Budget, ...] = ()
+    regressions: tuple[Regression, ...] = ()
+
+
+class Comparison(Record, frozen=True, kw_only=True):
+    """Head against a reference, for one metric. Ratios above 1 are worse for `lower` metrics."""
+
+    metric: str
+    verdict: Verdict
+    head: float | None = None
+    base: float | None = None
+    ratio: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    smallest_visible: float | None = None
+    """The smallest relative change that this comparison could have called regressed."""
+    regression: Regression | None = None
+    reason: str
+    runs: int = 0
+    """How many baseline runs it rests on."""
+
+
+class BudgetResult(Record, frozen=True, kw_only=True):
+    """One budget and its verdict. Values are in the metric's unit."""
+
+    budget: Budget
+    verdict: BudgetVerdict
+    interval: Interval | None = None
+    limit: float | None = None
+    """The limit in the metric's unit; None where it is relative and there is no baseline."""
+    reason: str
+
+
+class WorkloadVerdict(Record, frozen=True, kw_only=True):
+    """All that was decided about one workload."""
+
+    workload: WorkloadId
+    comparisons: tuple[Comparison, ...] = ()
+    budgets: tuple[BudgetResult, ...] = ()
+    figures: dict[str, Interval] = {}
+    """Every measured metric with its interval over units; absent: not measured."""
+    unsupported: dict[str, str] = {}
+    """Metrics that the samples do not support, with the reason."""
+    cost: Cost | None = None
+    inputs_changed: bool = False
+    failing: tuple[str, ...] = ()
+    """One readable message for each thing that fails the run under `fail_on`."""
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Records to view to text: terminal, Markdown, JUnit."""

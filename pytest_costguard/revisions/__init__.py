@@ -1,0 +1,1 @@
+"""Snapshots of two revisions; filled by side-by-side comparison."""

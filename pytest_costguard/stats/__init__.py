@@ -1,0 +1,1 @@
+"""Pure estimates and decisions."""

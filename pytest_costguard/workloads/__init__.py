@@ -1,0 +1,1 @@
+"""Adapters that make callables, torch modules and onnxruntime models measurable."""
