@@ -1,0 +1,77 @@
+"""What measuring needs from outside: a clock, and something that serves requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The two clocks, both in whole nanoseconds from an arbitrary zero."""
+
+    wall_ns: Callable[[], int]
+    """Monotonic wall time, as a caller feels it."""
+    cpu_ns: Callable[[], int]
+    """CPU time of this process, all of its threads together."""
+
+    @classmethod
+    def system(cls) -> Clock:
+        """The clocks of this machine."""
+        return cls(wall_ns=time.perf_counter_ns, cpu_ns=time.process_time_ns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a workload says of itself; it goes into the declaration and is compared there."""
+
+    details: dict[str, str] = field(default_factory=dict)
+    """What a comparison depends on: device, providers, precision."""
+    model_digest: str | None = None
+    """Digest of the model's weights and graph; None where there is no model to digest."""
+
+
+@runtime_checkable
+class Workload(Protocol):
+    """Something that serves requests. Implementations do not inherit from it.
+
+    Every implementation passes the contract suite in `tests/contracts/workload.py`.
+    """
+
+    @property
+    def kind(self) -> str:
+        """The adapter's name: `callable`, `torch`, `onnxruntime`."""
+
+    @property
+    def is_async(self) -> bool:
+        """Whether `function()` answers with an awaitable."""
+
+    def load(self) -> None:
+        """Get from the declaration to ready to serve. A second call does nothing."""
+
+    def function(self) -> Callable[[Any], Any]:
+        """Return what serves one request: called bare, thousands of times, in the timed loop.
+
+        Call `load` first.
+        """
+
+    def synchronise(self) -> Callable[[], None] | None:
+        """Return what waits until the device has finished; None where calls are synchronous."""
+
+    def serving(self) -> AbstractContextManager[object]:
+        """Return a fresh context, entered once round each stretch in each calling thread.
+
+        For inference mode, autocast and the like, which cost time and are set per thread.
+        """
+
+    def describe(self) -> Description:
+        """Say what the workload is. Call `load` first."""
+
+    def device_peak_bytes(self) -> int | None:
+        """Return the device's peak memory in bytes since `reset_device_peak`; None on a CPU."""
+
+    def reset_device_peak(self) -> None:
+        """Start anew to look for the device's peak memory. On a CPU this does nothing."""
