@@ -31,6 +31,10 @@ _NAMES: Mapping[type, str] = MappingProxyType(
 _REWRITE = "restore the file from where it came from, or measure again and write a new one"
 
 
+class NewerVersion(RecordError):
+    """The record may be sound, but a newer pytest-costguard wrote it."""
+
+
 class _Header(msgspec.Struct):
     """What says how the rest is to be read. Raw, so that any JSON at all can stand there."""
 
@@ -46,12 +50,12 @@ def read_record(path: Path, kind: type[T]) -> T:
         RecordError: It is not a sound record of this kind and of a version known here; the message
             names the file and the place in it.
     """
-    return decode_record(_contents(path), kind, origin=str(path))
+    return decode_record(file_contents(path), kind, origin=str(path))
 
 
 def read_any(path: Path) -> AnyRecord:
     """Return the record in the file at `path`, whichever kind it is; raises as `read_record`."""
-    return decode_any(_contents(path), origin=str(path))
+    return decode_any(file_contents(path), origin=str(path))
 
 
 def decode_record(data: bytes, kind: type[T], *, origin: str) -> T:
@@ -126,7 +130,7 @@ def _version(raw: msgspec.Raw, *, origin: str) -> int:
             remedy=_REWRITE,
         )
     if version > SCHEMA_VERSION:
-        raise RecordError(
+        raise NewerVersion(
             f"{origin}: written by a newer pytest-costguard: schema version {_shown(version)}, "
             f"this one reads up to {SCHEMA_VERSION}",
             remedy="upgrade: `pip install --upgrade pytest-costguard`",
@@ -140,7 +144,13 @@ def _shown(value: object) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _contents(path: Path) -> bytes:
+def file_contents(path: Path) -> bytes:
+    """Return the bytes of a file, as far as a record can reach.
+
+    Raises:
+        StoreError: The file is missing or cannot be read.
+        RecordError: It is larger than `SIZE_LIMIT_BYTES`.
+    """
     try:
         with path.open("rb") as file:
             chunks, size = [], 0

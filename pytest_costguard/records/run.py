@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 
 import msgspec
 
-from pytest_costguard.records.base import SCHEMA_VERSION, Record
+from pytest_costguard.records.base import SCHEMA_VERSION, Record, require_positive
 from pytest_costguard.records.environment import Fingerprint
 from pytest_costguard.records.measurement import Declaration, Failure, Measurement, WorkloadId
 from pytest_costguard.records.money import Target
@@ -48,6 +49,16 @@ class BaselineWorkload(Record, frozen=True, kw_only=True):
     """Metric name to one value a unit. `cost_per_1k` is never stored: prices change."""
     calibration: tuple[float, ...] = ()
     """Median seconds of the calibration kernel, one a unit."""
+
+    def __post_init__(self) -> None:
+        for name, values in self.metrics.items():
+            # Sum and minimum: a series holds a million values, too many to look at each.
+            if values and not math.isfinite(sum(values)):
+                raise ValueError(f"{name} must be finite, got {values!r}")
+            if values and min(values) < 0 and name != "quality":
+                raise ValueError(f"{name} must not be negative, got {min(values)!r}")
+        for seconds in self.calibration:
+            require_positive("calibration", seconds)
 
 
 class BaselineRun(Record, frozen=True, kw_only=True, tag="baseline", tag_field="kind"):

@@ -1,0 +1,181 @@
+"""The store in a folder: one file a run, never edited, so that nobody has to wait for a lock."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from pytest_costguard.baselines.files import TEMPORARY_SUFFIX, write_atomically, write_error
+from pytest_costguard.baselines.reading import NewerVersion, read_record
+from pytest_costguard.baselines.series import moment, ordered, replacement
+from pytest_costguard.baselines.store import checked_name, is_name
+from pytest_costguard.errors import ConfigError, RecordError, StoreError
+from pytest_costguard.records import BaselineRun
+
+FOLDER_NAME = ".costguard"
+
+_GITIGNORE = b"# Written by pytest-costguard. Baselines may be committed, these need not be.\n"
+_GITIGNORE += b"cache/\nreports/\n*.tmp\n"
+_RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,150}", re.ASCII)
+_ABANDONED_SECONDS = 3600.0
+"""A temporary file that is this much older than a new one belongs to a writer that was killed."""
+
+
+class FolderStore:
+    """Baselines as `<root>/baselines/<name>/<created>-<run id>.json`; implements `Store`.
+
+    `root` is usually a project's `.costguard` folder; it is made when the first run is added.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> tuple[str, ...]:
+        """See `Store.names`."""
+        folders = [path for path in _entries(self.root / "baselines") if path.is_dir()]
+        return tuple(sorted(path.name for path in folders if is_name(path.name) and _runs_in(path)))
+
+    def series(self, name: str) -> tuple[BaselineRun, ...]:
+        """See `Store.series`."""
+        runs = []
+        for path in _runs_in(self.folder(name)):
+            try:
+                runs.append(self._read(path, name=name))
+            except StoreError:
+                # Gone since the folder was listed: another process has just removed the run.
+                if path.exists():
+                    raise
+        return ordered(runs)
+
+    def add(self, name: str, run: BaselineRun) -> str:
+        """See `Store.add`; returns the path of the file."""
+        folder = self.folder(name)
+        path = folder / file_name(run)
+        self._write_gitignore()
+        write_atomically(path, msgspec.json.encode(run) + b"\n")
+        _sweep(folder, newest=path)
+        return str(path)
+
+    def promote(self, source: str, target: str) -> tuple[str, ...]:
+        """See `Store.promote`."""
+        if checked_name(source) == checked_name(target):
+            raise ConfigError(f"{source!r} is both source and target", remedy="name two baselines")
+        new = self.series(source)
+        if not new:
+            raise StoreError(
+                f"{self.folder(source)}: there is no baseline {source!r} to promote",
+                remedy=f"measure it: `pytest --costguard --costguard-save={source}`",
+            )
+        change = replacement(self.series(target), new)
+        # The new runs first: a kill in between must not leave the target with less than it had.
+        for run in (*new, *change.trimmed):
+            self.add(target, run)
+        self.remove(target, [run.run_id for run in change.dropped])
+        return tuple(run.run_id for run in new)
+
+    def remove(self, name: str, run_ids: Iterable[str]) -> tuple[str, ...]:
+        """See `Store.remove`. Other runs in the series are not read, so they may be corrupt."""
+        wanted = frozenset(run_ids)
+        found = []
+        for path in _runs_in(self.folder(name)):
+            run_id = path.stem.partition("-")[2]
+            if run_id in wanted:
+                _unlink(path)
+                found.append(run_id)
+        return tuple(found)
+
+    def folder(self, name: str) -> Path:
+        """Return the folder of a name, whether it is there or not."""
+        return self.root / "baselines" / checked_name(name)
+
+    def corrupt(self, name: str) -> tuple[Path, ...]:
+        """Return the files of a name that are not sound runs; those of newer versions may be."""
+        found = []
+        for path in _runs_in(self.folder(name)):
+            try:
+                self._read(path, name=name)
+            except NewerVersion:
+                continue
+            except RecordError:
+                found.append(path)
+        return tuple(found)
+
+    def discard_corrupt(self, name: str) -> tuple[Path, ...]:
+        """Delete the files of a name that are not sound runs, and return their paths."""
+        found = self.corrupt(name)
+        for path in found:
+            _unlink(path)
+        return found
+
+    def _read(self, path: Path, *, name: str) -> BaselineRun:
+        remedy = f"restore it, or remove it with `costguard baseline prune {name} --corrupt`"
+        try:
+            run = read_record(path, BaselineRun)
+        except NewerVersion:
+            raise
+        except RecordError as error:
+            raise RecordError(error.message, remedy=remedy) from error
+        if path.name != file_name(run):
+            # Copies of one run would pass for several, and make the spread look smaller than it is.
+            raise RecordError(
+                f"{path}: renamed or copied: its run belongs into {file_name(run)}", remedy=remedy
+            )
+        return run
+
+    def _write_gitignore(self) -> None:
+        path = self.root / ".gitignore"
+        if not path.exists():
+            write_atomically(path, _GITIGNORE)
+
+
+def file_name(run: BaselineRun) -> str:
+    """Return the name of a run's file, which sorts by time and says the run's id.
+
+    Raises:
+        StoreError: The id of the run cannot be part of a file's name.
+    """
+    if not _RUN_ID.fullmatch(run.run_id):
+        raise StoreError(
+            f"the run id {run.run_id!r} cannot be part of a file's name",
+            remedy="use up to 150 letters, digits, '.', '_' and '-'",
+        )
+    moment_utc = moment(run.created).replace(tzinfo=None).isoformat(timespec="microseconds")
+    # Without the characters that some file systems refuse, and without another `-`.
+    return f"{moment_utc.replace('-', '').replace(':', '')}Z-{run.run_id}.json"
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    return sorted(path for path in _entries(folder) if path.suffix == ".json")
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(
+            f"{folder}: could not be read: {error.strerror or error}",
+            remedy="check that it is a folder and that you may read it",
+        ) from error
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def _sweep(folder: Path, *, newest: Path) -> None:
+    """Remove what killed writers left; times come from the file system, so no clock is needed."""
+    # Others sweep too, and a leftover does no harm: whatever goes wrong here can wait.
+    with contextlib.suppress(OSError):
+        limit = newest.stat().st_mtime - _ABANDONED_SECONDS
+        for path in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+            if path.stat().st_mtime < limit:
+                path.unlink(missing_ok=True)
