@@ -1,0 +1,234 @@
+"""One loaded workload with its inputs, ready to be driven command by command."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from pytest_costguard.errors import WorkloadError
+from pytest_costguard.measure.coroutines import single_stream_async
+from pytest_costguard.measure.ports import Clock, Workload
+from pytest_costguard.measure.scenarios import SCENARIOS, callers, inputs_per_request
+from pytest_costguard.measure.shapes import one_of_each_shape
+from pytest_costguard.measure.streams import single_stream
+from pytest_costguard.measure.stretch import Server, Slice, Timed
+from pytest_costguard.measure.warmup import Round, Warmed, warming
+from pytest_costguard.records import Block, Scenario, Warmup
+
+
+class Served:
+    """A workload that serves its inputs in its scenario, as often as asked, and tells the time.
+
+    The methods that end in `_async` do the same for coroutine functions on the caller's running
+    loop (asyncio or trio). What a request raises propagates unchanged; the garbage collector is
+    restored and every thread has ended by then.
+    """
+
+    def __init__(
+        self,
+        *,
+        workload: Workload,
+        inputs: Sequence[Any],
+        items: Sequence[int],
+        scenario: Scenario,
+        clock: Clock,
+    ) -> None:
+        """Take a workload that has been loaded.
+
+        Args:
+            workload: What serves.
+            inputs: The representative requests.
+            items: How many inferences each input holds, in the same order.
+            scenario: How requests arrive.
+            clock: The two clocks.
+
+        Raises:
+            WorkloadError: there is no input, or not one number of items for each.
+        """
+        if not inputs:
+            raise WorkloadError(
+                "there is no input to measure with",
+                remedy="give `inputs` at least one representative request",
+            )
+        if len(items) != len(inputs) or min(items) < 1:
+            raise WorkloadError(
+                f"{len(inputs)} inputs need as many numbers of items, each at least 1, "
+                f"got {len(items)}",
+                remedy="let `batch_size` say for every input how many items it holds",
+            )
+        self.workload = workload
+        self._inputs = inputs
+        self._items = items
+        self._scenario = scenario
+        self._runner = SCENARIOS[scenario.kind]
+        self._server = Server(
+            serve=workload.function(),
+            synchronise=workload.synchronise(),
+            serving=workload.serving,
+            clock=clock,
+        )
+        self._warmed: Warmed | None = None
+
+    def first_call(self) -> float:
+        """Return the wall seconds of one request, the first input's; call it before all else."""
+        self._require(is_async=False)
+        return _seconds(single_stream(self._server, self._first(), 1).wall_ns)
+
+    async def first_call_async(self) -> float:
+        """Like `first_call`, for a coroutine function."""
+        self._require(is_async=True)
+        return _seconds((await single_stream_async(self._server, self._first(), 1)).wall_ns)
+
+    def warm_up(self, *, max_seconds: float) -> Warmup:
+        """Serve until times have settled, or `max_seconds` have gone; see `warmup.warming`."""
+        self._require(is_async=False)
+        steps, timed = self._warming(max_seconds), None
+        while True:
+            try:
+                step = steps.send(timed) if timed else next(steps)
+            except StopIteration as end:
+                return self._keep(end.value)
+            run = single_stream if step.singly else self._runner.run
+            timed = run(self._server, self._round(step), self._scenario.n)
+
+    async def warm_up_async(self, *, max_seconds: float) -> Warmup:
+        """Like `warm_up`, for a coroutine function."""
+        self._require(is_async=True)
+        steps, timed = self._warming(max_seconds), None
+        while True:
+            try:
+                step = steps.send(timed) if timed else next(steps)
+            except StopIteration as end:
+                return self._keep(end.value)
+            run = single_stream_async if step.singly else self._runner.run_async
+            timed = await run(self._server, self._round(step), self._scenario.n)
+
+    def seconds_per_request(self) -> float:
+        """Return the estimate from the warm-up, in the scenario's own requests.
+
+        With concurrent callers it is the stretch's wall time over its requests, so that it sizes
+        blocks; a request's latency is longer.
+
+        Raises:
+            WorkloadError: there was no warm-up.
+        """
+        if self._warmed is None:
+            raise WorkloadError(
+                "the workload has not been warmed up", remedy="call warm_up before sizing blocks"
+            )
+        return self._warmed.seconds_per_request
+
+    def block(self, *, first: int, requests: int, discard: int) -> tuple[Block, tuple[float, ...]]:
+        """Serve `requests` requests from input index `first` on, wrapping, and time them.
+
+        Untimed and first go `discard` requests (of each caller, where there are several): the
+        ones before `first`, as if the stream had been running. Latencies are in seconds, in
+        order of completion; `offline` has one, the mean of the block.
+
+        Raises:
+            WorkloadError: the clock went backwards, or the workload is a coroutine function.
+        """
+        self._require(is_async=False)
+        self._require_requests(requests)
+        stretch = self._slice(first=first, requests=requests, discard=discard)
+        timed = self._runner.run(self._server, stretch, self._scenario.n)
+        return self._measured(timed, first)
+
+    async def block_async(
+        self, *, first: int, requests: int, discard: int
+    ) -> tuple[Block, tuple[float, ...]]:
+        """Like `block`, for a coroutine function."""
+        self._require(is_async=True)
+        self._require_requests(requests)
+        stretch = self._slice(first=first, requests=requests, discard=discard)
+        timed = await self._runner.run_async(self._server, stretch, self._scenario.n)
+        return self._measured(timed, first)
+
+    def outputs(self) -> list[Any]:
+        """Return what the workload answers to each input, in order, untimed."""
+        self._require(is_async=False)
+        with self._server.serving():
+            answers = [self._server.serve(value) for value in self._inputs]
+            self._wait()
+        return answers
+
+    async def outputs_async(self) -> list[Any]:
+        """Like `outputs`, for a coroutine function."""
+        self._require(is_async=True)
+        with self._server.serving():
+            answers = [await self._server.serve(value) for value in self._inputs]
+            self._wait()
+        return answers
+
+    def _first(self) -> Slice:
+        return Slice(timed=[self._inputs[0]])
+
+    def _warming(self, max_seconds: float) -> Generator[Round, Timed, Warmed]:
+        gc.collect()
+        return warming(
+            shapes=one_of_each_shape(self._inputs),
+            callers=callers(self._scenario),
+            max_seconds=max_seconds,
+        )
+
+    def _keep(self, warmed: Warmed) -> Warmup:
+        self._warmed = warmed
+        return warmed.warmup
+
+    def _round(self, step: Round) -> Slice:
+        """Return a warm-up round: single inputs, or a block spread evenly over the whole set."""
+        if step.singly:
+            return Slice(timed=[self._inputs[index] for index in step.singly])
+        count, wanted = len(self._inputs), step.requests * inputs_per_request(self._scenario)
+        stride = max(1, count // wanted)
+        return Slice(timed=[self._inputs[(stride * k) % count] for k in range(wanted)])
+
+    def _slice(self, *, first: int, requests: int, discard: int) -> Slice:
+        taken, count = inputs_per_request(self._scenario), len(self._inputs)
+        before = discard * taken * callers(self._scenario)
+        return Slice(
+            timed=[self._inputs[k % count] for k in range(first, first + requests * taken)],
+            discard=[self._inputs[k % count] for k in range(first - before, first)],
+        )
+
+    def _measured(self, timed: Timed, first: int) -> tuple[Block, tuple[float, ...]]:
+        served = timed.requests * inputs_per_request(self._scenario)
+        passes, rest = divmod(served, len(self._items))
+        items = passes * sum(self._items) if passes else 0
+        items += sum(self._items[k % len(self._items)] for k in range(first, first + rest))
+        block = Block(
+            wall_seconds=_seconds(timed.wall_ns),
+            cpu_seconds=_seconds(timed.cpu_ns),
+            requests=timed.requests,
+            items=items,
+        )
+        return block, tuple(_seconds(latency) for latency in timed.latency_ns)
+
+    def _wait(self) -> None:
+        if self._server.synchronise is not None:
+            self._server.synchronise()
+
+    def _require(self, *, is_async: bool) -> None:
+        if self.workload.is_async and not is_async:
+            raise WorkloadError(
+                "the workload is a coroutine function, but was measured as a plain one",
+                remedy="use `await costguard.measure_async(...)` in an async test",
+            )
+        if is_async and not self.workload.is_async:
+            raise WorkloadError(
+                "the workload is a plain function, but was measured as a coroutine function",
+                remedy="use `costguard.measure(...)`",
+            )
+
+    @staticmethod
+    def _require_requests(requests: int) -> None:
+        if requests < 1:
+            raise WorkloadError(
+                f"a block needs at least one request, got {requests}",
+                remedy="plan blocks with measure.blocks.plan_unit",
+            )
+
+
+def _seconds(nanoseconds: int) -> float:
+    return nanoseconds / 1e9
