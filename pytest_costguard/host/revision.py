@@ -1,0 +1,75 @@
+"""The commit that is measured, and a digest of the files that lock its dependencies."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from pytest_costguard.records import Commit
+
+LOCK_FILES = (
+    "uv.lock",
+    "poetry.lock",
+    "pdm.lock",
+    "Pipfile.lock",
+    "pylock*.toml",
+    "requirements*.txt",
+    "requirements/*.txt",
+)
+"""Names and patterns, relative to the project's folder."""
+
+# Asking must neither run the repository's programs nor write to it: `status` and `diff` would
+# otherwise start a file-system monitor, or refresh the index and run a hook after that.
+_SAFE = [f"core.hooksPath={os.devnull}", "core.fsmonitor=false"]
+
+
+def commit_of(root: Path) -> Commit | None:
+    """Return the commit that is checked out at or above `root`, or None where there is none.
+
+    `dirty` tells of changes to tracked files, staged or not; a file that is not tracked does not
+    count, since CI jobs leave many. `branch` is "" on a detached head. None also where git is not
+    installed, refuses (a folder of another user's), or there is no commit yet.
+    """
+    try:
+        import git
+    except ImportError:  # GitPython's answer to a missing git program
+        return None
+    try:
+        with git.Repo(root, search_parent_directories=True, expand_vars=False) as repo:
+            if repo.bare:
+                return None
+            # GitPython hands these on as `git --no-optional-locks -c … COMMAND`.
+            ask = repo.git(no_optional_locks=True, c=_SAFE)
+            sha = ask.rev_parse("HEAD", verify=True)
+            changes = repo.git(no_optional_locks=True, c=_SAFE).status(
+                porcelain=True, untracked_files="no", ignore_submodules="dirty"
+            )
+            branch = repo.git(no_optional_locks=True, c=_SAFE).branch(show_current=True)
+    except (git.GitError, OSError, ValueError):
+        return None
+    return Commit(sha=str(sha).strip(), dirty=bool(changes.strip()), branch=str(branch).strip())
+
+
+def lock_digest(root: Path) -> str | None:
+    """Return a digest over names and contents of the lock files, or None where there are none.
+
+    Line ends are made equal, so that a checkout on Windows has the digest of one on Linux.
+
+    Returns:
+        `sha256:` and 64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    found = sorted({path for pattern in LOCK_FILES for path in root.glob(pattern)})
+    read = 0
+    for path in found:
+        try:
+            content = path.read_bytes().replace(b"\r\n", b"\n")
+        except OSError:
+            continue  # a folder of that name, or a file that may not be read
+        name = path.relative_to(root).as_posix().encode("utf-8", errors="surrogateescape")
+        # Each length before its bytes: moving text from one file to the next is a change.
+        for part in (name, content):
+            digest.update(len(part).to_bytes(8, "big") + part)
+        read += 1
+    return f"sha256:{digest.hexdigest()}" if read else None

@@ -1,0 +1,172 @@
+"""How many threads a workload was given, and how many really worked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_costguard.errors import ConfigError
+from pytest_costguard.host.proc import (
+    parse_core_list,
+    parse_fields,
+    parse_stat_cpu_seconds,
+    read_text,
+    schedule_times,
+    thread_ids,
+)
+from pytest_costguard.host.process import OwnProcess, Process
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+"""Variables that take a number of threads, read by runtimes when they are loaded."""
+
+TOKENIZERS = "TOKENIZERS_PARALLELISM"
+"""Takes true or false; the number comes from `RAYON_NUM_THREADS`."""
+
+_CLOCK_SLACK_SECONDS = 0.02
+"""A running thread's own counter is behind by up to a few ticks, the process's clock is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadTime:
+    """One thread: its CPU seconds, and the cores it may run on, or None where not told."""
+
+    tid: int
+    name: str
+    cpu_seconds: float
+    cores: frozenset[int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadTimes:
+    """What each living thread has used, and the process as a whole, the ended ones included."""
+
+    threads: tuple[ThreadTime, ...]
+    process_cpu_seconds: float
+
+    @property
+    def unaccounted_seconds(self) -> float:
+        """CPU seconds of threads that have ended, as when a pool is made for each request."""
+        listed = sum(thread.cpu_seconds for thread in self.threads)
+        return max(0.0, self.process_cpu_seconds - listed)
+
+
+class ThreadUse:
+    """Reads what each thread of this process uses between two moments.
+
+    Args:
+        root: where `proc` is.
+        process: who is asked for the CPU time of the process.
+    """
+
+    def __init__(self, root: Path = Path("/"), *, process: Process | None = None) -> None:
+        self._root = root
+        self._process = process or OwnProcess()
+
+    def start(self) -> ThreadTimes | None:
+        """Return the times since each thread was started, or None where threads are not listed."""
+        tids = thread_ids(self._root)
+        if not tids:
+            return None
+        precise = schedule_times(self._root)
+        threads: list[ThreadTime] = []
+        for tid in tids:
+            folder = self._root / f"proc/self/task/{tid}"
+            if precise is None:
+                seconds = parse_stat_cpu_seconds(read_text(folder / "stat"))
+            else:
+                seconds = precise[tid].run_ns / 1e9 if tid in precise else None
+            if seconds is not None:
+                threads.append(_thread(folder, tid=tid, cpu_seconds=seconds))
+        if not threads:
+            return None
+        return ThreadTimes(threads=tuple(threads), process_cpu_seconds=self._process.cpu_seconds())
+
+    def since(self, start: ThreadTimes | None) -> ThreadTimes | None:
+        """Return what was used since `start`, thread by thread, or None where it is not told."""
+        now = self.start()
+        return None if start is None or now is None else used_between(start, now)
+
+
+def thread_environment(threads: int) -> dict[str, str]:
+    """Return the variables that hold runtimes to a number of threads.
+
+    They must be set before a runtime is imported. onnxruntime heeds none of them: its sessions
+    are told through their options.
+
+    Raises:
+        ConfigError: for fewer than one thread.
+    """
+    if threads < 1:
+        raise ConfigError(
+            f"threads must be at least 1, got {threads}", remedy="declare threads=1 or more"
+        )
+    variables = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    variables[TOKENIZERS] = "false" if threads == 1 else "true"
+    return variables
+
+
+def used_between(before: ThreadTimes, after: ThreadTimes) -> ThreadTimes:
+    """Subtract; a thread that is new, or took over the id of an ended one, counts whole."""
+    earlier: Mapping[int, float] = {thread.tid: thread.cpu_seconds for thread in before.threads}
+    threads = tuple(
+        ThreadTime(
+            tid=thread.tid,
+            name=thread.name,
+            cpu_seconds=_growth(earlier.get(thread.tid, 0.0), thread.cpu_seconds),
+            cores=thread.cores,
+        )
+        for thread in after.threads
+    )
+    return ThreadTimes(
+        threads=threads,
+        process_cpu_seconds=max(0.0, after.process_cpu_seconds - before.process_cpu_seconds),
+    )
+
+
+def busy_threads(use: ThreadTimes, wall_seconds: float, share: float = 0.1) -> int:
+    """Return how many threads worked for more than a share of the wall time.
+
+    Threads that ended meanwhile cannot be told apart: together they count as the fewest that can
+    have used so much CPU. Over less than about 0.2 s the counters are too coarse to say.
+    """
+    busy = sum(thread.cpu_seconds > share * wall_seconds for thread in use.threads)
+    ended = use.unaccounted_seconds
+    if wall_seconds > 0 and ended > max(share * wall_seconds, _CLOCK_SLACK_SECONDS):
+        busy += max(1, math.ceil(ended / wall_seconds - share))
+    return busy
+
+
+def check(declared: int, busy: int) -> str:
+    """Return "" if no more threads worked than declared, else a sentence with the remedy."""
+    if busy <= declared:
+        return ""
+    return (
+        f"declared {declared} thread{'' if declared == 1 else 's'}, {busy} worked: "
+        f"declare threads={busy}, or hold the runtime to {declared} (for a session that is made "
+        "in the test, give its path instead, so that it is made with the declared threads)"
+    )
+
+
+def _growth(before: float, after: float) -> float:
+    return after - before if after >= before else after
+
+
+def _thread(folder: Path, *, tid: int, cpu_seconds: float) -> ThreadTime:
+    status = parse_fields(read_text(folder / "status") or "")
+    return ThreadTime(
+        tid=tid,
+        name=status.get("Name", ""),
+        cpu_seconds=cpu_seconds,
+        cores=parse_core_list(status.get("Cpus_allowed_list")),
+    )
