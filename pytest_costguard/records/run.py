@@ -7,7 +7,7 @@ import math
 
 import msgspec
 
-from pytest_costguard.records.base import SCHEMA_VERSION, Record, require_positive
+from pytest_costguard.records.base import SCHEMA_VERSION, Record
 from pytest_costguard.records.environment import Fingerprint
 from pytest_costguard.records.measurement import Declaration, Failure, Measurement, WorkloadId
 from pytest_costguard.records.money import Target
@@ -53,12 +53,14 @@ class BaselineWorkload(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name, values in self.metrics.items():
             # Sum and minimum: a series holds a million values, too many to look at each.
-            if values and not math.isfinite(sum(values)):
-                raise ValueError(f"{name} must be finite, got {values!r}")
-            if values and min(values) < 0 and name != "quality":
-                raise ValueError(f"{name} must not be negative, got {min(values)!r}")
-        for seconds in self.calibration:
-            require_positive("calibration", seconds)
+            sound = not values or (
+                math.isfinite(sum(values)) and (min(values) >= 0 or name == "quality")
+            )
+            if not sound:
+                raise ValueError(f"{name} must be finite and not negative, got {values!r}")
+        times = self.calibration
+        if times and not (math.isfinite(sum(times)) and min(times) > 0):
+            raise ValueError(f"calibration must be finite and above zero, got {times!r}")
 
 
 class BaselineRun(Record, frozen=True, kw_only=True, tag="baseline", tag_field="kind"):
