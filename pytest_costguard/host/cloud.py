@@ -91,6 +91,8 @@ def detect(
     provider = hinted_provider(root)
     if provider is None:
         return None
+    import requests  # noqa: F401 - its loading must not count against the limit
+
     told = _within(
         limit_seconds,
         lambda: _converse(
@@ -133,7 +135,7 @@ def _converse(
     limit_seconds: float,
 ) -> tuple[str, str] | None:
     """Return instance type and region as the service gives them, or None."""
-    import requests
+    import requests  # loaded by `detect` already
 
     own = session if session is not None else requests.Session()
     if session is None:

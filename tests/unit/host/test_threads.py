@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import sys
+import threading
+
+import pytest
+
+from pytest_costguard.errors import ConfigError
+from pytest_costguard.host.threads import (
+    THREAD_VARIABLES,
+    ThreadTime,
+    ThreadTimes,
+    ThreadUse,
+    busy_threads,
+    check,
+    thread_environment,
+)
+
+
+def used(*seconds: float, process: float | None = None) -> ThreadTimes:
+    threads = tuple(
+        ThreadTime(tid=number, name="python", cpu_seconds=one, cores=None)
+        for number, one in enumerate(seconds)
+    )
+    total = sum(seconds) if process is None else process
+    return ThreadTimes(threads=threads, process_cpu_seconds=total)
+
+
+def task(tid: int, *, run_ns: int, cores: str = "0") -> dict[str, str]:
+    return {
+        f"proc/self/task/{tid}/schedstat": f"{run_ns} 0 5\n",
+        f"proc/self/task/{tid}/status": f"Name:\tworker\nCpus_allowed_list:\t{cores}\n",
+    }
+
+
+def test_one_thread_is_declared_to_every_runtime():
+    environment = thread_environment(1)
+    assert {environment[name] for name in THREAD_VARIABLES} == {"1"}
+    assert environment["TOKENIZERS_PARALLELISM"] == "false"
+
+
+def test_several_threads_allow_the_tokenizers_theirs():
+    environment = thread_environment(4)
+    assert environment["RAYON_NUM_THREADS"] == "4"
+    assert environment["TOKENIZERS_PARALLELISM"] == "true"
+
+
+def test_no_threads_at_all_are_refused_with_the_remedy():
+    with pytest.raises(ConfigError, match="remedy: declare threads=1"):
+        thread_environment(0)
+
+
+def test_each_thread_has_what_it_used_in_between(tree, process):
+    use = ThreadUse(tree({**task(5, run_ns=10**9), **task(6, run_ns=10**9)}), process=process)
+    start = use.start()
+    tree({**task(5, run_ns=3 * 10**9), **task(6, run_ns=10**9, cores="0-1")})
+    process.cpu = 2.0
+    times = use.since(start)
+    assert times == ThreadTimes(
+        threads=(
+            ThreadTime(tid=5, name="worker", cpu_seconds=2.0, cores=frozenset({0})),
+            ThreadTime(tid=6, name="worker", cpu_seconds=0.0, cores=frozenset({0, 1})),
+        ),
+        process_cpu_seconds=2.0,
+    )
+
+
+def test_ticks_stand_in_where_schedule_statistics_are_not_kept(tree, process):
+    root = tree(
+        {
+            "proc/self/task/5/schedstat": "0 0 0\n",
+            "proc/self/task/5/stat": "5 (python) R 1 5 5 0 -1 4194304 5 0 0 0 100 50 0 0\n",
+        }
+    )
+    times = ThreadUse(root, process=process).start()
+    assert times is not None
+    assert [thread.cpu_seconds for thread in times.threads] == [1.5]
+
+
+def test_a_machine_that_does_not_list_threads_gives_no_answer(tree, process):
+    use = ThreadUse(tree({}), process=process)
+    assert use.since(use.start()) is None
+
+
+def test_only_threads_above_the_share_are_busy():
+    assert busy_threads(used(0.95, 0.5, 0.05), 1.0) == 2
+
+
+def test_threads_that_ended_count_as_the_fewest_that_can_have_done_it():
+    assert busy_threads(used(0.05, process=2.0), 1.0) == 2
+
+
+def test_a_thread_made_for_each_request_that_does_all_the_work_is_one():
+    assert busy_threads(used(0.01, process=1.02), 1.0) == 1
+
+
+def test_the_lag_of_a_running_threads_counter_is_not_a_thread():
+    assert busy_threads(used(0.030, process=0.044), 0.05) == 1
+
+
+def test_as_many_as_declared_or_fewer_is_no_complaint():
+    assert [check(2, busy) for busy in (0, 1, 2)] == ["", "", ""]
+
+
+def test_more_than_declared_is_said_with_the_remedy():
+    assert check(1, 2).startswith("declared 1 thread, 2 worked: declare threads=2")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists threads")
+def test_a_thread_of_this_process_is_found_by_its_work():
+    use, go, done = ThreadUse(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        sum(range(300_000))
+        done.set()
+        go.wait()
+
+    start = use.start()
+    worker = threading.Thread(target=work)
+    worker.start()
+    done.wait()
+    times = use.since(start)
+    go.set()
+    worker.join()
+    assert times is not None
+    [mine] = [thread for thread in times.threads if thread.tid == worker.native_id]
+    assert mine.cpu_seconds > 0
+    assert mine.cores
