@@ -79,7 +79,7 @@ def warming(
         if seconds < _TOO_SHORT_SECONDS and per_block < requests_per_block(1e-9):
             per_block *= 2
             blocks.clear()
-    latest = sorted(blocks[-5:] or [seconds])
+    latest = sorted(blocks[-5:])
     return Warmed(
         warmup=Warmup(
             requests=progress.requests,
