@@ -31,6 +31,10 @@ _NAMES: Mapping[type, str] = MappingProxyType(
 _REWRITE = "restore the file from where it came from, or measure again and write a new one"
 
 
+class NotARecord(RecordError):
+    """The file is JSON, but nothing that pytest-costguard wrote."""
+
+
 class NewerVersion(RecordError):
     """The record may be sound, but a newer pytest-costguard wrote it."""
 
@@ -111,7 +115,7 @@ def _kind(raw: msgspec.Raw, *, origin: str) -> type[Run] | type[BaselineRun] | t
     if isinstance(found, str) and found in _KINDS:
         return _KINDS[found]
     said = f"its `kind` is {_shown(found)}" if raw else "there is no `kind`"
-    raise RecordError(
+    raise NotARecord(
         f"{origin}: not a file of pytest-costguard: {said} at `$.kind`",
         remedy="give a file that pytest-costguard wrote; "
         "`costguard baseline import` reads those of pytest-benchmark",

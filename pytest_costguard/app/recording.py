@@ -1,0 +1,84 @@
+"""Use case: measure a baseline several times over, in separate sessions."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_costguard.app.baselines import store_of
+from pytest_costguard.baselines.folder import record_files
+from pytest_costguard.baselines.store import checked_name
+from pytest_costguard.errors import ConfigError, StoreError
+
+Start = Callable[[Sequence[str]], int]
+"""Starts a command, waits for its end and returns its exit code."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """How far recording came: sessions that were saved, and the exit code of the last one."""
+
+    runs: int
+    exit_code: int
+
+
+def start_process(command: Sequence[str]) -> int:
+    """Run a command in the working folder with our own standard streams; return its exit code."""
+    return subprocess.run(command, check=False).returncode
+
+
+def record(
+    name: str,
+    *,
+    runs: int,
+    arguments: Sequence[str],
+    rootdir: Path,
+    start: Start = start_process,
+    progress: Callable[[int, int], None] = lambda _run, _runs: None,
+) -> Recorded:
+    """Measure the baseline `name` in `runs` pytest sessions, one after the other.
+
+    A session of its own each, since the spread between sessions is what a later verdict rests on.
+    They compare and gate nothing, so that a budget that is over does not stop the recording; a test
+    that fails does, and what was saved until then stays. `arguments` go to pytest, after our own.
+
+    Args:
+        name: The baseline.
+        runs: How many sessions.
+        arguments: For pytest: paths, `-k`, options.
+        rootdir: The project whose store they go to.
+        start: How a command is run.
+        progress: Called before each session with its number, from 1, and with `runs`.
+
+    Raises:
+        ConfigError: The name is not one, or `runs` is below 1.
+        StoreError: A session ended well and saved nothing here.
+    """
+    if runs < 1:
+        raise ConfigError(f"cannot record {runs} runs", remedy="give --runs 1 or more")
+    folder = store_of(rootdir).folder(checked_name(name))
+    for number in range(1, runs + 1):
+        progress(number, runs)
+        before = frozenset(record_files(folder))
+        exit_code = start(_command(name, arguments))
+        if exit_code != 0:
+            return Recorded(runs=number - 1, exit_code=exit_code)
+        if not frozenset(record_files(folder)) - before:
+            raise StoreError(
+                f"{folder}: the session ended well, and saved nothing here",
+                remedy="check that the tests use the `costguard` fixture, and that pytest's rootdir"
+                f" is {rootdir} (else give --rootdir)",
+            )
+    return Recorded(runs=runs, exit_code=0)
+
+
+def _command(name: str, arguments: Sequence[str]) -> list[str]:
+    return [
+        *(sys.executable, "-m", "pytest"),
+        *("--costguard", f"--costguard-save={name}"),
+        *("--costguard-baseline=none", "--costguard-fail-on=never"),
+        *arguments,
+    ]

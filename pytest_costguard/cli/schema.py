@@ -1,0 +1,24 @@
+"""`costguard schema`: the JSON Schema of the files that are written."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from pytest_costguard.records import SCHEMA_VERSION, json_schema
+
+
+def schema_text() -> str:
+    """Return the published JSON Schema: that of every file this version writes."""
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"pytest-costguard records, schema version {SCHEMA_VERSION}",
+    }
+    return json.dumps(head | json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+@click.command
+def schema() -> None:
+    """Print the JSON Schema of runs, baselines and reports."""
+    click.echo(schema_text(), nl=False)
