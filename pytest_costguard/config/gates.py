@@ -1,0 +1,189 @@
+"""What one workload is held to: defaults, file, rules, marker and command line, in that order."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_costguard.config.limits import parse_gates, regression
+from pytest_costguard.config.model import DeclaredGates, Rule, Settings
+from pytest_costguard.config.quantities import parse_count
+from pytest_costguard.config.words import optional, parse_text, require_known, require_table
+from pytest_costguard.errors import ConfigError
+from pytest_costguard.records import Gates, Regression
+
+DEFAULT_GATES = DeclaredGates(
+    regressions={
+        metric: Regression(metric=metric, allow=0.02, catch=0.05, origin="default")
+        for metric in ("mean", "peak_memory")
+    }
+)
+"""Mean latency and peak memory may surely get 2 % worse; 5 % must not be missed."""
+
+MARKER_ARGUMENTS = ("slo", "budget", "regression", "threads", "labels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkerSettings:
+    """What the `costguard` markers of one test say."""
+
+    gates: DeclaredGates = field(default_factory=DeclaredGates)
+    threads: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    origin: str = ""
+    """Where the number of threads is set, in words."""
+
+    def over(self, below: MarkerSettings) -> MarkerSettings:
+        """Return this marker laid over one further from the test: what is said here wins."""
+        closest = self if self.threads is not None else below
+        return MarkerSettings(
+            gates=self.gates.over(below.gates),
+            threads=closest.threads,
+            labels={**below.labels, **self.labels},
+            origin=closest.origin,
+        )
+
+
+def parse_marker(
+    kwargs: Mapping[str, object], *, nodeid: str, location: str = ""
+) -> MarkerSettings:
+    """Return what one `@pytest.mark.costguard(…)` says.
+
+    Args:
+        kwargs: The marker's keyword arguments.
+        nodeid: The test it belongs to.
+        location: Where the test stands, `tests/test_a.py:12`, or "".
+
+    Raises:
+        ConfigError: an unknown argument or metric, or a value that does not fit.
+    """
+    origin = f"marker of {nodeid}" + (f" ({location})" if location else "")
+    require_known(kwargs, MARKER_ARGUMENTS, origin=origin, at="")
+    return MarkerSettings(
+        gates=parse_gates(
+            budget=kwargs.get("budget"),
+            slo=kwargs.get("slo"),
+            regression=kwargs.get("regression"),
+            origin=origin,
+            path="",
+        ),
+        threads=optional(kwargs.get("threads"), parse_count, origin=origin, key="threads"),
+        labels=parse_labels(kwargs.get("labels"), origin=origin, key="labels"),
+        origin=f"{origin} threads",
+    )
+
+
+def stack_markers(closest_first: Sequence[MarkerSettings]) -> MarkerSettings:
+    """Return several markers of one test as one; of what two say, the closest to the test wins."""
+    stacked = MarkerSettings()
+    for marker in reversed(closest_first):
+        stacked = marker.over(stacked)
+    return stacked
+
+
+def parse_labels(value: object, *, origin: str, key: str) -> dict[str, str]:
+    """Return labels: names with texts, {} for None.
+
+    Raises:
+        ConfigError: not a table, or a label that is not a text.
+    """
+    if value is None:
+        return {}
+    labels: dict[str, str] = {}
+    for name, text in require_table(value, origin=origin, key=key).items():
+        known = parse_text(name, origin=origin, key=f"a name in {key}")
+        labels[known] = parse_text(text, origin=origin, key=f"{key}.{known}")
+    return labels
+
+
+def labels_for(settings: Settings, marker: MarkerSettings) -> dict[str, str]:
+    """Return a workload's labels: the file's, with the marker's over them."""
+    return {**settings.labels, **marker.labels}
+
+
+def gates_for(nodeid: str, settings: Settings, marker: MarkerSettings) -> Gates:
+    """Return the budgets and regression rules of one test's workloads.
+
+    For each metric the most specific place wins: command line and environment, marker, rules (see
+    `matching_rules`), the file's own tables, defaults. `allow` and `catch` of the command line
+    change how much is allowed of what is gated; they turn nothing on.
+
+    Raises:
+        ConfigError: a limit is in a currency without a rate, or `catch` is not above `allow`.
+    """
+    declared = settings.gates.over(DEFAULT_GATES)
+    for rule in reversed(matching_rules(nodeid, settings, marker)):
+        declared = rule.gates.over(declared)
+    declared = settings.limits_of_this_run.over(marker.gates.over(declared))
+    limits = [limit for limit in declared.limits.values() if limit is not None]
+    rules = [rule for rule in declared.regressions.values() if rule is not None]
+    return Gates(
+        budgets=tuple(limit.priced_in(settings.currency) for limit in limits),
+        regressions=tuple(_adjusted(rule, settings) for rule in rules),
+    )
+
+
+def threads_for(nodeid: str, settings: Settings, marker: MarkerSettings) -> tuple[int, str]:
+    """Return a test's number of threads, and where that is set, in words."""
+    origin = settings.origins["threads"]
+    if not origin.this_run:
+        if marker.threads is not None:
+            return marker.threads, marker.origin
+        for rule in matching_rules(nodeid, settings, marker):
+            if rule.threads is not None:
+                return rule.threads, f"{rule.origin}.threads"
+    return settings.threads, origin.text
+
+
+def matching_rules(nodeid: str, settings: Settings, marker: MarkerSettings) -> tuple[Rule, ...]:
+    """Return the rules that apply to a test, the most specific first.
+
+    Pattern and labels before pattern alone before labels alone; an exact pattern before one with
+    wildcards; a longer pattern and more labels before fewer; else the later in the file.
+    """
+    labels = labels_for(settings, marker)
+    ranked = [
+        (_specificity(rule), place)
+        for place, rule in enumerate(settings.rules)
+        if _applies(rule, nodeid=nodeid, labels=labels)
+    ]
+    return tuple(settings.rules[place] for _, place in sorted(ranked, reverse=True))
+
+
+def _applies(rule: Rule, *, nodeid: str, labels: Mapping[str, str]) -> bool:
+    """Whether a rule's pattern and all of its labels fit. A `[` is that of a parameter's id."""
+    pattern = rule.workload.replace("[", "[[]")
+    fits = not rule.workload or fnmatch.fnmatchcase(nodeid, pattern)
+    return fits and all(labels.get(name) == value for name, value in rule.labels.items())
+
+
+def _specificity(rule: Rule) -> tuple[int, bool, int, int]:
+    kind = 2 * bool(rule.workload) + bool(rule.labels)
+    exact = bool(rule.workload) and not set("*?") & set(rule.workload)
+    return kind, exact, len(rule.workload), len(rule.labels)
+
+
+def _adjusted(rule: Regression, settings: Settings) -> Regression:
+    """Return a rule with this run's `allow` and `catch`, for the metrics gated by default."""
+    allow, catch = settings.allow, settings.catch
+    if rule.metric not in DEFAULT_GATES.regressions or (allow is None and catch is None):
+        return rule
+    said_by = [
+        settings.origins[key].text
+        for key, value in (("allow", allow), ("catch", catch))
+        if value is not None
+    ]
+    try:
+        return regression(
+            rule.metric,
+            allow=rule.allow if allow is None else allow,
+            catch=catch,
+            origin=", ".join(said_by),
+        )
+    except ConfigError as error:
+        if allow is not None:
+            raise
+        raise ConfigError(
+            f"{error.message}; allow comes from {rule.origin}", remedy="give --costguard-allow too"
+        ) from error

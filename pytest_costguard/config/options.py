@@ -1,0 +1,257 @@
+"""The one table of options: file keys, pytest flags, environment variables and their documentation.
+
+An idle plugin imports this module, so it imports nothing but `dataclasses`. Values stay as they
+were written; `cascade.resolve` turns them into settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Scope = Literal["file", "flag", "environment", "action"]
+Kind = Literal["switch", "count", "duration", "percent", "price", "text", "name", "words", "limit"]
+
+_EVERYWHERE: frozenset[Scope] = frozenset({"file", "flag", "environment", "action"})
+_THIS_RUN: frozenset[Scope] = frozenset({"flag", "environment", "action"})
+
+FORMS: Mapping[Kind, str] = {
+    "switch": "true or false",
+    "count": "a whole number above zero",
+    "duration": "a number with its unit: ns, us, ms, s, min, h",
+    "percent": "a number with %",
+    "price": "US dollars an hour, or an amount with its currency",
+    "text": "text",
+    "name": "letters, digits, `.`, `_`, `-`",
+    "words": "words with commas between, or a list",
+    "limit": "METRIC=LIMIT, with commas between if there are several",
+}
+"""How each kind of value is written."""
+
+FAIL_ON = (
+    "regression",
+    "budget",
+    "inconclusive",
+    "missing",
+    "changed",
+    "not-comparable",
+    "not-priced",
+)
+"""What can fail a run; the values of `records.FailOn`, which a test holds them to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option: how it is named everywhere, what it takes, and what it means."""
+
+    key: str
+    kind: Kind
+    help: str
+    """One sentence."""
+    default: str | None = None
+    """As it would be written; None: not set."""
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    scopes: frozenset[Scope] = _EVERYWHERE
+    repeatable: bool = False
+    bare_value: str | None = None
+    """What the flag means without a value; None: it needs one."""
+
+    @property
+    def flag(self) -> str:
+        """The pytest flag, `--costguard-unit-time`."""
+        return "--costguard" if self.key == "measure" else f"--costguard-{self._dashed}"
+
+    @property
+    def dest(self) -> str:
+        """The name to ask pytest's `config.getoption` for."""
+        return "costguard" if self.key == "measure" else f"costguard_{self.key}"
+
+    @property
+    def variable(self) -> str | None:
+        """The environment variable, `COSTGUARD_UNIT_TIME`, or None."""
+        return f"COSTGUARD_{self.key.upper()}" if "environment" in self.scopes else None
+
+    @property
+    def _dashed(self) -> str:
+        return self.key.replace("_", "-")
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        key="measure",
+        kind="switch",
+        default="false",
+        scopes=frozenset({"flag"}),
+        help="Measure what the tests declare, price it, and hold it to its budgets and baseline.",
+    ),
+    Option(
+        key="units",
+        kind="count",
+        metavar="N",
+        default="6",
+        help="Fresh processes to measure each workload in; 1 is a quick look, whose budgets are "
+        "estimates only.",
+    ),
+    Option(
+        key="unit_time",
+        kind="duration",
+        metavar="DURATION",
+        default="0.5s",
+        help="Measured time for each workload and unit, at least.",
+    ),
+    Option(
+        key="timeout",
+        kind="duration",
+        metavar="DURATION",
+        default="120s",
+        help="Longest time for a single step of a worker (loading, one block of requests); beyond "
+        "it the worker is stopped and the test fails.",
+    ),
+    Option(
+        key="threads",
+        kind="count",
+        metavar="N",
+        default="1",
+        help="Threads that a workload runs with.",
+    ),
+    Option(
+        key="baseline",
+        kind="text",
+        metavar="PATH|NAME|auto|none",
+        default="auto",
+        help="The stored numbers to compare with; auto is the baseline named main if there is one.",
+    ),
+    Option(
+        key="save",
+        kind="name",
+        metavar="NAME",
+        bare_value="main",
+        scopes=_THIS_RUN,
+        help="Store this run as a baseline of that name; main where the flag has no name.",
+    ),
+    Option(
+        key="report",
+        kind="text",
+        metavar="DIR",
+        help="Folder to write report.json and report.md into.",
+    ),
+    Option(
+        key="fail_on",
+        kind="words",
+        metavar="SET",
+        choices=(*FAIL_ON, "strict", "never"),
+        default="regression,budget",
+        help="What fails the run; strict is all of it, never is none.",
+    ),
+    Option(
+        key="target",
+        kind="text",
+        metavar="NAME",
+        help="The hardware that serves: a target declared in the configuration, or a key of the "
+        "price table such as aws:c7i.large:us-east-1.",
+    ),
+    Option(
+        key="price",
+        kind="price",
+        metavar="USD_PER_HOUR",
+        help="What an hour of this very machine costs, in place of a target.",
+    ),
+    Option(
+        key="prices",
+        kind="text",
+        metavar="CSV",
+        help="A price file of your own, which wins over the bundled table.",
+    ),
+    Option(
+        key="detect_target",
+        kind="switch",
+        default="false",
+        help="Ask the cloud's metadata service which machine this is; without it nothing is asked "
+        "over the network.",
+    ),
+    Option(
+        key="allow",
+        kind="percent",
+        metavar="PERCENT",
+        scopes=_THIS_RUN,
+        help="How much worse mean and peak_memory may surely get, where they are gated.",
+    ),
+    Option(
+        key="catch",
+        kind="percent",
+        metavar="PERCENT",
+        scopes=_THIS_RUN,
+        help="The change in mean and peak_memory that must not be missed; 2.5 times --costguard-"
+        "allow if only that is given.",
+    ),
+    Option(
+        key="budget",
+        kind="limit",
+        metavar="METRIC=LIMIT",
+        scopes=_THIS_RUN,
+        repeatable=True,
+        help="A budget for every workload, above what tests and files say.",
+    ),
+    Option(
+        key="benchmarks",
+        kind="switch",
+        default="false",
+        help="Guard the tests that use pytest-benchmark's fixture too.",
+    ),
+    Option(
+        key="runner_spread",
+        kind="percent",
+        metavar="PERCENT",
+        help="How much results differ from run to run on this runner, where that was measured; it "
+        "stands in for baseline runs that are still missing.",
+    ),
+    Option(
+        key="isolate",
+        kind="text",
+        metavar="test|suite",
+        choices=("test", "suite"),
+        default="test",
+        help="Start one worker process for each test and unit, or one a unit for all tests.",
+    ),
+)
+
+BY_KEY: Mapping[str, Option] = {option.key: option for option in OPTIONS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """One pytest flag: `group.addoption(flag.name, **flag.arguments)` declares it."""
+
+    key: str
+    name: str
+    dest: str
+    arguments: Mapping[str, object]
+
+
+def flags() -> tuple[Flag, ...]:
+    """Return every pytest flag; one that is not given yields None."""
+    return tuple(
+        Flag(key=option.key, name=option.flag, dest=option.dest, arguments=_arguments(option))
+        for option in OPTIONS
+        if "flag" in option.scopes
+    )
+
+
+def _arguments(option: Option) -> dict[str, object]:
+    """Return what argparse needs. Values stay texts: the cascade checks them with its own words."""
+    default = f" Default: {option.default}." if option.default not in (None, "false") else ""
+    arguments: dict[str, object] = {
+        "dest": option.dest,
+        "default": None,
+        "help": (option.help + default).replace("%", "%%"),
+    }
+    if option.kind == "switch":
+        return arguments | {"action": "store_const", "const": True}
+    arguments["metavar"] = option.metavar
+    if option.repeatable:
+        arguments["action"] = "append"
+    if option.bare_value is not None:
+        arguments |= {"nargs": "?", "const": option.bare_value}
+    return arguments
