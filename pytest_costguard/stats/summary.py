@@ -1,0 +1,126 @@
+"""From measurements to figures: one value a unit and metric, then intervals over the units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+
+from pytest_costguard.records import (
+    METRICS,
+    PERCENTILES,
+    BaselineWorkload,
+    Interval,
+    Measurement,
+    Unit,
+)
+from pytest_costguard.stats.intervals import mean, t_interval
+from pytest_costguard.stats.percentiles import percentile, support, unit_samples_needed
+
+
+def unit_metrics(unit: Unit) -> dict[str, float]:
+    """Return what one unit says about each metric, in the metric's own unit.
+
+    A metric that the unit did not measure is absent: percentiles that are beyond its samples,
+    memory of a process that served other workloads too, energy without a meter. `cost_per_1k` is
+    never here, since it needs a price.
+    """
+    found = _latency_metrics(unit) | _memory_metrics(unit)
+    found["throughput"] = unit.items / sum(block.wall_seconds for block in unit.blocks)
+    if unit.cold_start is not None:
+        if unit.cold_start.seconds is not None:
+            found["cold_start"] = unit.cold_start.seconds
+        found["first_call"] = unit.cold_start.first_call_seconds
+    if unit.energy is not None:
+        found["energy_per_1k"] = 1000 * unit.energy.joules / unit.energy.items
+    if unit.quality is not None:
+        found["quality"] = unit.quality
+    return found
+
+
+def _latency_metrics(unit: Unit) -> dict[str, float]:
+    samples = unit.latency_seconds
+    if not samples:
+        return {}
+    return {"mean": mean(samples)} | {
+        name: percentile(samples, q)
+        for name, q in PERCENTILES.items()
+        if len(samples) >= unit_samples_needed(q)
+    }
+
+
+def _memory_metrics(unit: Unit) -> dict[str, float]:
+    if unit.memory is None or not unit.memory.alone:
+        return {}
+    found = {"peak_memory": float(unit.memory.peak_bytes)}
+    if unit.memory.device_peak_bytes is not None:
+        found["peak_device_memory"] = float(unit.memory.device_peak_bytes)
+    return found
+
+
+def unsupported(measurement: Measurement) -> dict[str, str]:
+    """Name each percentile that the samples do not support, with the reason."""
+    counts = [len(unit.latency_seconds) for unit in measurement.units]
+    if not counts:
+        return {}
+    reasons = {name: support(q, counts) for name, q in PERCENTILES.items()}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def reduce(measurement: Measurement) -> BaselineWorkload:
+    """Return one value a unit and metric: what a baseline stores and a verdict rests on.
+
+    A metric that some units lack keeps the values of the others; a percentile that the samples
+    as a whole do not support is absent.
+    """
+    units = [unit_metrics(unit) for unit in measurement.units]
+    hidden = unsupported(measurement)
+    values = {
+        name: tuple(unit[name] for unit in units if name in unit)
+        for name in METRICS
+        if name not in hidden
+    }
+    return BaselineWorkload(
+        workload=measurement.workload,
+        declaration=measurement.declaration,
+        metrics={name: found for name, found in values.items() if found},
+        calibration=tuple(
+            median(unit.calibration_seconds)
+            for unit in measurement.units
+            if unit.calibration_seconds
+        ),
+    )
+
+
+def figures(
+    measured: Measurement | BaselineWorkload, confidence: float = 0.95
+) -> dict[str, Interval]:
+    """Return each measured metric with its t-interval over units."""
+    reduced = reduce(measured) if isinstance(measured, Measurement) else measured
+    return intervals(reduced.metrics, confidence)
+
+
+def intervals(
+    values: Mapping[str, tuple[float, ...]], confidence: float = 0.95
+) -> dict[str, Interval]:
+    """Return the interval of each metric that has values, one a unit, at least one each.
+
+    One unit bounds nothing: its interval is the estimate alone, with `n` 1 and `confidence` 0.
+    """
+    return {name: _figure(name, found, confidence) for name, found in values.items() if found}
+
+
+def _figure(name: str, values: tuple[float, ...], confidence: float) -> Interval:
+    interval = t_interval(values, confidence)
+    if interval is None:
+        value = values[0]
+        return Interval(estimate=value, lower=value, upper=value, confidence=0.0, n=1)
+    if METRICS[name].unit and interval.lower < 0 <= min(values):
+        # Seconds, bytes and money cannot be below zero, so cutting there loses no coverage.
+        return Interval(
+            estimate=interval.estimate,
+            lower=0.0,
+            upper=interval.upper,
+            confidence=confidence,
+            n=interval.n,
+        )
+    return interval

@@ -1,0 +1,47 @@
+"""Sensors are put into words only where they explain noise."""
+
+from __future__ import annotations
+
+import pytest
+from factories.judging import measurement, unit
+
+from pytest_costguard.records import Sensors
+from pytest_costguard.stats.disturbances import disturbances
+
+
+def sensed(**readings):
+    return measurement([unit(sensors=Sensors(wall_seconds=10.0, cpu_seconds=9.0, **readings))])
+
+
+@pytest.mark.parametrize(
+    ("readings", "said"),
+    [
+        ({"run_queue_wait_seconds": 0.5}, "it waited for a core 5 % of the time"),
+        ({"steal_seconds": 0.4}, "the hypervisor took 4 % of the time"),
+        ({"throttled_seconds": 0.25}, "the container was throttled for 0.25 s"),
+        ({"involuntary_switches": 900}, "it was interrupted 90 times a second"),
+    ],
+)
+def test_each_disturbance_is_named(readings, said):
+    assert disturbances(sensed(**readings)) == (said,)
+
+
+def test_a_quiet_machine_is_not_blamed():
+    quiet = sensed(
+        run_queue_wait_seconds=0.1,
+        steal_seconds=0.0,
+        throttled_seconds=0.0,
+        involuntary_switches=40,
+    )
+
+    assert disturbances(quiet) == ()
+
+
+def test_a_machine_that_does_not_tell_is_not_blamed():
+    assert disturbances(sensed()) == ()
+
+
+def test_a_stretch_without_time_tells_nothing():
+    empty = measurement([unit(sensors=Sensors(wall_seconds=0.0, cpu_seconds=0.0))])
+
+    assert disturbances(empty) == ()
