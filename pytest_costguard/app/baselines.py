@@ -255,7 +255,7 @@ def _no_such_name(name: str, *, store: FolderStore) -> StoreError:
     there = f"it has {known}" if known else "it is empty"
     return StoreError(
         f"there is no baseline {name!r} in {store.root / 'baselines'}: {there}",
-        remedy=f"name another one, or measure it: `costguard baseline record {name} --runs 8`",
+        remedy=f"name another, or measure it: `costguard baseline record --name {name} --runs 8`",
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_costguard.baselines.reading import file_contents
+from pytest_costguard.baselines.series import moment
 from pytest_costguard.errors import RecordError
 from pytest_costguard.records import (
     BaselineRun,
@@ -112,7 +113,7 @@ def decode_pytest_benchmark(data: bytes, *, origin: str) -> BaselineRun:
 def _run(file: _File, *, digest: str) -> BaselineRun:
     return BaselineRun(
         run_id=f"pytest-benchmark-{digest[:16]}",
-        created=file.datetime,
+        created=moment(file.datetime),
         tool_version=f"pytest-benchmark {file.version}".strip(),
         fingerprint=_fingerprint(file.machine_info),
         commit=_commit(file.commit_info),

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
+import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import msgspec
 
-from pytest_costguard.records import Baseline, BaselineRun, Fingerprint
+from pytest_costguard.records import (
+    Baseline,
+    BaselineRun,
+    BaselineWorkload,
+    Fingerprint,
+    WorkloadId,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +61,16 @@ def select(
             comparable = series
         else:
             others.append(described(series))
-    return Baseline(name=name, location=location, runs=comparable, other_series=tuple(others))
+    return Baseline(
+        name=name,
+        location=location,
+        # Times without a zone cannot be ordered among those that have one.
+        runs=tuple(
+            run if run.created.tzinfo else msgspec.structs.replace(run, created=moment(run.created))
+            for run in comparable
+        ),
+        other_series=tuple(others),
+    )
 
 
 def by_hardware(runs: Iterable[BaselineRun]) -> tuple[tuple[BaselineRun, ...], ...]:
@@ -121,3 +138,39 @@ def expired(
             if position < surplus or old:
                 found.append(run)
     return ordered(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One workload over all runs of a series."""
+
+    workload: WorkloadId
+    runs: int
+    figures: dict[str, float]
+    """Metric to the mean over runs of each run's mean over units, in the metric's unit."""
+    spread: float | None
+    """Standard deviation from run to run of log mean latency; None below two runs."""
+
+
+def summaries(series: Sequence[BaselineRun]) -> tuple[Summary, ...]:
+    """Return what a series knows of each workload, in the order in which they first appear."""
+    found: dict[WorkloadId, list[BaselineWorkload]] = {}
+    for run in series:
+        for measured in run.workloads:
+            found.setdefault(measured.workload, []).append(measured)
+    return tuple(_summary(workload, entries) for workload, entries in found.items())
+
+
+def _summary(workload: WorkloadId, entries: Sequence[BaselineWorkload]) -> Summary:
+    values: dict[str, list[float]] = {}
+    for entry in entries:
+        for metric, units in entry.metrics.items():
+            if units:
+                values.setdefault(metric, []).append(statistics.fmean(units))
+    latencies = [value for value in values.get("mean", []) if value > 0]
+    return Summary(
+        workload=workload,
+        runs=len(entries),
+        figures={metric: statistics.fmean(runs) for metric, runs in values.items()},
+        spread=statistics.stdev(map(math.log, latencies)) if len(latencies) > 1 else None,
+    )

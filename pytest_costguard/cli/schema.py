@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -15,7 +16,13 @@ def schema_text() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"pytest-costguard records, schema version {SCHEMA_VERSION}",
     }
-    return json.dumps(head | json_schema(), indent=2, ensure_ascii=False) + "\n"
+    body: dict[str, Any] = json_schema()
+    for branch in body["anyOf"]:
+        definition = body["$defs"][branch["$ref"].rpartition("/")[2]]
+        # They have defaults for whoever makes a record; a file must say them.
+        definition["required"] = ["kind", "schema_version", *definition["required"]]
+        definition["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
+    return json.dumps(head | body, indent=2, ensure_ascii=False) + "\n"
 
 
 @click.command

@@ -1,0 +1,216 @@
+"""`costguard baseline …`: look at, make and look after stored baselines."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from pytest_costguard.app import baselines
+from pytest_costguard.app.recording import record as record_runs
+from pytest_costguard.baselines.series import Summary, hardware_name, moment, summaries
+from pytest_costguard.baselines.store import DEFAULT_NAME
+from pytest_costguard.records import BaselineRun
+from pytest_costguard.reports.escaping import plain
+from pytest_costguard.reports.numbers import ABSENT, percent, quantity, scale_for
+
+_WIDTH_OF_A_PIPE = 160
+_SHOWN = ("mean", "throughput", "peak_memory")
+
+
+@click.group
+@click.option(
+    "--rootdir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The project; by default the nearest folder from here upwards that looks like one.",
+)
+@click.pass_context
+def baseline(context: click.Context, rootdir: Path | None) -> None:
+    """Look at, make and look after stored baselines."""
+    context.obj = rootdir or baselines.project_root(Path.cwd())
+
+
+@baseline.command("list")
+@click.pass_obj
+def list_(rootdir: Path) -> None:
+    """List every baseline: on which hardware, how many runs, from when."""
+    found = baselines.overview(rootdir)
+    if found.series:
+        _table(
+            ("Name", "Hardware", ">Runs", ">Workloads", "First", "Last", "Commit"),
+            [
+                (
+                    one.name,
+                    hardware_name(one.runs[-1].fingerprint),
+                    str(len(one.runs)),
+                    str(len(summaries(one.runs))),
+                    _day(one.runs[0]),
+                    _day(one.runs[-1]),
+                    _commit(one.runs[-1]),
+                )
+                for one in found.series
+            ],
+        )
+    elif not found.problems:
+        click.echo(f"No baseline yet in {found.location}.")
+        click.echo("Make one: costguard baseline record --runs 8")
+    for problem in found.problems[1:]:
+        click.echo(f"error: {problem}", err=True)
+    if found.problems:
+        raise found.problems[0]
+
+
+@baseline.command
+@click.argument("name", default=DEFAULT_NAME)
+@click.pass_obj
+def show(rootdir: Path, name: str) -> None:
+    """Show the runs and the figures of one baseline."""
+    for one in baselines.series_of(name, rootdir=rootdir):
+        click.echo(f"{one.name} on {plain(hardware_name(one.runs[-1].fingerprint))}")
+        _table(
+            ("Made (UTC)", "Run", "Commit", ">Workloads", "Measured by"),
+            [
+                (
+                    moment(run.created).strftime("%Y-%m-%d %H:%M"),
+                    run.run_id,
+                    _commit(run),
+                    str(len(run.workloads)),
+                    run.source,
+                )
+                for run in one.runs
+            ],
+        )
+        _figures(summaries(one.runs))
+
+
+@baseline.command(context_settings={"ignore_unknown_options": True})
+@click.option("--name", default=DEFAULT_NAME, show_default=True, help="The baseline.")
+@click.option(
+    "--runs", type=click.IntRange(min=1), default=8, show_default=True, help="How many sessions."
+)
+@click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def record(context: click.Context, name: str, runs: int, pytest_arguments: tuple[str, ...]) -> None:
+    """Measure a baseline in separate pytest sessions; further arguments go to pytest."""
+    done = record_runs(
+        name,
+        runs=runs,
+        arguments=pytest_arguments,
+        rootdir=context.obj,
+        progress=lambda number, of: click.echo(f"costguard: session {number} of {of}", err=True),
+    )
+    click.echo(f"Recorded {_counted(done.runs, 'run')} of {runs} in baseline {name!r}.")
+    if done.exit_code != 0:
+        click.echo(
+            f"error: the next session ended with exit code {done.exit_code}; what was recorded"
+            " stays. Mend the tests and record the rest.",
+            err=True,
+        )
+        context.exit(done.exit_code)
+
+
+@baseline.command
+@click.argument("source")
+@click.argument("target", default=DEFAULT_NAME)
+@click.pass_obj
+def promote(rootdir: Path, source: str, target: str) -> None:
+    """Make the runs of SOURCE the reference of TARGET.
+
+    On the same hardware they take the place of what TARGET had of the same workloads; other
+    workloads, and runs on other hardware, stay.
+    """
+    promoted = baselines.promote(source, target, rootdir=rootdir)
+    click.echo(f"Promoted {_counted(len(promoted), 'run')} from {source!r} to {target!r}.")
+
+
+@baseline.command
+@click.argument("name", default=DEFAULT_NAME)
+@click.option("--keep", type=click.IntRange(min=0), help="Keep the last N of each hardware.")
+@click.option("--older-than", type=click.IntRange(min=0), metavar="DAYS", help="Remove by age.")
+@click.option("--corrupt", is_flag=True, help="Remove files that cannot be read.")
+@click.pass_obj
+def prune(
+    rootdir: Path, name: str, keep: int | None, older_than: int | None, corrupt: bool
+) -> None:
+    """Remove old runs or corrupt files of one baseline."""
+    gone = baselines.prune(
+        name,
+        rootdir=rootdir,
+        keep=keep,
+        older_than=None if older_than is None else dt.timedelta(days=older_than),
+        corrupt=corrupt,
+        now=dt.datetime.now(tz=dt.UTC),
+    )
+    for path in gone.files:
+        click.echo(f"Removed corrupt file {path}.")
+    click.echo(f"Removed {_counted(len(gone.run_ids), 'run')} from {name!r}.")
+
+
+@baseline.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", default=DEFAULT_NAME, show_default=True, help="The baseline.")
+@click.pass_obj
+def import_(rootdir: Path, file: Path, name: str) -> None:
+    """Add a JSON file of pytest-benchmark, or a run of pytest-costguard, to a baseline."""
+    run, path = baselines.import_file(file, name, rootdir=rootdir)
+    workloads = _counted(len(run.workloads), "workload")
+    click.echo(f"Imported {workloads} into {name!r}: {path}")
+
+
+def _figures(found: Sequence[Summary]) -> None:
+    metrics = [m for m in _SHOWN if any(m in summary.figures for summary in found)]
+    scales = {m: scale_for(m, [summary.figures.get(m) for summary in found]) for m in metrics}
+    titles = {"mean": "Mean latency", "throughput": "Throughput", "peak_memory": "Peak memory"}
+    _table(
+        (
+            "Workload",
+            ">Runs",
+            *(f">{titles[m]} ({scales[m].unit})" for m in metrics),
+            ">Run-to-run spread",
+        ),
+        [
+            (
+                str(summary.workload),
+                str(summary.runs),
+                *(quantity(summary.figures.get(m), scales[m]) for m in metrics),
+                ABSENT if summary.spread is None else percent(summary.spread),
+            )
+            for summary in found
+        ],
+    )
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; a title that begins with `>` heads a column that is set to the right."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        right = title.startswith(">")
+        table.add_column(
+            title.removeprefix(">"), justify="right" if right else "left", overflow="fold"
+        )
+    for row in rows:
+        # Text, not markup: names come from other people's files.
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE).print(table)
+    click.echo()
+
+
+def _day(run: BaselineRun) -> str:
+    return moment(run.created).date().isoformat()
+
+
+def _commit(run: BaselineRun) -> str:
+    if run.commit is None:
+        return ABSENT
+    return run.commit.sha[:10] + (" + changes" if run.commit.dirty else "")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
