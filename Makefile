@@ -1,0 +1,52 @@
+# `make help` lists everything. CI calls the same targets as a person does.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+WHEELHOUSE := .wheelhouse
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint check bench format clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed $(WHEELHOUSE)/.filled ## Make the virtual environment and the wheelhouse, inside this folder
+
+$(VENV)/.installed: pyproject.toml requirements-dev.txt constraints.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --upgrade "pip>=24"
+	$(PIP) install -c constraints.txt -r requirements-dev.txt -e ".[benchmark,torch,onnx]"
+	$(PIP) install -c constraints.txt --no-deps silero-vad
+	touch $@
+
+# The packaging tests install from here, without a network.
+$(WHEELHOUSE)/.filled: pyproject.toml constraints.txt | $(VENV)/.installed
+	rm -rf $(WHEELHOUSE)
+	$(PIP) wheel -c constraints.txt --wheel-dir $(WHEELHOUSE) hatchling .
+	rm -f $(WHEELHOUSE)/pytest_costguard-*.whl
+	touch $@
+
+demo: $(VENV)/.installed ## Measure real models, make them worse, and see the gate fail (under 3 minutes)
+	$(BIN)/python example_repo/demo.py
+
+test: setup ## Run all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed ## Format, lint, types, layer contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## What CI runs: lint and test
+
+bench: $(VENV)/.installed ## Measure this tool itself beside its peers; writes docs/benchmarks.md
+	$(BIN)/python -m benchmarks.run
+
+format: $(VENV)/.installed ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove everything that was made here
+	rm -rf $(VENV) $(WHEELHOUSE) .demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

@@ -1,0 +1,254 @@
+"""The `costguard` fixture: what a test author calls, whatever mode the session is in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any, Protocol, cast, get_args
+
+from pytest_costguard.app.adapters import adapter_for
+from pytest_costguard.app.result import Result
+from pytest_costguard.errors import ConfigError, WorkloadError
+from pytest_costguard.measure.ports import Workload
+from pytest_costguard.records import Scenario, ScenarioKind, WorkloadId
+from pytest_costguard.workloads.inputs import InputSet
+
+Quality = Callable[[Sequence[Any]], float]
+_SCENARIO = re.compile(r"\s*(\w+)\s*(?:\(\s*(\d+)\s*\))?\s*")
+_COUNTED = ("multi_stream", "concurrent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureCall:
+    """One call of `measure`, as the test wrote it; nothing is loaded or consumed yet."""
+
+    workload: WorkloadId
+    thing: Any
+    load: Callable[[], Any] | None
+    inputs: Any
+    batch_size: int | Callable[[Any], int] | None
+    quality: Quality | None
+    scenario: Scenario
+    options: Mapping[str, Any]
+
+    @property
+    def loads(self) -> bool:
+        """Whether loading is part of the measurement, so that there is a cold start."""
+        return self.load is not None or isinstance(self.thing, str | PathLike)
+
+    def input_set(self) -> InputSet:
+        """The representative inputs, consumed once and kept."""
+        return InputSet.of(self.inputs)
+
+    def adapter(self, *, threads: int) -> Workload:
+        """Return what makes the workload measurable, not loaded yet.
+
+        A `load` function is called here, so that its time is part of the cold start.
+        """
+        thing = self.thing if self.load is None else self.load()
+        return adapter_for(thing, threads=threads, options=self.options)
+
+
+class Backend(Protocol):
+    """What a call of `measure` does: once, in a worker, or with the merged result."""
+
+    def measure(self, call: MeasureCall) -> Result:
+        """Serve a plain function, module, session or model path."""
+
+    async def measure_async(self, call: MeasureCall) -> Result:
+        """Serve a coroutine function on the running loop."""
+
+
+class Costguard:
+    """Measures inference workloads; without `--costguard` it runs each of them once.
+
+    Attributes:
+        nodeid: the test that this fixture was made for.
+    """
+
+    def __init__(self, *, nodeid: str, backend: Backend) -> None:
+        self.nodeid = nodeid
+        self._backend = backend
+        self._names: set[str] = set()
+
+    def measure(
+        self,
+        workload: Any = None,
+        *,
+        inputs: Any,
+        load: Callable[[], Any] | None = None,
+        batch_size: int | Callable[[Any], int] | None = None,
+        quality: Quality | None = None,
+        reference: Sequence[Any] | None = None,
+        tolerance: float = 1e-5,
+        scenario: str | Scenario = "single_stream",
+        name: str = "",
+        **options: Any,
+    ) -> Result:
+        """Measure one workload over its representative inputs.
+
+        Args:
+            workload: a callable of one input, a `torch.nn.Module`, the path of an ONNX model, or
+                an onnxruntime session.
+            inputs: the representative requests: a list, an iterator (consumed once and kept), or
+                a function without arguments that returns either.
+            load: instead of `workload`, a function without arguments that returns it: its time is
+                reported as cold start.
+            batch_size: items (inferences) that a request holds: a number, or a function of the
+                input. Throughput and cost count items; latency counts requests.
+            quality: a function of the list of outputs that returns one number, higher is better.
+            reference: instead of `quality`, the expected outputs: the quality is the share of
+                outputs within `tolerance`.
+            tolerance: largest absolute or relative difference from `reference`.
+            scenario: `single_stream`, `multi_stream(n)`, `concurrent(k)` or `offline`.
+            name: tells several workloads of one test apart.
+            options: for the adapter: `autocast`, `device`, `providers`, `io_binding` and so on.
+
+        Returns:
+            The figures. Reading one that was not measured raises `NotMeasured`.
+
+        Raises:
+            ConfigError: an argument is not understood.
+            WorkloadError: the workload cannot be loaded, or raised.
+        """
+        call = self._call(
+            workload,
+            inputs=inputs,
+            load=load,
+            batch_size=batch_size,
+            quality=_quality(quality, reference, tolerance),
+            scenario=scenario,
+            name=name,
+            options=options,
+        )
+        return self._backend.measure(call)
+
+    async def measure_async(
+        self,
+        workload: Any = None,
+        *,
+        inputs: Any,
+        load: Callable[[], Any] | None = None,
+        batch_size: int | Callable[[Any], int] | None = None,
+        quality: Quality | None = None,
+        reference: Sequence[Any] | None = None,
+        tolerance: float = 1e-5,
+        scenario: str | Scenario = "single_stream",
+        name: str = "",
+        **options: Any,
+    ) -> Result:
+        """Measure a coroutine function on the test's own event loop; else as `measure`."""
+        call = self._call(
+            workload,
+            inputs=inputs,
+            load=load,
+            batch_size=batch_size,
+            quality=_quality(quality, reference, tolerance),
+            scenario=scenario,
+            name=name,
+            options=options,
+        )
+        return await self._backend.measure_async(call)
+
+    def _call(
+        self, thing: Any, *, scenario: str | Scenario, name: str, **fields: Any
+    ) -> MeasureCall:
+        if (thing is None) == (fields["load"] is None):
+            raise ConfigError(
+                f"{self.nodeid}: measure() takes a workload or load=, and exactly one of them",
+                remedy="costguard.measure(model, inputs=[…]), or load=lambda: make_model()",
+            )
+        if name in self._names:
+            raise ConfigError(
+                f"{self.nodeid}: two workloads of this test have the name {name!r}",
+                remedy="tell them apart: costguard.measure(…, name='int8')",
+            )
+        self._names.add(name)
+        return MeasureCall(
+            workload=WorkloadId(nodeid=self.nodeid, name=name),
+            thing=thing,
+            scenario=parse_scenario(scenario, nodeid=self.nodeid),
+            **fields,
+        )
+
+
+def parse_scenario(text: str | Scenario, *, nodeid: str) -> Scenario:
+    """Read `single_stream`, `multi_stream(8)`, `concurrent(4)` or `offline`.
+
+    Raises:
+        ConfigError: it is none of them, or `n` is missing or not wanted.
+    """
+    if isinstance(text, Scenario):
+        return text
+    matched = _SCENARIO.fullmatch(str(text))
+    kind = matched[1] if matched else ""
+    count = matched[2] if matched else None
+    if kind not in get_args(ScenarioKind) or (kind in _COUNTED) != (count is not None):
+        raise ConfigError(
+            f"{nodeid}: scenario={text!r} is not understood",
+            remedy="use single_stream, multi_stream(n), concurrent(k) or offline",
+        )
+    if count is not None and int(count) < 1:
+        raise ConfigError(
+            f"{nodeid}: scenario={text!r} needs a number of at least 1",
+            remedy=f"for example {kind}(4)",
+        )
+    return Scenario(kind=cast(ScenarioKind, kind), n=int(count or 1))
+
+
+def refuse_coroutine(call: MeasureCall, adapter: Workload) -> None:
+    """Raise unless `measure` can serve this workload without an event loop."""
+    if adapter.is_async:
+        raise WorkloadError(
+            f"{call.workload}: a coroutine function needs an event loop",
+            remedy="make the test async and write: await costguard.measure_async(…)",
+        )
+
+
+def _quality(
+    quality: Quality | None, reference: Sequence[Any] | None, tolerance: float
+) -> Quality | None:
+    if reference is None:
+        if quality is not None and not callable(quality):
+            raise ConfigError(
+                f"quality={quality!r} is not a function",
+                remedy="give a function of the list of outputs that returns one number",
+            )
+        return quality
+    if quality is not None:
+        raise ConfigError(
+            "measure() got quality= and reference=",
+            remedy="give one of them: reference= makes its own quality",
+        )
+    expected = list(reference)
+    return lambda outputs: _share_within(outputs, expected, tolerance)
+
+
+def _share_within(outputs: Sequence[Any], expected: Sequence[Any], tolerance: float) -> float:
+    """The share of outputs that agree with the expected ones, element by element."""
+    import numpy
+
+    if len(outputs) != len(expected):
+        raise WorkloadError(
+            f"reference= has {len(expected)} outputs, the workload gave {len(outputs)}",
+            remedy="give one expected output for each input",
+        )
+    agreeing = 0
+    for output, wanted in zip(outputs, expected, strict=True):
+        ours, theirs = numpy.asarray(_plain(output)), numpy.asarray(_plain(wanted))
+        agreeing += ours.shape == theirs.shape and bool(
+            numpy.allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+            if numpy.issubdtype(theirs.dtype, numpy.number)
+            else (ours == theirs).all()
+        )
+    return agreeing / len(expected)
+
+
+def _plain(output: Any) -> Any:
+    """A torch tensor of any device as an array; a model's single output without its list."""
+    if isinstance(output, list | tuple) and len(output) == 1:
+        return _plain(output[0])
+    detach = getattr(output, "detach", None)
+    return detach().cpu().numpy() if detach is not None else output

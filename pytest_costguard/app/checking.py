@@ -1,0 +1,279 @@
+"""The main job: measure what was collected, compare, price, decide; then hand verdicts out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_costguard import __version__
+from pytest_costguard.app.authoring import MeasureCall
+from pytest_costguard.app.baselines import locate
+from pytest_costguard.app.judging import judge
+from pytest_costguard.app.targets import PricedSetup
+from pytest_costguard.app.result import Result
+from pytest_costguard.app.worker import WorkerSettings
+from pytest_costguard.config.gates import (
+    MarkerSettings,
+    gates_for,
+    labels_for,
+    threads_for,
+)
+from pytest_costguard.config.model import Settings
+from pytest_costguard.engine.coordinator import (
+    CollectedTest,
+    Coordinator,
+    Progress,
+    WorkerSetup,
+)
+from pytest_costguard.engine.launch import Side
+from pytest_costguard.engine.plain import Effort
+from pytest_costguard.errors import WorkloadError
+from pytest_costguard.host.fingerprint import fingerprint
+from pytest_costguard.host.revision import commit_of, lock_digest
+from pytest_costguard.host.threads import thread_environment
+from pytest_costguard.records import (
+    PERCENTILES,
+    Baseline,
+    Failure,
+    Gates,
+    Report,
+    Run,
+    WorkloadId,
+    WorkloadVerdict,
+)
+from pytest_costguard.stats.percentiles import samples_needed, unit_samples_needed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredTest:
+    """A collected test that measures, with what its markers say."""
+
+    nodeid: str
+    path: Path
+    marker: MarkerSettings
+
+
+class Check:
+    """One `pytest --costguard`: made before the measuring, asked by each test after it."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        side: Side,
+        pricing: PricedSetup,
+        whole_suite: bool,
+    ) -> None:
+        self._settings = settings
+        self._side = side
+        self._pricing = pricing
+        self._whole_suite = whole_suite
+        self._fingerprint = fingerprint(environ=os.environ)
+        self._created = dt.datetime.now(tz=dt.UTC).replace(microsecond=0)
+        self._baseline, self._baseline_problem = _located(settings, side, self._fingerprint)
+        self._coordinator: Coordinator | None = None
+        self._gates: dict[str, Gates] = {}
+        self._consumed: set[WorkloadId] = set()
+        self.report: Report | None = None
+
+    def prepare(
+        self, tests: Sequence[DeclaredTest], *, progress: Callable[[Progress], None]
+    ) -> float:
+        """Resolve what every test is held to; return about how many seconds measuring takes.
+
+        Raises:
+            ConfigError: a marker says something that is not understood.
+        """
+        self._gates = {
+            test.nodeid: gates_for(test.nodeid, self._settings, test.marker) for test in tests
+        }
+        labels = {test.nodeid: labels_for(self._settings, test.marker) for test in tests}
+        worker = WorkerSettings(
+            labels=labels, target=self._pricing.target, target_problem=self._pricing.problem
+        )
+        self._coordinator = Coordinator(
+            setup=WorkerSetup(
+                side=self._side,
+                thread_variables=thread_environment,
+                settings=msgspec.to_builtins(worker),
+            ),
+            tests=[self._collected(test) for test in tests],
+            effort=Effort(
+                units=self._settings.units,
+                unit_seconds=self._settings.unit_seconds,
+                timeout_seconds=self._settings.timeout_seconds,
+            ),
+            isolation=self._settings.isolate,
+            progress=progress,
+        )
+        return self._coordinator.estimated_seconds()
+
+    def measure(self) -> None:
+        """Measure everything; after Ctrl-C what was measured is judged, and the run incomplete."""
+        assert self._coordinator is not None, "prepare comes first"
+        complete = False
+        try:
+            self._coordinator.run()
+            complete = True
+        finally:
+            self.report = self._judge(complete=complete)
+
+    def result(self, call: MeasureCall) -> Result:
+        """Return the merged result of a workload, in the final pass.
+
+        Raises:
+            WorkloadError: it could not be measured; the message says why, with the details.
+        """
+        verdict = self._verdict(call.workload)
+        failure = self._failure(call.workload)
+        measurement = (
+            None
+            if self._coordinator is None
+            else self._coordinator.collection.measurement(call.workload)
+        )
+        self._consumed.add(call.workload)
+        if failure is not None:
+            raise WorkloadError(
+                f"{failure.workload} was not measured: {failure.reason}"
+                + (f"\n\nIn the worker:\n{failure.details}" if failure.details else ""),
+                remedy=failure.remedy,
+            )
+        if measurement is None:
+            details = self._test_details(call.workload.nodeid)
+            raise WorkloadError(
+                f"{call.workload} was never reached in the workers"
+                + (f", where the test failed:\n{details}" if details else ""),
+                remedy="make the test reach the same measurements each time it runs, and name the"
+                " costguard fixture among its arguments",
+            )
+        return Result(
+            call.workload,
+            measurement=measurement,
+            cost=verdict.cost if verdict is not None else None,
+        )
+
+    def consume(self, nodeid: str) -> None:
+        """Take the verdicts of a test as asked for: its own fixture measures in its own way."""
+        self._consumed.update(verdict.workload for verdict in self.verdicts(nodeid))
+
+    def verdicts(self, nodeid: str) -> tuple[WorkloadVerdict, ...]:
+        """The verdicts on a test's workloads."""
+        found = self.report.verdicts if self.report is not None else ()
+        return tuple(verdict for verdict in found if verdict.workload.nodeid == nodeid)
+
+    def failing(self, nodeid: str) -> tuple[str, ...]:
+        """What fails a test that has passed its assertions: readable messages."""
+        messages = [message for verdict in self.verdicts(nodeid) for message in verdict.failing]
+        failures = self.report.run.failures if self.report is not None else ()
+        messages += [
+            f"{failure.workload} was not measured: {failure.reason}\n  remedy: {failure.remedy}"
+            for failure in failures
+            if failure.workload.nodeid == nodeid and failure.reason not in "".join(messages)
+        ]
+        unasked = [
+            verdict.workload
+            for verdict in self.verdicts(nodeid)
+            if verdict.workload not in self._consumed
+        ]
+        messages += [
+            f"{workload} was measured in the workers, but the test did not ask for it again\n"
+            "  remedy: make the test reach the same measurements each time it runs"
+            for workload in unasked
+        ]
+        if not messages and not self.verdicts(nodeid):
+            messages.append(
+                f"{nodeid} measured nothing, so it has no verdict\n"
+                "  remedy: call costguard.measure(…), or skip the test"
+            )
+        return tuple(messages)
+
+    def _collected(self, test: DeclaredTest) -> CollectedTest:
+        gates = self._gates[test.nodeid]
+        asked = {budget.metric for budget in gates.budgets}
+        asked |= {regression.metric for regression in gates.regressions}
+        needed = [
+            _requests_needed(PERCENTILES[metric], units=self._settings.units)
+            for metric in asked & PERCENTILES.keys()
+        ]
+        return CollectedTest(
+            nodeid=test.nodeid,
+            path=test.path,
+            threads=threads_for(test.nodeid, self._settings, test.marker)[0],
+            min_requests=max(needed, default=0),
+        )
+
+    def _judge(self, *, complete: bool) -> Report:
+        assert self._coordinator is not None, "prepare comes first"
+        collection = self._coordinator.collection
+        run = Run(
+            run_id=uuid.uuid4().hex[:12],
+            created=self._created,
+            tool_version=__version__,
+            fingerprint=self._coordinator.fingerprint or self._fingerprint,
+            commit=commit_of(self._side.rootdir),
+            lock_digest=lock_digest(self._side.rootdir),
+            config_digest=self._settings.digest,
+            price_digest=self._pricing.digest,
+            complete=complete,
+            measurements=collection.measurements(),
+            failures=collection.failures,
+        )
+        workloads = [m.workload for m in run.measurements]
+        workloads += [f.workload for f in run.failures if f.workload not in workloads]
+        return judge(
+            run=run,
+            baseline=self._baseline,
+            gates={str(w): self._gates.get(w.nodeid, Gates()) for w in workloads},
+            target=self._pricing.target,
+            target_problem=self._pricing.problem,
+            fail_on=self._settings.fail_on,
+            runner_spread=self._settings.runner_spread,
+            baseline_requested=self._settings.baseline,
+            baseline_problem=self._baseline_problem,
+            whole_suite=self._whole_suite and complete,
+            now=self._created.date(),
+        )
+
+    def _verdict(self, workload: WorkloadId) -> WorkloadVerdict | None:
+        return next((v for v in self.verdicts(workload.nodeid) if v.workload == workload), None)
+
+    def _failure(self, workload: WorkloadId) -> Failure | None:
+        failures = self.report.run.failures if self.report is not None else ()
+        whole_test = WorkloadId(nodeid=workload.nodeid)
+        return next((f for f in failures if f.workload in (workload, whole_test)), None)
+
+    def _test_details(self, nodeid: str) -> str:
+        if self._coordinator is None:
+            return ""
+        return self._coordinator.collection.test_details.get(nodeid, "")
+
+
+class FinalPass:
+    """The backend of `measure` after the measuring: it returns the merged result at once."""
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+
+    def measure(self, call: MeasureCall) -> Result:
+        """Return the merged result."""
+        return self._check.result(call)
+
+    async def measure_async(self, call: MeasureCall) -> Result:
+        """Return the merged result."""
+        return self._check.result(call)
+
+
+def _requests_needed(q: float, *, units: int) -> int:
+    """Requests a unit, so that the samples of all units support a percentile."""
+    return max(unit_samples_needed(q), -(-samples_needed(q) // units))
+
+
+def _located(settings: Settings, side: Side, machine: Any) -> tuple[Baseline | None, str]:
+    return locate(settings.baseline, rootdir=side.rootdir, fingerprint=machine)

@@ -1,0 +1,44 @@
+"""Without `--costguard`: the workload runs once over its inputs, as a correctness test."""
+
+from __future__ import annotations
+
+from pytest_costguard.app.authoring import MeasureCall, refuse_coroutine
+from pytest_costguard.app.result import Result
+from pytest_costguard.measure.ports import Clock
+from pytest_costguard.measure.served import Served
+from pytest_costguard.records import Scenario
+
+
+class RunOnce:
+    """Serves every input once and computes the quality; measures nothing."""
+
+    def __init__(self, *, threads: int) -> None:
+        self._threads = threads
+
+    def measure(self, call: MeasureCall) -> Result:
+        """Run the workload once; exceptions of the workload are the test's own."""
+        served = self._served(call)
+        refuse_coroutine(call, served.workload)
+        outputs = served.outputs()
+        quality = None if call.quality is None else float(call.quality(outputs))
+        return Result(call.workload, quality=quality)
+
+    async def measure_async(self, call: MeasureCall) -> Result:
+        """Run the coroutine function once, on the running loop."""
+        served = self._served(call)
+        asynchronous = served.workload.is_async
+        outputs = await served.outputs_async() if asynchronous else served.outputs()
+        quality = None if call.quality is None else float(call.quality(outputs))
+        return Result(call.workload, quality=quality)
+
+    def _served(self, call: MeasureCall) -> Served:
+        inputs = call.input_set()
+        adapter = call.adapter(threads=self._threads)
+        adapter.load()
+        return Served(
+            workload=adapter,
+            inputs=inputs.inputs,
+            items=inputs.items(call.batch_size),
+            scenario=Scenario(),
+            clock=Clock.system(),
+        )

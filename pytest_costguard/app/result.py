@@ -1,0 +1,198 @@
+"""What `measure` returns: figures with their intervals, or a clear word where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_costguard.errors import NotMeasured
+from pytest_costguard.records import METRICS, Cost, Interval, Measurement, WorkloadId
+from pytest_costguard.stats.summary import figures, unsupported
+
+_REMEDY = "run pytest with --costguard, or ask result.measured first"
+
+
+class Figure(float):
+    """A number that knows its interval: `lower` and `upper` at 95 %, None for a single unit."""
+
+    lower: float | None
+    upper: float | None
+    n: int
+    unit: str
+
+    @classmethod
+    def of(cls, interval: Interval, *, unit: str) -> Figure:
+        """Return the figure of an interval over units."""
+        figure = cls(interval.estimate)
+        known = interval.n > 1
+        figure.lower = interval.lower if known else None
+        figure.upper = interval.upper if known else None
+        figure.n = interval.n
+        figure.unit = unit
+        return figure
+
+    def __repr__(self) -> str:
+        number = f"{float(self):.4g} {self.unit}".rstrip()
+        if self.lower is None or self.upper is None:
+            return f"{number} (one unit, no interval)"
+        return f"{number} [{self.lower:.4g}, {self.upper:.4g}]"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Latency of a request, in seconds."""
+
+    _result: Result
+
+    @property
+    def mean(self) -> Figure:
+        """Mean latency in seconds."""
+        return self._result.figure("mean")
+
+    @property
+    def p50(self) -> Figure:
+        """Median latency in seconds."""
+        return self._result.figure("p50")
+
+    @property
+    def p90(self) -> Figure:
+        """90th percentile in seconds; raises `NotMeasured` below 36 requests."""
+        return self._result.figure("p90")
+
+    @property
+    def p95(self) -> Figure:
+        """95th percentile in seconds; raises `NotMeasured` below 72 requests."""
+        return self._result.figure("p95")
+
+    @property
+    def p99(self) -> Figure:
+        """99th percentile in seconds; raises `NotMeasured` below 368 requests."""
+        return self._result.figure("p99")
+
+
+class Result:
+    """The figures of one workload. Reading what was not measured raises `NotMeasured`."""
+
+    def __init__(
+        self,
+        workload: WorkloadId,
+        *,
+        measurement: Measurement | None = None,
+        cost: Cost | None = None,
+        quality: float | None = None,
+    ) -> None:
+        self.workload = workload
+        self.measurement = measurement
+        """The record behind the figures; None without `--costguard`."""
+        self._cost = cost
+        self._figures: Mapping[str, Interval] = {}
+        self._unsupported: Mapping[str, str] = {}
+        if measurement is not None:
+            self._figures = figures(measurement)
+            self._unsupported = unsupported(measurement)
+        elif quality is not None:
+            self._figures = {
+                "quality": Interval(
+                    estimate=quality, lower=quality, upper=quality, confidence=1.0, n=1
+                )
+            }
+
+    @property
+    def measured(self) -> bool:
+        """Whether this run measured; without `--costguard` the workload only ran once."""
+        return self.measurement is not None
+
+    @property
+    def latency(self) -> Latency:
+        """Latency of a request: mean, p50, p90, p95, p99."""
+        return Latency(self)
+
+    @property
+    def throughput(self) -> Figure:
+        """Items a second."""
+        return self.figure("throughput")
+
+    @property
+    def memory(self) -> Figure:
+        """Peak resident memory in bytes, of a process that served this workload alone."""
+        return self.figure("peak_memory")
+
+    @property
+    def device_memory(self) -> Figure:
+        """Peak memory of the accelerator in bytes."""
+        return self.figure("peak_device_memory")
+
+    @property
+    def cold_start(self) -> Figure:
+        """Seconds from nothing to the first answer, in a fresh process."""
+        return self.figure("cold_start")
+
+    @property
+    def first_call(self) -> Figure:
+        """Seconds of the first request after loading."""
+        return self.figure("first_call")
+
+    @property
+    def energy(self) -> Figure:
+        """Joules for 1,000 items, where the machine reports them."""
+        return self.figure("energy_per_1k")
+
+    @property
+    def quality(self) -> float:
+        """The quality metric; known with and without `--costguard`."""
+        return float(self.figure("quality"))
+
+    @property
+    def cost_per_1k(self) -> Figure:
+        """US dollars for 1,000 inferences on the target."""
+        if not self.measured:
+            raise self._not_measured("cost_per_1k")
+        cost = self._cost
+        if cost is None or cost.usd_per_1k is None:
+            reason = cost.reason if cost is not None else "no target is declared"
+            raise NotMeasured(
+                f"{self.workload}: cost_per_1k is not known: {reason}",
+                remedy="declare a target, or price this machine: --costguard-price=USD_PER_HOUR",
+            )
+        estimate = float(cost.usd_per_1k)
+        known = cost.lower is not None and cost.upper is not None
+        return Figure.of(
+            Interval(
+                estimate=estimate,
+                lower=float(cost.lower or estimate),
+                upper=float(cost.upper or estimate),
+                confidence=0.95,
+                n=2 if known else 1,
+            ),
+            unit="USD",
+        )
+
+    def figure(self, metric: str) -> Figure:
+        """Return the figure of a metric by its name, see `records.METRICS`.
+
+        Raises:
+            NotMeasured: this run did not measure it, or its samples do not support it.
+        """
+        interval = self._figures.get(metric)
+        if interval is None:
+            raise self._not_measured(metric)
+        return Figure.of(interval, unit=METRICS[metric].unit)
+
+    def _not_measured(self, metric: str) -> NotMeasured:
+        if metric in self._unsupported:
+            return NotMeasured(
+                f"{self.workload}: {self._unsupported[metric]}",
+                remedy="measure longer: --costguard-unit-time, or more --costguard-units",
+            )
+        if self.measured:
+            return NotMeasured(
+                f"{self.workload}: {metric} was not measured on this machine or in this scenario",
+                remedy="see `costguard report -v` for what was measured, and why not the rest",
+            )
+        return NotMeasured(f"{self.workload}: {metric} was not measured", remedy=_REMEDY)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={self.figure(name)}" for name in self._figures)
+        return f"<Result {self.workload}: {shown or 'not measured'}>"

@@ -1,0 +1,238 @@
+"""Inside a worker: `measure` reaches a workload, loads it when told, serves, and goes on."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from dataclasses import dataclass
+
+import msgspec
+
+from pytest_costguard import __version__
+from pytest_costguard.app.authoring import MeasureCall, refuse_coroutine
+from pytest_costguard.app.instruments import MachineInstruments
+from pytest_costguard.app.result import Result
+from pytest_costguard.cost.unit_cost import cost_of
+from pytest_costguard.engine.channel import Channel, ChannelClosed, dial
+from pytest_costguard.engine.launch import WORKER_VARIABLE, WorkerTask
+from pytest_costguard.engine.protocol import (
+    Announced,
+    Command,
+    Event,
+    Hello,
+    Proceed,
+    Reached,
+    Refused,
+    SessionEnded,
+    TestEnded,
+)
+from pytest_costguard.engine.serving import WorkloadServer, serve, serve_async
+from pytest_costguard.errors import CostguardError
+from pytest_costguard.host.fingerprint import fingerprint
+from pytest_costguard.measure.calibration import calibrate
+from pytest_costguard.measure.ports import Clock, Workload
+from pytest_costguard.measure.served import Served
+from pytest_costguard.records import (
+    ColdStart,
+    Declaration,
+    Fingerprint,
+    Measurement,
+    Target,
+)
+from pytest_costguard.stats.summary import figures, unit_metrics
+from pytest_costguard.workloads.inputs import InputSet
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker's measuring needs of the configuration."""
+
+    labels: dict[str, dict[str, str]] = {}
+    """By node id."""
+    target: Target | None = None
+    target_problem: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Loaded:
+    adapter: Workload
+    served: Served
+    inputs: InputSet
+    cold_start: ColdStart
+
+
+class Worker:
+    """The worker session: its channel, what it was told, and what it has served."""
+
+    def __init__(self, task: WorkerTask, channel: Channel[Command, Event]) -> None:
+        self.task = task
+        self._channel = channel
+        self._settings = msgspec.convert(task.settings, WorkerSettings)
+        self._fingerprint: Fingerprint = fingerprint(environ=os.environ)
+        self._clock = Clock.system()
+        self._served_before = False
+
+    @classmethod
+    def from_environment(cls) -> Worker | None:
+        """Return this process's worker, or None where the process is none.
+
+        The variable is removed, so that what the tests start is no worker.
+        """
+        text = os.environ.pop(WORKER_VARIABLE, None)
+        if text is None:
+            return None
+        task = msgspec.json.decode(text, type=WorkerTask)
+        return cls(task, Channel(dial(task.address), receives=Command))
+
+    def hello(self, *, missing: tuple[str, ...]) -> None:
+        """Say that the session is up, and which tests it could not collect."""
+        self._channel.send(
+            Hello(tool_version=__version__, fingerprint=self._fingerprint, missing=missing)
+        )
+
+    def test_ended(self, nodeid: str, *, outcome: str, details: str) -> None:
+        """Say how a test ended."""
+        self._tell(TestEnded(nodeid=nodeid, outcome=outcome, details=details[-20_000:]))  # type: ignore[arg-type]  # pytest's outcomes are these three
+
+    def session_ended(self, status: int) -> None:
+        """Say that the session is over."""
+        self._tell(SessionEnded(status=status))
+        self._channel.close()
+
+    def measure(self, call: MeasureCall) -> Result:
+        """Serve a workload as the coordinator commands; return what is known of it so far."""
+        if (early := self._reach(call)) is not None:
+            return self._result(call, early.measurement)
+        try:
+            loaded = self._load(call)
+            refuse_coroutine(call, loaded.adapter)
+            first = loaded.served.first_call()
+            self._announce(call, loaded, first_call_seconds=first)
+            return self._result(call, serve(self._channel, self._server(call, loaded)))
+        except ChannelClosed:
+            raise SystemExit("the coordinator is gone") from None
+        except BaseException as error:
+            self._refuse(call, error)
+            raise
+
+    async def measure_async(self, call: MeasureCall) -> Result:
+        """Serve a coroutine function on the test's own loop; a plain one is served plainly."""
+        if (early := self._reach(call)) is not None:
+            return self._result(call, early.measurement)
+        try:
+            loaded = self._load(call)
+            server = self._server(call, loaded)
+            if loaded.adapter.is_async:
+                first = await loaded.served.first_call_async()
+                self._announce(call, loaded, first_call_seconds=first)
+                return self._result(call, await serve_async(self._channel, server))
+            self._announce(call, loaded, first_call_seconds=loaded.served.first_call())
+            return self._result(call, serve(self._channel, server))
+        except ChannelClosed:
+            raise SystemExit("the coordinator is gone") from None
+        except BaseException as error:
+            self._refuse(call, error)
+            raise
+
+    def _reach(self, call: MeasureCall) -> Proceed | None:
+        """Ask what to do about a workload: None means load it."""
+        try:
+            self._channel.send(Reached(workload=call.workload))
+            command = self._channel.receive()
+        except ChannelClosed:
+            raise SystemExit("the coordinator is gone") from None
+        return command if isinstance(command, Proceed) else None
+
+    def _load(self, call: MeasureCall) -> _Loaded:
+        inputs = call.input_set()
+        items = inputs.items(call.batch_size)
+        started = time.perf_counter()
+        adapter = call.adapter(threads=self.task.threads)
+        adapter.load()
+        seconds = time.perf_counter() - started if call.loads else None
+        served = Served(
+            workload=adapter,
+            inputs=inputs.inputs,
+            items=items,
+            scenario=call.scenario,
+            clock=self._clock,
+        )
+        return _Loaded(
+            adapter=adapter,
+            served=served,
+            inputs=inputs,
+            cold_start=ColdStart(load_seconds=seconds, first_call_seconds=0.0),
+        )
+
+    def _announce(self, call: MeasureCall, loaded: _Loaded, *, first_call_seconds: float) -> None:
+        description = loaded.adapter.describe()
+        alone, self._served_before = not self._served_before, True
+        self._channel.send(
+            Announced(
+                workload=call.workload,
+                declaration=Declaration(
+                    adapter=loaded.adapter.kind,
+                    scenario=call.scenario,
+                    threads=self.task.threads,
+                    input_count=len(loaded.inputs.inputs),
+                    input_digest=loaded.inputs.digest,
+                    model_digest=description.model_digest,
+                    details=description.details,
+                    labels=self._settings.labels.get(call.workload.nodeid, {}),
+                ),
+                cold_start=msgspec.structs.replace(
+                    loaded.cold_start, first_call_seconds=first_call_seconds
+                ),
+                has_quality=call.quality is not None,
+                alone=alone,
+            )
+        )
+
+    def _server(self, call: MeasureCall, loaded: _Loaded) -> WorkloadServer:
+        return WorkloadServer(
+            served=loaded.served,
+            instruments=MachineInstruments(
+                threads=self.task.threads,
+                scenario=call.scenario,
+                device_peak_bytes=loaded.adapter.device_peak_bytes,
+                reset_device_peak=loaded.adapter.reset_device_peak,
+            ),
+            quality=call.quality,
+            calibrate=lambda: calibrate(self._clock),
+        )
+
+    def _refuse(self, call: MeasureCall, error: BaseException) -> None:
+        known = error if isinstance(error, CostguardError) else None
+        self._tell(
+            Refused(
+                workload=call.workload,
+                reason=known.message if known else f"it raised {_in_short(error)}",
+                remedy=known.remedy if known else "run the test without --costguard to debug it",
+                details="" if known else "".join(traceback.format_exception(error))[-20_000:],
+            )
+        )
+
+    def _tell(self, event: Event) -> None:
+        try:
+            self._channel.send(event)
+        except ChannelClosed:
+            return  # The coordinator is gone; this process ends as soon as it reaches for it.
+
+    def _result(self, call: MeasureCall, measurement: Measurement | None) -> Result:
+        cost = None
+        if measurement is not None:
+            cost, _ = cost_of(
+                target=self._settings.target,
+                target_problem=self._settings.target_problem,
+                fingerprint=self._fingerprint,
+                threads=measurement.declaration.threads,
+                throughputs=[unit_metrics(unit)["throughput"] for unit in measurement.units],
+                scenario=measurement.declaration.scenario,
+                interval=figures(measurement)["throughput"],
+            )
+        return Result(call.workload, measurement=measurement, cost=cost)
+
+
+def _in_short(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__

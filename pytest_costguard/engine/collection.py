@@ -1,0 +1,110 @@
+"""What the engine has measured so far: valid at any moment, whatever happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pytest_costguard.engine.plain import MeasuredUnit
+from pytest_costguard.records import Declaration, Failure, Measurement, Unit, WorkloadId
+
+
+@dataclass(slots=True)
+class _Growing:
+    declaration: Declaration
+    units: list[Unit] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Collection:
+    """Measurements, failures and the words of tests that failed before they measured."""
+
+    def __init__(self) -> None:
+        self._growing: dict[WorkloadId, _Growing] = {}
+        self._failures: dict[WorkloadId, Failure] = {}
+        self.test_details: dict[str, str] = {}
+        """What pytest said of tests that failed in a worker, by node id."""
+
+    def add(self, measured: MeasuredUnit) -> None:
+        """Add one unit of one workload."""
+        announced = measured.announced
+        growing = self._growing.setdefault(
+            announced.workload, _Growing(declaration=announced.declaration)
+        )
+        if growing.declaration.input_digest != announced.declaration.input_digest:
+            _note(growing.notes, "the inputs differ from unit to unit: seed what makes them")
+        growing.units.append(measured.unit)
+        for note in measured.notes:
+            _note(growing.notes, note)
+
+    def complete_memory(self, measured: MeasuredUnit) -> None:
+        """Add memory and cold start of a process that served this workload alone."""
+        growing = self._growing[measured.announced.workload]
+        for position, unit in enumerate(growing.units):
+            if unit.memory is None:
+                growing.units[position] = msgspec.structs.replace(
+                    unit, memory=measured.unit.memory, cold_start=measured.unit.cold_start
+                )
+                return
+
+    def fail(self, failure: Failure) -> None:
+        """Record why a workload, or a whole test, has no verdict; the first reason stays."""
+        self._failures.setdefault(failure.workload, failure)
+
+    def failed(self, nodeid: str) -> bool:
+        """Whether anything of this test failed."""
+        return any(workload.nodeid == nodeid for workload in self._failures)
+
+    def workloads(self, nodeid: str) -> tuple[WorkloadId, ...]:
+        """The workloads of a test, in the order of their first announcement."""
+        return tuple(workload for workload in self._growing if workload.nodeid == nodeid)
+
+    def without_memory(self) -> tuple[WorkloadId, ...]:
+        """Workloads that no process has served alone yet."""
+        return tuple(
+            workload
+            for workload, growing in self._growing.items()
+            if workload not in self._failures and not any(unit.memory for unit in growing.units)
+        )
+
+    def measurement(self, workload: WorkloadId) -> Measurement | None:
+        """What is known of a workload so far."""
+        growing = self._growing.get(workload)
+        if growing is None or not growing.units:
+            return None
+        return Measurement(
+            workload=workload,
+            declaration=growing.declaration,
+            units=tuple(growing.units),
+            notes=tuple(growing.notes),
+        )
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """Every measurement, in the order of first announcement."""
+        found = (self.measurement(workload) for workload in self._growing)
+        return tuple(measurement for measurement in found if measurement is not None)
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Every failure, in the order in which they came."""
+        return tuple(self._failures.values())
+
+    def check_complete(self, nodeids: Sequence[str], *, units: int) -> None:
+        """Fail every workload that some unit lost: one without a full verdict is an error."""
+        for workload, growing in self._growing.items():
+            if workload.nodeid in nodeids and len(growing.units) < units:
+                self.fail(
+                    Failure(
+                        workload=workload,
+                        reason=f"measured in {len(growing.units)} of {units} units only",
+                        remedy="make the test reach the same measurements each time it runs",
+                        details=self.test_details.get(workload.nodeid, ""),
+                    )
+                )
+
+
+def _note(notes: list[str], note: str) -> None:
+    if note not in notes:
+        notes.append(note)

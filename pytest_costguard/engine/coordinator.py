@@ -1,0 +1,273 @@
+"""The coordinator: runs units of worker sessions until every workload is measured."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pytest_costguard.engine.collection import Collection
+from pytest_costguard.engine.launch import Side, start
+from pytest_costguard.engine.plain import Effort, measure_unit
+from pytest_costguard.engine.protocol import Proceed, Reached, Refused, TestEnded
+from pytest_costguard.engine.session import WorkerSession, WorkloadRefused
+from pytest_costguard.errors import WorkerError
+from pytest_costguard.records import Failure, Fingerprint, WorkloadId
+
+Isolation = Literal["test", "suite"]
+_ALONE_UNITS = 3
+"""How many processes serve a workload alone, where its test measures several."""
+_START_SECONDS = 1.0
+"""A guess at a worker's start, for the estimate that is given before anything is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectedTest:
+    """A test that measures, as the coordinator's pytest session collected it."""
+
+    nodeid: str
+    path: Path
+    threads: int = 1
+    min_requests: int = 0
+    """Requests a unit that the percentiles asked for need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the measuring is, for a person who waits."""
+
+    unit: int
+    units: int
+    doing: str
+    share: float
+    elapsed_seconds: float
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """Seconds left at the pace so far; None before anything is done."""
+        return self.elapsed_seconds * (1 / self.share - 1) if self.share > 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSetup:
+    """What every worker of this run is started with."""
+
+    side: Side
+    thread_variables: Callable[[int], Mapping[str, str]]
+    settings: Mapping[str, Any]
+
+
+class Coordinator:
+    """Measures tests on one side. `collection` is valid at any moment, also after Ctrl-C."""
+
+    def __init__(
+        self,
+        *,
+        setup: WorkerSetup,
+        tests: Sequence[CollectedTest],
+        effort: Effort,
+        isolation: Isolation,
+        progress: Callable[[Progress], None],
+    ) -> None:
+        self._setup = setup
+        self._tests = {test.nodeid: test for test in tests}
+        self._effort = effort
+        self._isolation = isolation
+        self._progress = progress
+        self._started = time.monotonic()
+        self._steps_done = 0
+        self.collection = Collection()
+        self.fingerprint: Fingerprint | None = None
+        """Of the first worker; None until one was up."""
+
+    def estimated_seconds(self) -> float:
+        """About how long this will take, before anything is known of the workloads."""
+        sessions = len(self._tests) if self._isolation == "test" else 1
+        measuring = len(self._tests) * self._effort.unit_seconds * 1.7
+        return self._effort.units * (sessions * _START_SECONDS + measuring)
+
+    def run(self) -> None:
+        """Measure every test in every unit, then memory where a test measures several things."""
+        self._started = time.monotonic()
+        for unit in range(self._effort.units):
+            for group in self._groups(unit):
+                self._run_group(group, unit=unit)
+        self.collection.check_complete(tuple(self._tests), units=self._effort.units)
+        for workload in self.collection.without_memory():
+            for unit in range(min(_ALONE_UNITS, self._effort.units)):
+                self._run_alone(workload, unit=unit)
+
+    def _groups(self, unit: int) -> list[list[CollectedTest]]:
+        """The sessions of a unit; the order rotates, so that each test is first in its turn."""
+        tests = [test for test in self._tests.values() if not self._given_up(test.nodeid, unit)]
+        if not tests:
+            return []
+        if self._isolation == "test":
+            return [[test] for test in tests]
+        by_threads: dict[int, list[CollectedTest]] = {}
+        for test in tests:
+            by_threads.setdefault(test.threads, []).append(test)
+        return [_rotated(group, unit) for group in by_threads.values()]
+
+    def _given_up(self, nodeid: str, unit: int) -> bool:
+        nothing_to_measure = unit > 0 and not self.collection.workloads(nodeid)
+        return nothing_to_measure or self.collection.failed(nodeid)
+
+    def _run_group(self, group: Sequence[CollectedTest], *, unit: int) -> None:
+        """Run one session; where its worker dies, the tests after the culprit get a fresh one."""
+        waiting = [test.nodeid for test in group]
+        while waiting:
+            culprit = self._run_session(waiting, unit=unit)
+            if culprit is None:
+                return
+            waiting = [nodeid for nodeid in waiting if nodeid != culprit]
+
+    def _run_session(self, waiting: list[str], *, unit: int) -> str | None:
+        """Run `waiting` in one worker, dropping what ends; return the test that broke it."""
+        session: WorkerSession | None = None
+        current = waiting[0]
+        reached: WorkloadId | None = None
+        try:
+            session = self._start(waiting)
+            while waiting:
+                event = session.next_event()
+                if isinstance(event, Reached):
+                    current, reached = event.workload.nodeid, event.workload
+                    self._measure(session, event.workload, unit=unit)
+                    reached = None
+                elif isinstance(event, Refused):
+                    self._refuse(event)
+                elif isinstance(event, TestEnded):
+                    self._note_end(event)
+                    waiting.remove(event.nodeid)
+                    current = waiting[0] if waiting else current
+                else:
+                    self._fail(
+                        WorkloadId(nodeid=current),
+                        WorkerError(
+                            f"the worker session ended with status {event.status} before this "
+                            "test had run",
+                            remedy="run the test without --costguard and mend what fails there",
+                        ),
+                    )
+                    return current
+        except WorkerError as error:
+            self._fail(reached or WorkloadId(nodeid=current), error)
+            return current
+        finally:
+            if session is not None:
+                session.stop()
+        return None
+
+    def _start(self, nodeids: Sequence[str]) -> WorkerSession:
+        tests = [self._tests[nodeid] for nodeid in nodeids]
+        threads = tests[0].threads
+        worker = start(
+            self._setup.side,
+            files=tuple(dict.fromkeys(test.path for test in tests)),
+            nodeids=tuple(nodeids),
+            threads=threads,
+            thread_variables=self._setup.thread_variables(threads),
+            settings=self._setup.settings,
+        )
+        session = WorkerSession(worker, timeout_seconds=self._effort.timeout_seconds)
+        try:
+            hello = session.hello()
+            if hello.missing:
+                raise WorkerError(
+                    f"the worker did not collect {', '.join(hello.missing)}",
+                    remedy="parametrise with the same ids each time the tests are collected",
+                )
+        except BaseException:
+            session.stop()
+            raise
+        if self.fingerprint is None:
+            self.fingerprint = hello.fingerprint
+        return session
+
+    def _measure(self, session: WorkerSession, workload: WorkloadId, *, unit: int) -> None:
+        self._tell(unit=unit, doing=str(workload))
+        if unit > 0 and workload not in self.collection.workloads(workload.nodeid):
+            self._fail(
+                workload,
+                WorkerError(
+                    "the test measured this workload in a later unit, not in the first",
+                    remedy="make the test reach the same measurements each time it runs",
+                ),
+            )
+        else:
+            try:
+                self.collection.add(
+                    measure_unit(
+                        session,
+                        index=unit,
+                        effort=self._effort,
+                        min_requests=self._tests[workload.nodeid].min_requests,
+                    )
+                )
+            except WorkloadRefused as refused:
+                self._refuse(refused.refusal)
+                return
+        self._steps_done += 1
+        session.tell(Proceed(measurement=self.collection.measurement(workload)))
+
+    def _run_alone(self, workload: WorkloadId, *, unit: int) -> None:
+        """Serve only `workload` in a process of its own, for its memory and cold start."""
+        session: WorkerSession | None = None
+        try:
+            session = self._start([workload.nodeid])
+            while isinstance(event := session.next_event(), Reached):
+                if event.workload == workload:
+                    self._tell(unit=unit, doing=f"memory of {workload}")
+                    self.collection.complete_memory(
+                        measure_unit(session, index=unit, effort=self._effort, min_requests=0)
+                    )
+                    return
+                session.tell(Proceed(measurement=self.collection.measurement(event.workload)))
+        except (WorkerError, WorkloadRefused) as error:
+            self.collection.fail(
+                Failure(
+                    workload=workload,
+                    reason=f"its memory could not be measured alone: {error}",
+                    remedy="let each measurement of a test work without the ones before it",
+                )
+            )
+        finally:
+            if session is not None:
+                session.stop()
+
+    def _note_end(self, event: TestEnded) -> None:
+        if event.outcome == "failed":
+            self.collection.test_details[event.nodeid] = event.details
+
+    def _refuse(self, refusal: Refused) -> None:
+        self.collection.fail(
+            Failure(
+                workload=refusal.workload,
+                reason=refusal.reason,
+                remedy=refusal.remedy,
+                details=refusal.details,
+            )
+        )
+
+    def _fail(self, workload: WorkloadId, error: WorkerError) -> None:
+        self.collection.fail(Failure(workload=workload, reason=error.message, remedy=error.remedy))
+
+    def _tell(self, *, unit: int, doing: str) -> None:
+        known = max(len(self._tests), len(self.collection.measurements()))
+        self._progress(
+            Progress(
+                unit=unit,
+                units=self._effort.units,
+                doing=doing,
+                share=min(0.99, self._steps_done / max(1, known * self._effort.units)),
+                elapsed_seconds=time.monotonic() - self._started,
+            )
+        )
+
+
+def _rotated(tests: Sequence[CollectedTest], unit: int) -> list[CollectedTest]:
+    turn = unit % len(tests)
+    return [*tests[turn:], *tests[:turn]]

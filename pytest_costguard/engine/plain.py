@@ -1,0 +1,110 @@
+"""One unit of one workload on one side: load, warm up, blocks with calibration between, end."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from pytest_costguard.engine.protocol import (
+    Announced,
+    Began,
+    Begin,
+    BlockDone,
+    Calibrate,
+    Calibrated,
+    End,
+    Ended,
+    Load,
+    RunBlock,
+    WarmedUp,
+    WarmUp,
+)
+from pytest_costguard.engine.session import WorkerSession
+from pytest_costguard.measure.blocks import plan_unit
+from pytest_costguard.records import Unit
+
+_CALIBRATIONS = 12
+_WARMUP_SECONDS = 5.0
+_DISCARD_BELOW_SECONDS = 0.02
+"""The first request after a pause is 8 to 23 % slow; for long requests that is no longer seen."""
+_QUALITY_UNITS = 2
+"""A quality pass that is dear runs in the first units only: two equal values decide."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is measured: units, seconds a unit, and what bounds them."""
+
+    units: int = 6
+    unit_seconds: float = 0.5
+    timeout_seconds: float = 120.0
+    longest_unit_seconds: float = 60.0
+    """Beyond this a unit ends, once every input was served."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredUnit:
+    """What a unit of one workload yields."""
+
+    announced: Announced
+    unit: Unit
+    notes: tuple[str, ...]
+
+
+def measure_unit(
+    session: WorkerSession, *, index: int, effort: Effort, min_requests: int
+) -> MeasuredUnit:
+    """Measure the workload that `session` has reached, and leave it waiting for `Proceed`.
+
+    Raises:
+        WorkloadRefused: the workload raised, or its figures cannot stand.
+        WorkerError: the worker died or hung.
+    """
+    announced = session.ask(Load(), Announced, doing="loading the workload")
+    warmed = session.ask(
+        WarmUp(max_seconds=min(_WARMUP_SECONDS, effort.timeout_seconds / 2)),
+        WarmedUp,
+        doing="warming up",
+    )
+    seconds = warmed.seconds_per_request
+    plan = plan_unit(
+        inputs=announced.declaration.input_count,
+        scenario=announced.declaration.scenario,
+        seconds_per_request=seconds,
+        unit_seconds=effort.unit_seconds,
+        min_requests=max(1, min_requests),
+        max_seconds=effort.longest_unit_seconds,
+    )
+    session.ask(Begin(), Began, doing="resetting the memory peak")
+    discard = 1 if seconds < _DISCARD_BELOW_SECONDS else 0
+    every = max(1, len(plan) // _CALIBRATIONS)
+    done: list[BlockDone] = []
+    calibration: list[float] = []
+    for number, (first, requests) in enumerate(plan):
+        if number % every == 0:
+            calibration.append(
+                session.ask(Calibrate(), Calibrated, doing="running the calibration kernel").seconds
+            )
+        done.append(
+            session.ask(
+                RunBlock(first=first, requests=requests, discard=discard),
+                BlockDone,
+                doing=f"serving a block of {requests} requests",
+            )
+        )
+    cheap = seconds * announced.declaration.input_count < effort.unit_seconds
+    quality = announced.has_quality and (cheap or index < _QUALITY_UNITS)
+    ended = session.ask(End(quality=quality), Ended, doing="reading sensors and quality")
+    unit = Unit(
+        index=index,
+        blocks=tuple(answer.block for answer in done),
+        latency_seconds=tuple(itertools.chain.from_iterable(a.latency_seconds for a in done)),
+        calibration_seconds=tuple(calibration),
+        warmup=warmed.warmup,
+        sensors=ended.sensors,
+        memory=ended.memory if announced.alone else None,
+        cold_start=announced.cold_start if announced.alone else None,
+        energy=ended.energy,
+        quality=ended.quality,
+    )
+    return MeasuredUnit(announced=announced, unit=unit, notes=ended.notes)

@@ -1,0 +1,167 @@
+"""What a coordinator and a worker say to each other: one frozen message for each sentence."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from pytest_costguard.records import (
+    Block,
+    ColdStart,
+    Declaration,
+    Energy,
+    Fingerprint,
+    Measurement,
+    Memory,
+    Sensors,
+    Warmup,
+    WorkloadId,
+)
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence of the protocol; the concrete class is its tag."""
+
+
+# From the worker -------------------------------------------------------------------------------
+
+
+class Hello(_Message, frozen=True, kw_only=True, tag=True):
+    """The worker is up; `missing` are tests that were asked for and not collected."""
+
+    tool_version: str
+    fingerprint: Fingerprint
+    missing: tuple[str, ...] = ()
+
+
+class Reached(_Message, frozen=True, kw_only=True, tag=True):
+    """A test has come to this workload, which is not loaded yet: `Load` it, or `Proceed`."""
+
+    workload: WorkloadId
+
+
+class Announced(_Message, frozen=True, kw_only=True, tag=True):
+    """The answer to `Load`: the workload is loaded, has answered once, and waits for commands."""
+
+    workload: WorkloadId
+    declaration: Declaration
+    cold_start: ColdStart | None
+    """None where an earlier workload was loaded by this process."""
+    has_quality: bool
+    alone: bool
+    """Whether no other workload was loaded by this process before."""
+
+
+class WarmedUp(_Message, frozen=True, kw_only=True, tag=True):
+    """The answer to `WarmUp`."""
+
+    warmup: Warmup
+    seconds_per_request: float
+
+
+class BlockDone(_Message, frozen=True, kw_only=True, tag=True):
+    """The answer to `RunBlock`."""
+
+    block: Block
+    latency_seconds: tuple[float, ...]
+
+
+class Calibrated(_Message, frozen=True, kw_only=True, tag=True):
+    """The answer to `Calibrate`: seconds of one run of the calibration kernel."""
+
+    seconds: float
+
+
+class Began(_Message, frozen=True, kw_only=True, tag=True):
+    """The answer to `Begin`."""
+
+
+class Ended(_Message, frozen=True, kw_only=True, tag=True):
+    """The answer to `End`: what was observed since `Begin`."""
+
+    sensors: Sensors
+    memory: Memory | None
+    energy: Energy | None
+    quality: float | None
+    notes: tuple[str, ...] = ()
+
+
+class Refused(_Message, frozen=True, kw_only=True, tag=True):
+    """A workload could not be loaded or served; the test goes on as it likes."""
+
+    workload: WorkloadId
+    reason: str
+    remedy: str
+    details: str = ""
+
+
+class TestEnded(_Message, frozen=True, kw_only=True, tag=True):
+    """A test of the worker session ended."""
+
+    nodeid: str
+    outcome: Literal["passed", "failed", "skipped"]
+    details: str = ""
+
+
+class SessionEnded(_Message, frozen=True, kw_only=True, tag=True):
+    """The worker session ended by itself, with pytest's exit status."""
+
+    status: int
+
+
+# From the coordinator --------------------------------------------------------------------------
+
+
+class Load(_Message, frozen=True, kw_only=True, tag=True):
+    """Load the workload that was reached, and let it answer once."""
+
+
+class WarmUp(_Message, frozen=True, kw_only=True, tag=True):
+    """Warm the announced workload up, for at most `max_seconds`."""
+
+    max_seconds: float
+
+
+class Begin(_Message, frozen=True, kw_only=True, tag=True):
+    """Reset the memory peak and start the sensors and the energy meter."""
+
+
+class RunBlock(_Message, frozen=True, kw_only=True, tag=True):
+    """Serve `discard` untimed requests, then `requests` timed ones, from input `first` on."""
+
+    first: int
+    requests: int
+    discard: int
+
+
+class Calibrate(_Message, frozen=True, kw_only=True, tag=True):
+    """Run the calibration kernel once."""
+
+
+class End(_Message, frozen=True, kw_only=True, tag=True):
+    """Read everything that was started by `Begin`, and the quality where it is asked for."""
+
+    quality: bool
+
+
+class Proceed(_Message, frozen=True, kw_only=True, tag=True):
+    """Let the test go on, with what is known of the workload so far."""
+
+    measurement: Measurement | None
+
+
+Event = (
+    Hello
+    | Reached
+    | Announced
+    | WarmedUp
+    | BlockDone
+    | Calibrated
+    | Began
+    | Ended
+    | Refused
+    | TestEnded
+    | SessionEnded
+)
+Command = Load | WarmUp | Begin | RunBlock | Calibrate | End | Proceed

@@ -1,0 +1,118 @@
+"""One worker session, seen from the coordinator: its events, its answers, and its death."""
+
+from __future__ import annotations
+
+import time
+from typing import TypeVar
+
+from pytest_costguard.engine.channel import ChannelClosed
+from pytest_costguard.engine.launch import WorkerProcess
+from pytest_costguard.engine.protocol import (
+    Command,
+    Event,
+    Hello,
+    Reached,
+    Refused,
+    SessionEnded,
+    TestEnded,
+)
+from pytest_costguard.errors import WorkerError
+
+_LOOK_SECONDS = 0.5
+"""How often a silent worker's process is looked at; it costs nothing while a block runs."""
+
+Answer = TypeVar("Answer", bound=Event)
+
+
+class WorkloadRefused(Exception):
+    """The worker refused to go on with a workload; the session itself is sound."""
+
+    def __init__(self, refusal: Refused) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+class WorkerSession:
+    """Drives one worker process; every wait is bounded by `timeout_seconds`."""
+
+    def __init__(self, worker: WorkerProcess, *, timeout_seconds: float) -> None:
+        self._worker = worker
+        self._timeout = timeout_seconds
+
+    def hello(self) -> Hello:
+        """Wait for the worker to be up and to have collected its tests."""
+        return self._expect(Hello, doing="starting and collecting")
+
+    def next_event(self) -> Reached | Refused | TestEnded | SessionEnded:
+        """Wait for what the session does by itself: reach a workload, end a test, end."""
+        event = self._receive(doing="running a test up to its next measurement")
+        if isinstance(event, Reached | Refused | TestEnded | SessionEnded):
+            return event
+        raise WorkerError(
+            f"the worker said {type(event).__name__} where nobody had asked",
+            remedy="coordinator and worker must run the same version of pytest-costguard",
+        )
+
+    def ask(self, command: Command, answer: type[Answer], *, doing: str) -> Answer:
+        """Send a command about the workload that was reached and wait for its answer.
+
+        Raises:
+            WorkloadRefused: the workload raised, or its figures cannot stand.
+            WorkerError: the worker died, hung, or answered something else.
+        """
+        self.tell(command)
+        return self._expect(answer, doing=doing)
+
+    def tell(self, command: Command) -> None:
+        """Send a command that has no answer."""
+        try:
+            self._worker.channel.send(command)
+        except ChannelClosed as error:
+            raise self._died() from error
+
+    def stop(self) -> None:
+        """End the worker and everything that it started."""
+        self._worker.stop()
+
+    def _expect(self, answer: type[Answer], *, doing: str) -> Answer:
+        event = self._receive(doing=doing)
+        if isinstance(event, answer):
+            return event
+        if isinstance(event, Refused):
+            raise WorkloadRefused(event)
+        if isinstance(event, SessionEnded):
+            raise WorkerError(
+                f"the worker session ended with status {event.status} while {doing}\n"
+                f"{self._worker.last_output()}",
+                remedy="run the same tests without --costguard and mend what fails there",
+            )
+        raise WorkerError(
+            f"the worker answered {type(event).__name__} while {doing}",
+            remedy="coordinator and worker must run the same version of pytest-costguard",
+        )
+
+    def _receive(self, *, doing: str) -> Event:
+        deadline = time.monotonic() + self._timeout
+        while (remaining := deadline - time.monotonic()) > 0:
+            try:
+                event = self._worker.channel.receive(timeout_seconds=min(_LOOK_SECONDS, remaining))
+            except ChannelClosed as error:
+                raise self._died() from error
+            if event is not None:
+                return event
+            if not self._worker.alive():
+                raise self._died()
+        raise WorkerError(
+            f"no answer for {self._timeout:g} s while {doing}; the worker was stopped",
+            remedy="make the step shorter, or allow more with --costguard-timeout",
+        )
+
+    def _died(self) -> WorkerError:
+        output = self._worker.last_output()
+        status = self._worker.process.poll()
+        how = "closed its channel" if status is None else f"ended with status {status}"
+        return WorkerError(
+            f"the worker process {how} before it had measured everything"
+            + (f"; its last output:\n{output}" if output else ", without a word"),
+            remedy="run the test without --costguard to see it fail by itself",
+        )

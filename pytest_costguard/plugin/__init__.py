@@ -1,0 +1,73 @@
+"""The pytest plugin. Unused, it imports nothing but itself and its table of options.
+
+`coordinator.py` holds the hooks of a session with `--costguard`, `worker.py` those of the worker
+sessions that it starts; each translates pytest's objects into calls on `app/`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_costguard.app.authoring import Backend, Costguard
+
+_MARKER = (
+    "costguard(slo=None, budget=None, regression=None, threads=1, labels=None): "
+    "hold this test's inference workloads to limits. "
+    'slo={"p99": "50ms"} and budget={"cost_per_1k": "$0.02", "peak_memory": "1.5GiB", '
+    '"quality": "99% of baseline"} are limits on a metric; '
+    'regression={"mean": {"allow": "2%", "catch": "5%"}} is how much worse than the baseline it '
+    'may get ("mean": "2%" alone means catch = 2.5 x allow; "off" switches a default off). '
+    "Metrics: mean, p50, p90, p95, p99, throughput, cost_per_1k, peak_memory, "
+    "peak_device_memory, cold_start, first_call, energy_per_1k, quality. "
+    "threads is how many threads serve the workload; labels are for rules and reports."
+)
+
+backend_key: pytest.StashKey[Backend] = pytest.StashKey()
+"""What `costguard.measure` does in this session; absent without `--costguard`."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options, from the one table of them."""
+    from pytest_costguard.plugin.options import add_options
+
+    add_options(parser)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the marker, and take part as a worker or as a coordinator where asked to."""
+    config.addinivalue_line("markers", _MARKER)
+    if "COSTGUARD_WORKER" in os.environ:
+        from pytest_costguard.plugin.worker import register_worker
+
+        register_worker(config)
+    elif config.getoption("costguard") and not config.getoption("collectonly"):
+        from pytest_costguard.plugin.coordinator import register_coordinator
+
+        register_coordinator(config)
+
+
+@pytest.fixture
+def costguard(request: pytest.FixtureRequest) -> Costguard:
+    """Measure inference workloads: `result = costguard.measure(model, inputs=[...])`.
+
+    The workload is a function of one input, a torch module, or the path of an ONNX model; for
+    coroutine functions use `await costguard.measure_async(...)`. Without `--costguard` the
+    workload runs once over its inputs and the test stays a correctness test. With it, latency,
+    throughput, memory, cost and quality are measured in fresh processes, compared with the
+    baseline and held to the budgets of the marker and the configuration; the result has
+    latency.mean/p50/p90/p95/p99, throughput, memory, cost_per_1k, quality, cold_start, energy.
+    """
+    from pytest_costguard.app.authoring import Costguard
+
+    backend = request.config.stash.get(backend_key, None)
+    if backend is None:
+        from pytest_costguard.app.once import RunOnce
+
+        marker = request.node.get_closest_marker("costguard")
+        backend = RunOnce(threads=int((marker.kwargs.get("threads") if marker else None) or 1))
+    return Costguard(nodeid=request.node.nodeid, backend=backend)

@@ -1,0 +1,184 @@
+"""The hooks of a session with `--costguard`: measure first, then run the tests with verdicts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_costguard.app.checking import Check, DeclaredTest, FinalPass
+from pytest_costguard.app.session import CheckedSession
+from pytest_costguard.config.gates import parse_marker
+from pytest_costguard.engine.launch import Side
+from pytest_costguard.errors import CostguardError
+from pytest_costguard.plugin import backend_key
+from pytest_costguard.plugin.benchmarks import uses_benchmark
+from pytest_costguard.plugin.options import given_options, loaded_plugins, own_options
+from pytest_costguard.plugin.progress import ProgressLine
+from pytest_costguard.reports.junit import properties
+
+_MEASURES = "costguard"
+
+
+def register_coordinator(config: pytest.Config) -> None:
+    """Make this session measure.
+
+    Raises:
+        UsageError: the configuration is not understood, or something forbids measuring here.
+    """
+    _refuse_xdist(config)
+    try:
+        session = CheckedSession(
+            given=given_options(config), environ=os.environ, rootdir=config.rootpath
+        )
+    except CostguardError as error:
+        raise pytest.UsageError(str(error)) from error
+    config.pluginmanager.register(CoordinatorHooks(config, session), "costguard-coordinator")
+
+
+class CoordinatorHooks:
+    """Translates pytest's hooks into calls on the check."""
+
+    def __init__(self, config: pytest.Config, session: CheckedSession) -> None:
+        self._config = config
+        self._session = session
+        self._check: Check | None = None
+        self._deselected = False
+        self._measured: set[str] = set()
+        self._lines: list[str] = []
+
+    def pytest_deselected(self) -> None:
+        """Note that this is not the whole suite, so that nothing can be called missing."""
+        self._deselected = True
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Measure before the tests run."""
+        failed = session.testsfailed and not session.config.option.continue_on_collection_errors
+        if not failed and not session.config.option.collectonly:
+            try:
+                self._measure(session)
+            except CostguardError as error:
+                raise pytest.UsageError(str(error)) from error
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Fail a test that passes its assertions by its verdict, in its natural place."""
+        yield
+        check = self._check
+        if check is None or item.nodeid not in self._measured:
+            return
+        if uses_benchmark(item):
+            check.consume(item.nodeid)
+        for verdict in check.verdicts(item.nodeid):
+            item.user_properties.extend(properties(verdict))
+        if messages := check.failing(item.nodeid):
+            pytest.fail("\n\n".join(messages), pytrace=False)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write reports and the baseline, and let what has no test of its own fail the run."""
+        if self._check is None or self._check.report is None:
+            return
+        report = self._check.report
+        try:
+            self._lines = self._session.finish(report)
+        except CostguardError as error:
+            self._lines = [f"costguard: {error}"]
+            session.exitstatus = session.exitstatus or error.exit_code
+        if report.outcome.failed and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the report, whatever happened before."""
+        if self._check is None or self._check.report is None:
+            return
+        writer = terminalreporter._tw  # the only place that knows the width
+        terminalreporter.section("costguard")
+        terminalreporter.write(
+            self._session.render(
+                self._check.report,
+                width=min(writer.fullwidth, 120),
+                colour=writer.hasmarkup,
+                verbosity=self._config.option.verbose,
+            )
+        )
+        for line in self._lines:
+            terminalreporter.write_line(line)
+
+    def _measure(self, session: pytest.Session) -> None:
+        guarded = [item for item in session.items if self._guards(item)]
+        if not guarded:
+            self._lines = ["costguard: no test here measures anything"]
+            return
+        side = Side(
+            name="head",
+            rootdir=self._config.rootpath,
+            invocation_dir=Path(self._config.invocation_params.dir),
+            inifile=self._config.inipath,
+            plugins=loaded_plugins(self._config),
+            options=own_options(self._config),
+            ini_overrides=tuple(
+                override
+                for override in self._config.option.override_ini or ()
+                if not override.startswith("addopts")
+            ),
+            import_mode=self._config.option.importmode,
+            environ=dict(os.environ),
+        )
+        self._check = self._session.check(side=side, whole_suite=self._whole_suite())
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        progress = ProgressLine(reporter, quiet=self._config.option.verbose < 0)
+        seconds = self._check.prepare([_declared(item) for item in guarded], progress=progress)
+        self._measured = {item.nodeid for item in guarded}
+        progress.announce(tests=len(guarded), seconds=seconds)
+        try:
+            self._check.measure()
+        finally:
+            progress.close()
+        self._config.stash[backend_key] = FinalPass(self._check)
+
+    def _guards(self, item: pytest.Item) -> bool:
+        if item.get_closest_marker("skip") is not None:
+            return False
+        option = self._config.option
+        if uses_benchmark(item):
+            asked = self._session.settings.benchmarks
+            return asked and not getattr(option, "benchmark_skip", False)
+        names = getattr(item, "fixturenames", ())
+        declared = _MEASURES in names or item.get_closest_marker(_MEASURES) is not None
+        return declared and not getattr(option, "benchmark_only", False)
+
+    def _whole_suite(self) -> bool:
+        given = self._config.args_source is pytest.Config.ArgsSource.ARGS
+        return not (given or self._deselected)
+
+
+def _declared(item: pytest.Item) -> DeclaredTest:
+    kwargs: dict[str, Any] = {}
+    for marker in reversed(list(item.iter_markers(_MEASURES))):
+        if marker.args:
+            raise pytest.UsageError(
+                f"{item.nodeid}: @pytest.mark.costguard takes keywords only, got {marker.args!r}"
+            )
+        kwargs |= marker.kwargs
+    path, line, _ = item.location
+    return DeclaredTest(
+        nodeid=item.nodeid,
+        path=item.path,
+        marker=parse_marker(kwargs, nodeid=item.nodeid, location=f"{path}:{(line or 0) + 1}"),
+    )
+
+
+def _refuse_xdist(config: pytest.Config) -> None:
+    workers = getattr(config.option, "numprocesses", None)
+    if workers or getattr(config.option, "tx", None) or hasattr(config, "workerinput"):
+        raise pytest.UsageError(
+            "--costguard and pytest-xdist (-n) exclude each other: other workers would disturb"
+            " the measuring\n  remedy: add -n 0, or run the measuring tests in a session of their"
+            " own"
+        )

@@ -1,0 +1,96 @@
+"""From the table of options to pytest's flags, and from a session to what its workers need."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from pytest_costguard.config.options import flags
+
+_OWN_PLUGIN = "pytest_costguard.plugin"
+_PLAIN = (str, int, float, bool, type(None), list)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add every flag of the table to pytest's command line.
+
+    Defaults stay None, so that the cascade can tell what was given.
+    """
+    group = parser.getgroup("costguard", "inference cost, latency and memory (pytest-costguard)")
+    for flag in flags():
+        group.addoption(flag.name, **flag.arguments)
+
+
+def given_options(config: pytest.Config) -> dict[str, Any]:
+    """Return what was given on the command line, by the option's destination."""
+    return {flag.key: config.getoption(flag.dest) for flag in flags()}
+
+
+def own_options(config: pytest.Config) -> dict[str, Any]:
+    """Return the values of options that the project's own conftest files and plugins define.
+
+    They may decide what a workload is, so the workers get them; the options of installed plugins
+    they do not.
+    """
+    destinations = {dest for plugin in _project_plugins(config) for dest in _defined(plugin)}
+    values = {dest: getattr(config.option, dest, None) for dest in destinations}
+    return {dest: value for dest, value in values.items() if isinstance(value, _PLAIN)}
+
+
+def loaded_plugins(config: pytest.Config) -> tuple[str, ...]:
+    """Return the modules given with `-p`, less those that are switched off.
+
+    Where entry points are not loaded, we are among them.
+    """
+    given = [name for name in config.option.plugins or () if not name.startswith("no:")]
+    blocked = {"xdist", "pytest_cov", "randomly", "timeout", "rerunfailures", "random_order"}
+    kept = [name for name in given if name not in blocked]
+    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") and _OWN_PLUGIN not in kept:
+        kept.insert(0, _OWN_PLUGIN)
+    return tuple(dict.fromkeys(kept))
+
+
+def _project_plugins(config: pytest.Config) -> Iterator[ModuleType]:
+    installed = {dist_plugin for dist_plugin, _ in config.pluginmanager.list_plugin_distinfo()}
+    for plugin in config.pluginmanager.get_plugins():
+        path = getattr(plugin, "__file__", None)
+        if not isinstance(plugin, ModuleType) or path is None or plugin in installed:
+            continue
+        inside = config.rootpath in Path(path).parents
+        if inside and "site-packages" not in Path(path).parts:
+            yield plugin
+
+
+def _defined(plugin: ModuleType) -> set[str]:
+    """Ask a plugin for its options once more, on a parser of its own."""
+    hook = getattr(plugin, "pytest_addoption", None)
+    if hook is None:
+        return set()
+    recorder = _Recorder()
+    wanted = {"parser": recorder, "pluginmanager": None}
+    hook(**{name: wanted[name] for name in inspect.signature(hook).parameters if name in wanted})
+    return recorder.destinations
+
+
+class _Recorder:
+    """Stands in for pytest's parser and its groups, and notes the destinations of options."""
+
+    def __init__(self) -> None:
+        self.destinations: set[str] = set()
+
+    def addoption(self, *names: str, **attributes: Any) -> None:
+        long = next((name for name in names if name.startswith("--")), names[0])
+        default = long.lstrip("-").replace("-", "_")
+        self.destinations.add(str(attributes.get("dest") or default))
+
+    def getgroup(self, *_: Any, **__: Any) -> _Recorder:
+        return self
+
+    def addini(self, *_: Any, **__: Any) -> None:
+        """Settings of the file reach the workers by themselves."""

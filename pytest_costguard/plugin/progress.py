@@ -1,0 +1,51 @@
+"""Progress for a person who waits: one line that is rewritten, or one line a unit in a log."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_costguard.engine.coordinator import Progress
+
+
+class ProgressLine:
+    """Shows how far the measuring is; silent with `-q`."""
+
+    def __init__(self, reporter: pytest.TerminalReporter | None, *, quiet: bool) -> None:
+        self._reporter = None if quiet else reporter
+        self._unit = -1
+        self._open = False
+
+    def announce(self, *, tests: int, seconds: float) -> None:
+        """Say before the start about how long it will take."""
+        if self._reporter is not None:
+            noun = "test" if tests == 1 else "tests"
+            self._reporter.write_line("")
+            self._reporter.write_line(
+                f"costguard: measuring {tests} {noun} in fresh processes, about"
+                f" {_duration(seconds)} and more for slow workloads"
+            )
+
+    def __call__(self, progress: Progress) -> None:
+        """Show one step."""
+        if self._reporter is None:
+            return
+        left = progress.remaining_seconds
+        text = f"costguard: unit {progress.unit + 1}/{progress.units}"
+        if left is not None:
+            text += f", about {_duration(left)} left"
+        if self._reporter.isatty:
+            width = self._reporter._tw.fullwidth - 1  # as pytest's own progress
+            self._reporter.rewrite(f"{text}: {progress.doing}"[:width], erase=True)
+            self._open = True
+        elif progress.unit != self._unit:
+            self._reporter.write_line(text)
+        self._unit = progress.unit
+
+    def close(self) -> None:
+        """Leave the line, so that what follows begins on its own."""
+        if self._reporter is not None and self._open:
+            self._reporter.rewrite("", erase=True)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

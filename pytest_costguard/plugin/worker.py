@@ -1,0 +1,83 @@
+"""The hooks of a worker session: exactly the tests it was told, and word of how they end."""
+
+from __future__ import annotations
+
+import pytest
+from _pytest.fixtures import SubRequest
+
+from pytest_costguard.app.worker import Worker
+from pytest_costguard.plugin import backend_key
+from pytest_costguard.plugin.benchmarks import guarded_benchmark
+
+_BOOKKEEPERS = ("lfplugin", "nfplugin", "stepwiseplugin")
+"""They would note a worker's failures as the user's last run."""
+
+
+def register_worker(config: pytest.Config) -> None:
+    """Make this session a worker."""
+    worker = Worker.from_environment()
+    assert worker is not None, "asked only where the variable is set"
+    for name in _BOOKKEEPERS:
+        plugin = config.pluginmanager.get_plugin(name)
+        if plugin is not None:
+            config.pluginmanager.unregister(plugin)
+    for dest, value in worker.task.options.items():
+        setattr(config.option, dest, value)
+    config.stash[backend_key] = worker
+    config.pluginmanager.register(WorkerHooks(worker), "costguard-worker")
+
+
+class WorkerHooks:
+    """Translates pytest's hooks into the worker's words."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._words: dict[str, list[str]] = {}
+        self._worst: dict[str, str] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, items: list[pytest.Item]
+    ) -> None:
+        """Keep exactly the tests that were asked for, in the order that was asked for."""
+        by_nodeid = {item.nodeid: item for item in items}
+        wanted = self._worker.task.nodeids
+        items[:] = [by_nodeid[nodeid] for nodeid in wanted if nodeid in by_nodeid]
+        missing = tuple(nodeid for nodeid in wanted if nodeid not in by_nodeid)
+        if not session.testsfailed:
+            self._worker.hello(missing=missing)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[object], request: SubRequest
+    ) -> object:
+        """Give tests that use pytest-benchmark's fixture one that serves the coordinator."""
+        if fixturedef.argname != "benchmark" or not _from_pytest_benchmark(fixturedef):
+            return None
+        replacement = guarded_benchmark(nodeid=request.node.nodeid, backend=self._worker)
+        fixturedef.cached_result = (replacement, fixturedef.cache_key(request), None)
+        return replacement
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note the phases of a test; its end is told when all of them are over."""
+        if report.outcome == "failed":
+            self._words.setdefault(report.nodeid, []).append(report.longreprtext)
+        if self._worst.get(report.nodeid) in (None, "passed"):
+            self._worst[report.nodeid] = report.outcome
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Say how a test ended."""
+        self._worker.test_ended(
+            nodeid,
+            outcome=self._worst.pop(nodeid, "skipped"),
+            details="\n".join(self._words.pop(nodeid, ())),
+        )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
+        """Say that the session is over."""
+        self._worker.session_ended(int(exitstatus))
+
+
+def _from_pytest_benchmark(fixturedef: pytest.FixtureDef[object]) -> bool:
+    return getattr(fixturedef.func, "__module__", "").startswith("pytest_benchmark")

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_costguard.engine.collection import Collection
+from pytest_costguard.engine.plain import MeasuredUnit
+from pytest_costguard.engine.protocol import Announced
+from pytest_costguard.records import (
+    Block,
+    ColdStart,
+    Declaration,
+    Failure,
+    Memory,
+    Sensors,
+    Unit,
+    Warmup,
+    WorkloadId,
+)
+
+
+def measured(name="", *, index=0, digest="d", memory=True, nodeid="test_a.py::test_a"):
+    workload = WorkloadId(nodeid=nodeid, name=name)
+    return MeasuredUnit(
+        announced=Announced(
+            workload=workload,
+            declaration=Declaration(adapter="callable", input_count=1, input_digest=digest),
+            cold_start=ColdStart(load_seconds=None, first_call_seconds=0.1),
+            has_quality=False,
+            alone=memory,
+        ),
+        unit=Unit(
+            index=index,
+            blocks=(Block(wall_seconds=1.0, cpu_seconds=1.0, requests=1, items=1),),
+            latency_seconds=(1.0,),
+            warmup=Warmup(requests=3, seconds=0.1, settled=True),
+            sensors=Sensors(wall_seconds=1.0, cpu_seconds=1.0),
+            memory=Memory(peak_bytes=1 << 20, method="VmHWM after reset") if memory else None,
+        ),
+        notes=(),
+    )
+
+
+def test_units_of_a_workload_come_together_in_order():
+    collection = Collection()
+    for index in range(3):
+        collection.add(measured(index=index))
+    (measurement,) = collection.measurements()
+    assert [unit.index for unit in measurement.units] == [0, 1, 2]
+
+
+def test_inputs_that_differ_from_unit_to_unit_are_noted_once():
+    collection = Collection()
+    for index, digest in enumerate("abc"):
+        collection.add(measured(index=index, digest=digest))
+    (measurement,) = collection.measurements()
+    assert len(measurement.notes) == 1
+    assert "inputs differ" in measurement.notes[0]
+
+
+def test_a_workload_that_a_unit_lost_is_a_failure_with_the_words_of_its_test():
+    collection = Collection()
+    collection.add(measured("first"))
+    collection.add(measured("second"))
+    collection.add(measured("first", index=1))
+    collection.test_details["test_a.py::test_a"] = "assert 1 == 2"
+    collection.check_complete(["test_a.py::test_a"], units=2)
+    (failure,) = collection.failures
+    assert failure.workload.name == "second"
+    assert "1 of 2 units" in failure.reason
+    assert failure.details == "assert 1 == 2"
+
+
+def test_the_first_reason_for_a_failure_stays():
+    collection = Collection()
+    for reason in ("the cause", "its consequence"):
+        collection.fail(
+            Failure(workload=WorkloadId(nodeid="a"), reason=reason, remedy="mend the cause")
+        )
+    assert [failure.reason for failure in collection.failures] == ["the cause"]
+
+
+def test_memory_measured_alone_completes_units_that_had_none():
+    collection = Collection()
+    collection.add(measured("first"))
+    collection.add(measured("second", memory=False))
+    assert collection.without_memory() == (WorkloadId(nodeid="test_a.py::test_a", name="second"),)
+    collection.complete_memory(measured("second"))
+    assert collection.without_memory() == ()
+
+
+@pytest.mark.parametrize("nodeid", ["test_a.py::test_a", "test_a.py::other"])
+def test_workloads_are_known_by_their_test(nodeid):
+    collection = Collection()
+    collection.add(measured(nodeid=nodeid))
+    assert collection.workloads(nodeid) == (WorkloadId(nodeid=nodeid),)
+    assert collection.workloads("elsewhere.py::test") == ()
