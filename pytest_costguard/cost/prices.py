@@ -7,6 +7,7 @@ import difflib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from types import MappingProxyType
 
 import msgspec
@@ -15,7 +16,7 @@ from pytest_costguard.cost.price_rows import COLUMNS, ON_DEMAND, REQUIRED, Place
 from pytest_costguard.errors import PriceError
 from pytest_costguard.records import Quote
 
-__all__ = ["COLUMNS", "ON_DEMAND", "REQUIRED", "Key", "PriceTable", "parse"]
+__all__ = ["COLUMNS", "ON_DEMAND", "REQUIRED", "Key", "PriceTable", "discounted", "parse"]
 
 Key = tuple[str, str, str, str]
 """Provider, instance, region, purchase model."""
@@ -70,6 +71,30 @@ class PriceTable:
             origin=f"{self.origin}, then {below.origin}",
         )
 
+    def own_price(
+        self, key: str | None, *, purchase_model: str, usd_per_hour: Decimal, source: str
+    ) -> Quote:
+        """Return a price that the user has set, with the hardware that the table knows of it.
+
+        Args:
+            key: `provider:instance:region`, in the table or not; None for a machine without one.
+            purchase_model: as the user calls it.
+            usd_per_hour: what an hour costs.
+            source: who says so.
+
+        Raises:
+            PriceError: the key is not of that form.
+        """
+        quote = Quote(usd_per_hour=usd_per_hour, source=source, purchase_model=purchase_model)
+        if key is None:
+            return quote
+        provider, instance, region, model = _split(key, purchase_model=purchase_model)
+        quote = msgspec.structs.replace(
+            quote, provider=provider, instance=instance, region=region, purchase_model=model
+        )
+        same = (known for found, known in self.quotes.items() if found[:2] == (provider, instance))
+        return _with_hardware(quote, next(same, None))
+
     def _unknown(self, wanted: Key) -> PriceError:
         provider, instance, region, model = wanted
         name = shown(f"{provider}:{instance}:{region}")
@@ -100,6 +125,27 @@ class PriceTable:
         if own:
             return f"the instances of {wanted[0]} are {_listed(own)}"
         return f"the providers are {_listed(sorted({key[0] for key in self.quotes})) or 'none'}"
+
+
+def discounted(quote: Quote, discount: Decimal) -> Quote:
+    """Return a price less a discount, which it remembers.
+
+    Args:
+        quote: the price before.
+        discount: a fraction from 0 to below 1; 0.3 is 30 %.
+
+    Raises:
+        PriceError: the discount leaves nothing of the price, or adds to it.
+    """
+    if not 0 <= discount < 1:
+        raise PriceError(
+            f"a discount of {discount} is no fraction from 0 to below 1", remedy="0.3 is 30 %"
+        )
+    if not discount:
+        return quote
+    return msgspec.structs.replace(
+        quote, usd_per_hour=quote.usd_per_hour * (1 - discount), discount=discount
+    )
 
 
 def parse(
