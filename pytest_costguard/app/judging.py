@@ -1,0 +1,183 @@
+"""Judge a run: from measurements, a stored baseline, gates and a price to a report. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+
+from pytest_costguard.app.judging_budgets import judge_budget
+from pytest_costguard.app.judging_comparisons import Terms, compare
+from pytest_costguard.app.judging_history import (
+    History,
+    Reference,
+    history,
+    missing_workloads,
+    reference,
+)
+from pytest_costguard.app.judging_messages import failing_messages
+from pytest_costguard.app.judging_outcome import outcome_of
+from pytest_costguard.app.judging_subject import Pricer, Subject, subject
+from pytest_costguard.cost.unit_cost import cost_of
+from pytest_costguard.records import (
+    Baseline,
+    FailOn,
+    Gates,
+    Measurement,
+    Report,
+    Run,
+    Target,
+    WorkloadVerdict,
+)
+from pytest_costguard.stats.stored import SUITE_ALPHA
+from pytest_costguard.stats.warmup import drift, stretches
+
+
+def judge(
+    *,
+    run: Run,
+    baseline: Baseline | None,
+    gates: Mapping[str, Gates],
+    target: Target | None,
+    target_problem: str,
+    fail_on: Collection[FailOn],
+    runner_spread: float | None,
+    baseline_requested: str,
+    baseline_problem: str,
+    whole_suite: bool,
+    now: dt.date,
+    pricer: Pricer = cost_of,
+) -> Report:
+    """Decide about everything that the run is held to, and say how it ends.
+
+    Every gate, a regression rule or a budget on one metric of one workload, is a hypothesis;
+    the run's 1 % of false alarms is shared equally among them, so that it holds for the suite.
+
+    Args:
+        run: what was measured.
+        baseline: the series to compare with; None where there is none.
+        gates: by `str(workload)`; a workload without an entry is only reported.
+        target: what serves the workloads and its price; None where it is not known.
+        target_problem: why there is no target.
+        fail_on: what fails the run; failures to measure always do.
+        runner_spread: declared relative spread from run to run on this runner.
+        baseline_requested: what the user asked for: a name, a path, `auto` or `none`.
+        baseline_problem: why there is no baseline though one was asked for.
+        whole_suite: whether all tests were selected, so that an absent workload is missing.
+        now: today, for the age of prices.
+        pricer: turns throughput into cost.
+    """
+    known = reference(run, baseline)
+    held = {str(one.workload): gates.get(str(one.workload), Gates()) for one in run.measurements}
+    terms = Terms(hypotheses=_hypotheses(held), runner_spread=runner_spread)
+    verdicts = tuple(
+        _workload_verdict(
+            subject(
+                measurement,
+                fingerprint=run.fingerprint,
+                target=target,
+                target_problem=target_problem,
+                today=now,
+                pricer=pricer,
+            ),
+            past=_history(measurement, known, run=run),
+            gates=held[str(measurement.workload)],
+            terms=terms,
+            fail_on=fail_on,
+        )
+        for measurement in run.measurements
+    )
+    missing = missing_workloads(run, known) if whole_suite else ()
+    return Report(
+        run=run,
+        baseline=baseline,
+        baseline_requested=baseline_requested,
+        baseline_problem=baseline_problem,
+        target=target,
+        target_problem=target_problem,
+        fail_on=tuple(cause for cause in FailOn if cause in fail_on),
+        runner_spread=runner_spread,
+        gates=dict(gates),
+        verdicts=verdicts,
+        missing=missing,
+        outcome=outcome_of(
+            run=run,
+            verdicts=verdicts,
+            missing=missing,
+            fail_on=fail_on,
+            unjudged=_unjudged(known, requested=baseline_requested, problem=baseline_problem),
+        ),
+    )
+
+
+def _hypotheses(gates: Mapping[str, Gates]) -> int:
+    return max(1, sum(len(one.regressions) + len(one.budgets) for one in gates.values()))
+
+
+def _unjudged(known: Reference | None, *, requested: str, problem: str) -> str:
+    if known is not None:
+        return ""
+    if problem:
+        return f"nothing was compared: {problem}"
+    return "nothing was compared" if requested == "none" else "no baseline yet"
+
+
+def _history(measurement: Measurement, known: Reference | None, *, run: Run) -> History | None:
+    return None if known is None else history(measurement, known, fingerprint=run.fingerprint)
+
+
+def _workload_verdict(
+    measured: Subject,
+    *,
+    past: History | None,
+    gates: Gates,
+    terms: Terms,
+    fail_on: Collection[FailOn],
+) -> WorkloadVerdict:
+    comparisons = (
+        ()
+        if past is None
+        else tuple(
+            compare(rule, subject=measured, history=past, terms=terms) for rule in gates.regressions
+        )
+    )
+    budgets = tuple(
+        judge_budget(budget, subject=measured, history=past, alpha=SUITE_ALPHA / terms.hypotheses)
+        for budget in gates.budgets
+    )
+    return WorkloadVerdict(
+        workload=measured.measurement.workload,
+        comparisons=comparisons,
+        budgets=budgets,
+        figures=measured.figures(),
+        unsupported=dict(measured.unsupported),
+        cost=measured.cost,
+        inputs_changed=past is not None and past.inputs_changed,
+        failing=failing_messages(
+            subject=measured,
+            history=past,
+            comparisons=comparisons,
+            budgets=budgets,
+            fail_on=fail_on,
+        ),
+        warnings=_warnings(measured, past=past, terms=terms),
+    )
+
+
+def _warnings(measured: Subject, *, past: History | None, terms: Terms) -> tuple[str, ...]:
+    found = [*past.warnings] if past is not None else []
+    if past is not None and past.from_one_day and terms.runner_spread is None:
+        found.append(
+            f"all {len(past.created)} baseline runs are from one day, so they do not know "
+            "how much this runner differs from day to day"
+        )
+    slower = _slowing_down(measured.measurement)
+    if slower:
+        found.append(f"it got {slower:.0%} slower within a unit".replace("%", " %"))
+    return tuple(found)
+
+
+def _slowing_down(measurement: Measurement) -> float:
+    """Return by how much most units got slower while they were measured, or 0.0."""
+    count = measurement.declaration.input_count
+    drifts = sorted(drift(stretches(unit.blocks, input_count=count)) for unit in measurement.units)
+    return max(0.0, drifts[(len(drifts) - 1) // 2]) if drifts else 0.0

@@ -1,0 +1,98 @@
+"""Budgets and SLOs of one workload: over, within, or why it is not known."""
+
+from __future__ import annotations
+
+from pytest_costguard.app.judging_history import History
+from pytest_costguard.app.judging_subject import Subject, stored_metric
+from pytest_costguard.records import Budget, BudgetResult, BudgetVerdict, Interval
+from pytest_costguard.stats.budgets import decide_budget
+
+_CONFIDENCE = 0.95
+_CONFIDENCE_UNDER_LOAD = 0.99
+
+
+def judge_budget(
+    budget: Budget, *, subject: Subject, history: History | None, alpha: float
+) -> BudgetResult:
+    """Decide about one budget.
+
+    Args:
+        budget: the limit, in the metric's unit or as a share of the baseline's value.
+        subject: the measured workload.
+        history: its earlier runs; None where there is no baseline.
+        alpha: P(over is said of a figure that is within).
+    """
+    priceless = _priceless(budget, subject)
+    if priceless is not None:
+        return priceless
+    limit, problem = _limit(budget, subject=subject, history=history)
+    if limit is None:
+        return _result(budget, BudgetVerdict.NOT_MEASURED, problem)
+    values = subject.values(budget.metric)
+    if not values:
+        verdict = BudgetVerdict.NOT_MEASURED
+        if budget.metric in subject.unsupported:
+            verdict = BudgetVerdict.INCONCLUSIVE
+        return _result(budget, verdict, subject.absence(budget.metric), limit=limit)
+    decision = decide_budget(
+        values,
+        limit=limit,
+        bound=budget.bound,
+        alpha=alpha,
+        confidence=_confidence(budget, subject),
+    )
+    obstacle = subject.obstacle(budget.metric)
+    verdict = BudgetVerdict.INCONCLUSIVE if obstacle else decision.verdict
+    reason = obstacle or decision.reason or f"over {decision.interval.n} units"
+    if verdict is BudgetVerdict.INCONCLUSIVE:
+        reason = subject.explained(reason)
+    return _result(budget, verdict, reason, limit=limit, interval=decision.interval)
+
+
+def _result(
+    budget: Budget,
+    verdict: BudgetVerdict,
+    reason: str,
+    *,
+    limit: float | None = None,
+    interval: Interval | None = None,
+) -> BudgetResult:
+    return BudgetResult(
+        budget=budget, verdict=verdict, reason=reason, limit=limit, interval=interval
+    )
+
+
+def _priceless(budget: Budget, subject: Subject) -> BudgetResult | None:
+    """Answer a cost budget of a workload that has no price here."""
+    cost = subject.cost
+    if budget.metric != "cost_per_1k" or cost is None or cost.state == "priced":
+        return None
+    limit = None if budget.relative else budget.limit
+    if cost.state == "not priced":
+        return _result(budget, BudgetVerdict.NOT_PRICED, cost.reason, limit=limit)
+    reason = cost.reason
+    if not reason.startswith(cost.state):
+        reason = f"{cost.state}: {reason}" if reason else cost.state
+    return _result(budget, BudgetVerdict.NOT_MEASURED, reason, limit=limit)
+
+
+def _limit(
+    budget: Budget, *, subject: Subject, history: History | None
+) -> tuple[float | None, str]:
+    """Return the limit in the metric's unit, or None and why there is none."""
+    if not budget.relative:
+        return budget.limit, ""
+    if history is None:
+        return None, "no baseline yet, and the limit is relative to it"
+    if history.absence is not None:
+        return None, history.reason
+    base = subject.base_value(budget.metric, history.average(stored_metric(budget.metric)))
+    if base is None:
+        return None, f"baseline {history.name!r} holds no value for it"
+    return budget.limit * base, ""
+
+
+def _confidence(budget: Budget, subject: Subject) -> float:
+    """Return how sure `within` must be: surer for an SLO under concurrent load."""
+    loaded = subject.measurement.declaration.scenario.kind == "concurrent"
+    return _CONFIDENCE_UNDER_LOAD if budget.kind == "slo" and loaded else _CONFIDENCE

@@ -1,0 +1,222 @@
+"""Head against the stored baseline, one metric at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_costguard.app.judging_history import History
+from pytest_costguard.app.judging_ratio import ratio
+from pytest_costguard.app.judging_reasons import Grounds, reason_of
+from pytest_costguard.app.judging_subject import Subject, stored_metric
+from pytest_costguard.records import (
+    METRICS,
+    BaselineWorkload,
+    BudgetVerdict,
+    Comparison,
+    Regression,
+    Verdict,
+)
+from pytest_costguard.stats.budgets import BudgetDecision, decide_budget
+from pytest_costguard.stats.intervals import mean
+from pytest_costguard.stats.stored import BETA, Limits, StoredDecision, decide_stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What all comparisons of a run share."""
+
+    hypotheses: int
+    runner_spread: float | None
+
+    def limits(self, regression: Regression) -> Limits:
+        """Return what one regression gate asks for."""
+        return Limits(allow=regression.allow, catch=regression.catch, hypotheses=self.hypotheses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Logs:
+    """Logarithms a unit, signed so that larger is worse."""
+
+    head: tuple[float, ...]
+    runs: tuple[tuple[float, ...], ...]
+    machine: float
+    """How much slower than the baseline's the machine was today; already taken out."""
+
+
+def compare(
+    regression: Regression, *, subject: Subject, history: History, terms: Terms
+) -> Comparison:
+    """Decide about one metric of one workload against its earlier runs."""
+    metric = regression.metric
+    values = subject.values(metric)
+    head = mean(values) if values else None
+    if history.absence is not None:
+        return _undecided(regression, history.absence, history.reason, head=head)
+    stored = stored_metric(metric)
+    base = subject.base_value(metric, history.average(stored))
+    if not subject.values(stored):
+        reason = subject.absence(stored)
+        return _undecided(regression, Verdict.INCONCLUSIVE, reason, base=base)
+    if not history.values(stored):
+        reason = f"baseline {history.name!r} holds no {METRICS[stored].title}"
+        return _undecided(regression, Verdict.NEW, reason, head=head)
+    if metric == "quality":
+        return _compare_quality(regression, subject=subject, history=history, terms=terms)
+    logs = _logs(stored, subject=subject, history=history)
+    if logs is None:
+        reason = f"a {METRICS[stored].title} that is not above zero has no ratio"
+        return _undecided(regression, Verdict.INCONCLUSIVE, reason, head=head, base=base)
+    decision = decide_stored(
+        logs.head,
+        logs.runs,
+        limits=terms.limits(regression),
+        runner_spread=terms.runner_spread,
+    )
+    return _comparison(
+        regression,
+        decision,
+        grounds=Grounds(
+            runs=len(logs.runs), runner_spread=terms.runner_spread, machine=logs.machine
+        ),
+        subject=subject,
+        head=head,
+        base=base,
+    )
+
+
+def _undecided(
+    regression: Regression,
+    verdict: Verdict,
+    reason: str,
+    *,
+    head: float | None = None,
+    base: float | None = None,
+) -> Comparison:
+    return Comparison(
+        metric=regression.metric,
+        verdict=verdict,
+        head=head,
+        base=base,
+        regression=regression,
+        reason=reason,
+    )
+
+
+def _comparison(
+    regression: Regression,
+    decision: StoredDecision,
+    *,
+    grounds: Grounds,
+    subject: Subject,
+    head: float | None,
+    base: float | None,
+) -> Comparison:
+    obstacle = subject.obstacle(regression.metric)
+    verdict = Verdict.INCONCLUSIVE if obstacle else decision.verdict
+    reason = obstacle or reason_of(decision, regression=regression, grounds=grounds)
+    if verdict is Verdict.INCONCLUSIVE:
+        reason = subject.explained(reason)
+    higher = METRICS[regression.metric].better == "higher"
+    bounds = (decision.upper, decision.lower) if higher else (decision.lower, decision.upper)
+    sign = -1 if higher else 1
+    return Comparison(
+        metric=regression.metric,
+        verdict=verdict,
+        head=head,
+        base=base,
+        ratio=ratio(sign * decision.change),
+        lower=None if bounds[0] is None else ratio(sign * bounds[0]),
+        upper=None if bounds[1] is None else ratio(sign * bounds[1]),
+        smallest_visible=ratio(decision.smallest_visible) - 1,
+        regression=regression,
+        reason=reason,
+        runs=grounds.runs,
+    )
+
+
+def _logs(metric: str, *, subject: Subject, history: History) -> _Logs | None:
+    """Take logarithms, less those of the calibration kernel where all runs have it.
+
+    Returns:
+        None where a value of a broken record has no logarithm.
+    """
+    entries = [entry for entry in history.entries if entry.metrics.get(metric)]
+    everyone = [subject.reduced, *entries]
+    if not all(_has_logarithm(value) for entry in everyone for value in entry.metrics[metric]):
+        return None
+    calibrated = METRICS[metric].scales_with_machine and all(
+        entry.calibration and all(map(_has_logarithm, entry.calibration)) for entry in everyone
+    )
+    machine = 0.0
+    if calibrated:
+        speeds = [_average_log(entry.calibration) for entry in everyone]
+        machine = speeds[0] - mean(speeds[1:])
+    return _Logs(
+        head=_unit_logs(subject.reduced, metric, calibrated=calibrated),
+        runs=tuple(_unit_logs(entry, metric, calibrated=calibrated) for entry in entries),
+        machine=machine,
+    )
+
+
+def _has_logarithm(value: float) -> bool:
+    return 0 < value < math.inf
+
+
+def _unit_logs(entry: BaselineWorkload, metric: str, *, calibrated: bool) -> tuple[float, ...]:
+    values, kernel = entry.metrics[metric], entry.calibration
+    sign = -1.0 if METRICS[metric].better == "higher" else 1.0
+    logs = tuple(sign * math.log(value) for value in values)
+    if not calibrated:
+        return logs
+    if len(kernel) == len(values):
+        pairs = zip(logs, kernel, strict=True)
+        return tuple(log - math.log(seconds) for log, seconds in pairs)
+    # Some units lack one of the two, so which belongs to which is not known: take the mean.
+    shift = _average_log(kernel)
+    return tuple(log - shift for log in logs)
+
+
+def _average_log(values: Sequence[float]) -> float:
+    return mean([math.log(value) for value in values])
+
+
+def _compare_quality(
+    regression: Regression, *, subject: Subject, history: History, terms: Terms
+) -> Comparison:
+    """Hold quality against a floor of (1 - allow) times the baseline's mean."""
+    values, runs = subject.values("quality"), history.values("quality")
+    base = mean([mean(run) for run in runs])
+    slack = regression.allow * abs(base)
+    decision = decide_budget(
+        values,
+        limit=base - slack,
+        bound="at least",
+        alpha=terms.limits(regression).alpha,
+        confidence=1 - BETA,
+    )
+    found = decision.interval
+    verdict = _quality_verdict(decision, better_than=base + slack)
+    obstacle = subject.obstacle("quality")
+    return Comparison(
+        metric="quality",
+        verdict=Verdict.INCONCLUSIVE if obstacle else verdict,
+        head=found.estimate,
+        base=base,
+        ratio=found.estimate / base if base > 0 else None,
+        lower=found.lower / base if base > 0 and not obstacle else None,
+        upper=found.upper / base if base > 0 and not obstacle else None,
+        regression=regression,
+        reason=obstacle or f"held against a floor of {base - slack:.4g}, from {len(runs)} runs",
+        runs=len(runs),
+    )
+
+
+def _quality_verdict(decision: BudgetDecision, *, better_than: float) -> Verdict:
+    if decision.verdict is BudgetVerdict.WITHIN and decision.interval.lower > better_than:
+        return Verdict.IMPROVED
+    return {
+        BudgetVerdict.OVER: Verdict.REGRESSED,
+        BudgetVerdict.WITHIN: Verdict.UNCHANGED,
+    }.get(decision.verdict, Verdict.INCONCLUSIVE)

@@ -1,0 +1,148 @@
+"""What fails the run, in messages that say what, how much, how sure, and who set the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from pytest_costguard.app.judging_history import History
+from pytest_costguard.app.judging_subject import Subject
+from pytest_costguard.records import (
+    METRICS,
+    BudgetResult,
+    BudgetVerdict,
+    Comparison,
+    Currency,
+    FailOn,
+    Verdict,
+)
+from pytest_costguard.reports.numbers import change, counted, percent, scale_for, significant
+
+_COMPARISON_FAILS = {
+    Verdict.REGRESSED: FailOn.REGRESSION,
+    Verdict.INCONCLUSIVE: FailOn.INCONCLUSIVE,
+    Verdict.NOT_COMPARABLE: FailOn.NOT_COMPARABLE,
+}
+_DIGITS = (3, 4, 5, 6)
+"""Three significant digits, or as many as tell a limit from the interval that it lies in."""
+_BUDGET_FAILS = {
+    BudgetVerdict.OVER: FailOn.BUDGET,
+    BudgetVerdict.INCONCLUSIVE: FailOn.INCONCLUSIVE,
+    BudgetVerdict.NOT_PRICED: FailOn.NOT_PRICED,
+}
+
+
+def failing_messages(
+    *,
+    subject: Subject,
+    history: History | None,
+    comparisons: Collection[Comparison],
+    budgets: Collection[BudgetResult],
+    fail_on: Collection[FailOn],
+) -> tuple[str, ...]:
+    """Return one message of several lines for each thing that fails the run."""
+    return tuple(_messages(subject, history, comparisons, budgets, fail_on))
+
+
+def _messages(
+    subject: Subject,
+    history: History | None,
+    comparisons: Collection[Comparison],
+    budgets: Collection[BudgetResult],
+    fail_on: Collection[FailOn],
+) -> Iterator[str]:
+    for comparison in comparisons:
+        if _COMPARISON_FAILS.get(comparison.verdict) in fail_on:
+            name = history.name if history is not None else ""
+            yield _comparison_message(comparison, name=name, currency=subject.currency)
+    for result in budgets:
+        if _budget_cause(result, history) in fail_on:
+            yield _budget_message(result, currency=subject.currency)
+    if history is not None and history.inputs_changed and FailOn.CHANGED in fail_on:
+        yield (
+            f"the inputs are not those of baseline {history.name!r}\n  {_digests(subject, history)}"
+        )
+
+
+def _budget_cause(result: BudgetResult, history: History | None) -> FailOn | None:
+    """Name the member of fail-on that this result falls under; None where nothing failed."""
+    if result.verdict is not BudgetVerdict.NOT_MEASURED:
+        return _BUDGET_FAILS.get(result.verdict)
+    if result.budget.metric == "cost_per_1k" and result.limit is not None:
+        return FailOn.NOT_PRICED
+    if result.limit is None and result.budget.relative:
+        # A first run, or a new workload, has nothing yet that a share could be taken of.
+        absent = history is None or history.absence is Verdict.NEW
+        return None if absent else FailOn.NOT_COMPARABLE
+    return FailOn.INCONCLUSIVE
+
+
+def _comparison_message(comparison: Comparison, *, name: str, currency: Currency) -> str:
+    metric = METRICS[comparison.metric]
+    head = f"{metric.title} {comparison.verdict}"
+    if comparison.ratio is not None:
+        head += f": {_signed(comparison.ratio)}"
+    bounds = _bounds(comparison)
+    if bounds:
+        head += f" ({bounds})"
+    lines = [head]
+    if comparison.head is not None and comparison.base is not None:
+        pair = comparison.head, comparison.base
+        now, then = _values(comparison.metric, *pair, currency=currency)
+        runs = counted(comparison.runs, "run")
+        lines.append(f"  head:     {now}; baseline {name!r}: {then} ({runs})")
+    lines.append(f"  reason:   {comparison.reason}")
+    regression = comparison.regression
+    if regression is not None:
+        limits = f"{percent(regression.allow)} worse; {percent(regression.catch)} must be caught"
+        lines += [f"  allowed:  {limits}", f"  set in:   {regression.origin}"]
+    return "\n".join(lines)
+
+
+def _bounds(comparison: Comparison) -> str:
+    if comparison.lower is None or comparison.upper is None:
+        return ""
+    return f"{_signed(comparison.lower)} to {_signed(comparison.upper)}"
+
+
+def _budget_message(result: BudgetResult, *, currency: Currency) -> str:
+    budget, interval = result.budget, result.interval
+    metric = METRICS[budget.metric]
+    word = "SLO" if budget.kind == "slo" else "budget"
+    if result.verdict is BudgetVerdict.OVER:
+        side = "over" if budget.bound == "at most" else "below"
+        lines = [f"{metric.title} is {side} its {word} of {budget.text}"]
+    else:
+        lines = [f"{metric.title}: {word} of {budget.text} is {result.verdict}"]
+    limit = () if result.limit is None else (result.limit,)
+    if interval is not None:
+        figures = (interval.estimate, interval.lower, interval.upper, *limit)
+        estimate, low, high, *written = _values(budget.metric, *figures, currency=currency)
+        between = f"{low} to {high}, {interval.n} units"
+        if interval.n < 2:
+            between = "one unit, an estimate only"
+        lines.append(f"  measured: {estimate} ({between})")
+    else:
+        written = [*_values(budget.metric, *limit, currency=currency)]
+    lines += [f"  limit:    {budget.bound} {text}" for text in written]
+    return "\n".join([*lines, f"  reason:   {result.reason}", f"  set in:   {budget.origin}"])
+
+
+def _values(metric: str, *values: float, currency: Currency) -> tuple[str, ...]:
+    """Write values of one metric in one unit, so that they can be compared at a glance."""
+    scale = scale_for(metric, values, currency=currency)
+    texts: tuple[str, ...] = ()
+    for digits in _DIGITS:
+        texts = tuple(significant(scale.of(value), digits=digits) for value in values)
+        if len(set(texts)) == len(set(values)):
+            break
+    return tuple(f"{text} {scale.unit}".strip() for text in texts)
+
+
+def _signed(ratio: float) -> str:
+    return f"{change(ratio)} %"
+
+
+def _digests(subject: Subject, history: History) -> str:
+    ours = subject.measurement.declaration.input_digest
+    theirs = sorted({entry.declaration.input_digest for entry in history.entries})
+    return f"digest here {ours}, in the baseline {', '.join(theirs)}"

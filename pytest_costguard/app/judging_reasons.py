@@ -1,0 +1,82 @@
+"""Why a comparison with a stored baseline says what it says, in words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pytest_costguard.app.judging_ratio import ratio
+from pytest_costguard.records import Regression, Verdict
+from pytest_costguard.reports.numbers import change, counted, percent
+from pytest_costguard.stats.stored import ENOUGH_RUNS, StoredDecision
+
+_SPEED_WORTH_NAMING = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """What a comparison rests on."""
+
+    runs: int
+    runner_spread: float | None
+    machine: float
+    """Logarithm of how much slower the machine was than for the baseline; taken out already."""
+
+
+def reason_of(decision: StoredDecision, *, regression: Regression, grounds: Grounds) -> str:
+    """Say in one sentence, without a full stop, what decided."""
+    if decision.rule == "few runs":
+        text = _few_runs(decision, grounds)
+    else:
+        text = _by_spread(decision, regression, grounds)
+    if abs(grounds.machine) > _SPEED_WORTH_NAMING:
+        slower = "slower" if grounds.machine > 0 else "faster"
+        size = percent(round(abs(ratio(grounds.machine) - 1), 3))
+        text += f"; corrected for a machine that was {size} {slower} than for the baseline"
+    return text
+
+
+def _by_spread(decision: StoredDecision, regression: Regression, grounds: Grounds) -> str:
+    against = f"against the spread of {counted(grounds.runs, 'baseline run')}"
+    if decision.rule == "declared spread" and grounds.runner_spread is not None:
+        against = (
+            f"against {counted(grounds.runs, 'baseline run')} and the declared runner spread "
+            f"of {percent(grounds.runner_spread)}"
+        )
+    allow, catch = percent(regression.allow), percent(regression.catch)
+    if decision.verdict is Verdict.REGRESSED:
+        return f"surely more than {allow} worse, {against}"
+    if decision.verdict is Verdict.IMPROVED:
+        return f"surely more than {allow} better, {against}"
+    if decision.verdict is Verdict.UNCHANGED:
+        return f"surely less than {catch} worse, {against}"
+    text = f"changes can be seen from {_visible(decision)} up, {against}"
+    if decision.smallest_visible <= math.log1p(regression.catch):
+        return f"{text}; this one is too close to what is allowed"
+    return (
+        f"{text}, but must be from {catch}: compare base and head side by side on one machine, "
+        "or use a quieter one"
+    )
+
+
+def _few_runs(decision: StoredDecision, grounds: Grounds) -> str:
+    runs = counted(grounds.runs, "baseline run")
+    if decision.verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
+        word = "worse" if decision.verdict is Verdict.REGRESSED else "better"
+        return f"at least 1.5 times {word}, and every unit {word} than every unit of {runs}"
+    text = (
+        f"{runs} of {ENOUGH_RUNS}: changes below {_visible(decision)} cannot be told from noise "
+        f"until {decision.missing_runs} more are recorded "
+        f"(costguard baseline record --runs {decision.missing_runs})"
+    )
+    if decision.spread_disbelieved is not None and grounds.runner_spread is not None:
+        shown = percent(round(decision.spread_disbelieved, 4))
+        text += (
+            f"; the declared runner spread of {percent(grounds.runner_spread)} does not hold: "
+            f"the units alone show {shown}"
+        )
+    return text
+
+
+def _visible(decision: StoredDecision) -> str:
+    return f"{change(ratio(decision.smallest_visible))} %"

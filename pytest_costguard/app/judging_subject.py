@@ -1,0 +1,156 @@
+"""What is judged: one workload of a run, reduced and priced, and what forbids a verdict."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_costguard.records import (
+    METRICS,
+    BaselineWorkload,
+    Cost,
+    Currency,
+    Fingerprint,
+    Interval,
+    Measurement,
+    Scenario,
+    Target,
+)
+from pytest_costguard.stats.budgets import ONE_UNIT
+from pytest_costguard.stats.disturbances import disturbances
+from pytest_costguard.stats.intervals import mean, t_interval
+from pytest_costguard.stats.summary import intervals, reduce, unsupported
+from pytest_costguard.stats.warmup import unit_drifting
+
+_WARMS_UP = frozenset(
+    {"mean", "p50", "p90", "p95", "p99", "throughput", "cost_per_1k", "energy_per_1k"}
+)
+
+
+class Pricer(Protocol):
+    """What turns throughput into money: `pytest_costguard.cost.unit_cost.cost_of`."""
+
+    def __call__(
+        self,
+        *,
+        target: Target | None,
+        target_problem: str,
+        fingerprint: Fingerprint,
+        threads: int,
+        throughputs: Sequence[float],
+        scenario: Scenario,
+        interval: Interval | None = None,
+        today: dt.date | None = None,
+    ) -> tuple[Cost, tuple[float, ...]]:
+        """Return the cost per 1k, and US dollars per 1k for each unit (empty: not priced)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One measured workload, ready to be held against gates."""
+
+    measurement: Measurement
+    reduced: BaselineWorkload
+    unsupported: Mapping[str, str]
+    cost: Cost | None
+    unit_costs: tuple[float, ...]
+    """US dollars per 1k items, one a unit; empty where there is no price."""
+    currency: Currency
+    disturbances: tuple[str, ...]
+    drifting: bool
+
+    def values(self, metric: str) -> tuple[float, ...]:
+        """Return one value a unit in the metric's unit; empty where it was not measured."""
+        if metric == "cost_per_1k":
+            return self.unit_costs
+        return self.reduced.metrics.get(metric, ())
+
+    def absence(self, metric: str) -> str:
+        """Say why there are no values of a metric."""
+        if metric in self.unsupported:
+            return self.unsupported[metric]
+        memories = [unit.memory for unit in self.measurement.units if unit.memory is not None]
+        if metric in ("peak_memory", "peak_device_memory") and memories and not memories[0].alone:
+            return "not measured: its process served other workloads as well"
+        return f"{METRICS[metric].title} was not measured in this run"
+
+    def obstacle(self, metric: str) -> str:
+        """Say why no verdict about a metric may be given, whatever its values; "" if it may."""
+        if len(self.measurement.units) == 1:
+            return f"{ONE_UNIT}; measure with more than --costguard-units=1"
+        if self.drifting and metric in _WARMS_UP:
+            return "it was still getting faster while it was measured: the warm-up was not over"
+        return ""
+
+    def explained(self, reason: str) -> str:
+        """Add to the reason of an inconclusive verdict what disturbed the measurement."""
+        if not self.disturbances:
+            return reason
+        return f"{reason}; while it was measured, {' and '.join(self.disturbances)}"
+
+    def figures(self) -> dict[str, Interval]:
+        """Return every measured metric with its 95 % interval over units, cost included."""
+        return intervals(self.reduced.metrics | {"cost_per_1k": self.unit_costs})
+
+    def base_value(self, metric: str, base: float | None) -> float | None:
+        """Return the baseline's value in the metric's unit, given that of the metric it rests on.
+
+        A cost is that of the baseline's throughput at today's price: a change of price is no
+        change of code.
+        """
+        if base is None or metric != "cost_per_1k":
+            return base
+        if not self.unit_costs or base <= 0:
+            return None
+        return mean(self.unit_costs) * mean(self.values("throughput")) / base
+
+
+def stored_metric(metric: str) -> str:
+    """Return the metric that a baseline stores for this one: cost rests on throughput."""
+    return "throughput" if metric == "cost_per_1k" else metric
+
+
+def subject(
+    measurement: Measurement,
+    *,
+    fingerprint: Fingerprint,
+    target: Target | None,
+    target_problem: str,
+    today: dt.date,
+    pricer: Pricer,
+) -> Subject:
+    """Reduce, price and examine one measurement."""
+    reduced = reduce(measurement)
+    declaration, throughputs = measurement.declaration, reduced.metrics.get("throughput", ())
+    cost: Cost | None = None
+    unit_costs: tuple[float, ...] = ()
+    if throughputs:
+        cost, unit_costs = pricer(
+            target=target,
+            target_problem=target_problem,
+            fingerprint=fingerprint,
+            threads=declaration.threads,
+            throughputs=throughputs,
+            scenario=declaration.scenario,
+            interval=t_interval(throughputs, 0.95),
+            today=today,
+        )
+    return Subject(
+        measurement=measurement,
+        reduced=reduced,
+        unsupported=unsupported(measurement),
+        cost=cost,
+        unit_costs=unit_costs,
+        currency=target.currency if target is not None else Currency(),
+        disturbances=disturbances(measurement),
+        drifting=_mostly_drifting(measurement),
+    )
+
+
+def _mostly_drifting(measurement: Measurement) -> bool:
+    count = measurement.declaration.input_count
+    drifting = sum(unit_drifting(unit, input_count=count) for unit in measurement.units)
+    return 2 * drifting > len(measurement.units)

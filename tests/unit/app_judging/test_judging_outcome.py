@@ -1,0 +1,169 @@
+"""What fails a run, and whether a person can read why."""
+
+from __future__ import annotations
+
+import pytest
+from factories.judged import head, judged, only, series
+from factories.judging import (
+    WORKLOAD,
+    budget,
+    gates,
+    measurement,
+    regression,
+    run,
+    unit,
+)
+from fakes.pricing import another_machine, no_price
+
+from pytest_costguard.records import FailOn, Failure, Report, to_json
+
+STRICT = tuple(FailOn)
+
+
+def test_a_regression_is_told_whole():
+    report = judged(head(0.0011), series(), gates=gates(regression()))
+
+    (message,) = only(report).failing
+    assert message.splitlines()[0].startswith("mean latency regressed: +10.0 % (+9.5 %")
+    assert "head:     1.10 ms; baseline 'main': 1.00 ms (8 runs)" in message
+    assert "allowed:  2 % worse; 5 % must be caught" in message
+    assert "set in:   default" in message
+    assert report.outcome.failed
+
+
+def test_a_broken_budget_is_told_whole():
+    limit = budget("mean", 0.0005, text="500us")
+
+    (message,) = only(judged(head(), gates=gates(limit))).failing
+
+    assert message.splitlines()[0] == "mean latency is over its budget of 500us"
+    assert "measured: 1.000 ms (" in message
+    assert "limit:    at most 0.5000 ms" in message
+    assert "set in:   marker of tests/test_rerank.py::test_rerank" in message
+
+
+def test_a_floor_is_called_a_floor():
+    floor = budget("throughput", 2000, bound="at least", kind="slo", text="2000/s")
+
+    (message,) = only(judged(head(), gates=gates(floor))).failing
+
+    assert message.startswith("throughput is below its SLO of 2000/s")
+
+
+@pytest.mark.parametrize(
+    ("report", "cause"),
+    [
+        (lambda **o: judged(head(0.0011), series(), gates=gates(regression()), **o), "regression"),
+        (lambda **o: judged(head(), gates=gates(budget(limit=1e-4)), **o), "budget"),
+        (lambda **o: judged(head(), gates=gates(budget(limit=1e-3)), **o), "inconclusive"),
+        (
+            lambda **o: judged(head(), series(runs=2), gates=gates(regression()), **o),
+            "inconclusive",
+        ),
+        (lambda **o: judged(head(), gates=gates(budget("energy_per_1k")), **o), "inconclusive"),
+        (
+            lambda **o: judged(head(), series(threads=2), gates=gates(regression()), **o),
+            "not-comparable",
+        ),
+        (
+            lambda **o: judged(head(), gates=gates(budget("cost_per_1k")), pricer=no_price, **o),
+            "not-priced",
+        ),
+        (
+            lambda **o: judged(
+                head(), gates=gates(budget("cost_per_1k")), pricer=another_machine, **o
+            ),
+            "not-priced",
+        ),
+        (
+            lambda **o: judged(
+                head(),
+                series(threads=2),
+                gates=gates(budget("mean", 1.1, relative=True)),
+                **o,
+            ),
+            "not-comparable",
+        ),
+        (lambda **o: judged(head(input_digest="other"), series(), **o), "changed"),
+        (lambda **o: judged(run(), series(), **o), "missing"),
+    ],
+)
+def test_each_cause_fails_under_its_own_name_and_under_no_other(report, cause):
+    assert report(fail_on=(FailOn(cause),)).outcome.failed
+    assert not report(fail_on=tuple(set(STRICT) - {FailOn(cause)})).outcome.failed
+    assert not report(fail_on=()).outcome.failed
+
+
+def test_what_could_not_be_measured_always_fails():
+    failure = Failure(workload=WORKLOAD, reason="the worker died", remedy="look at its output")
+
+    report = judged(run(failures=(failure,)), fail_on=())
+
+    assert report.outcome.failed
+    assert report.outcome.sentence == "1 workload could not be measured."
+
+
+@pytest.mark.parametrize(
+    ("report", "sentence"),
+    [
+        (
+            judged(head(0.0011), series(), gates=gates(regression(), budget(limit=0.0005))),
+            (
+                "Regressed: tests/test_rerank.py::test_rerank mean latency +10.0 %; "
+                "over budget: tests/test_rerank.py::test_rerank mean latency (limit 0.0005)."
+            ),
+        ),
+        (
+            judged(head(), series(), gates=gates(regression(), budget())),
+            "1 comparison unchanged; 1 budget kept.",
+        ),
+        (
+            judged(head(), None, gates=gates(regression(), budget())),
+            "No baseline yet; 1 budget kept.",
+        ),
+        (
+            judged(head(0.0009), series(), gates=gates(regression())),
+            "Improved: tests/test_rerank.py::test_rerank mean latency \N{MINUS SIGN}10.0 %.",
+        ),
+        (
+            judged(head(), series(runs=2), gates=gates(regression())),
+            "1 comparison inconclusive.",
+        ),
+    ],
+)
+def test_the_outcome_is_one_sentence(report, sentence):
+    assert report.outcome.sentence == sentence
+
+
+def test_the_counts_keep_comparisons_and_budgets_apart():
+    report = judged(
+        head(), series(runs=2), gates=gates(regression(), budget(limit=0.001), budget(limit=1))
+    )
+
+    assert report.outcome.counts == {
+        "inconclusive": 1,
+        "budget inconclusive": 1,
+        "budget within": 1,
+    }
+
+
+def test_the_report_is_storable_and_judging_it_again_gives_the_same_verdicts():
+    import msgspec
+
+    held = gates(regression(), regression("throughput"), budget(), budget("cost_per_1k", 1.0))
+    report = judged(head(0.0011), series(), gates=held)
+
+    stored = msgspec.json.decode(to_json(report), type=Report)
+    again = judged(stored.run, stored.baseline, gates=stored.gates, fail_on=stored.fail_on)
+
+    assert stored == report
+    assert again == report
+
+
+def test_a_workload_that_slows_down_is_warned_about():
+    from factories.judging import block
+
+    rising = [block(0.01 * (1 + index / 100)) for index in range(60)]
+    found = only(judged(run(measurement([unit(blocks=rising) for _ in range(3)]))))
+
+    assert any("slower within a unit" in warning for warning in found.warnings)
