@@ -96,8 +96,7 @@ def resolve(*, cli: Mapping[str, object], environ: Mapping[str, str], rootdir: P
     """
     require_known(cli, BY_KEY, origin="command line", at="")
     file = read_configuration(rootdir)
-    in_file = [option.key for option in OPTIONS if "file" in option.scopes]
-    require_known(file.table, (*in_file, *TABLE_KEYS), origin=file.name, at=file.prefix)
+    _require_file_keys(file)
     _refuse_misspelt(environ)
     tables = parse_tables(file)
     given = _Given(
@@ -178,6 +177,18 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         config_file=file.path,
         digest="",
     )
+
+
+def _require_file_keys(file: ConfigFile) -> None:
+    """Raise for a key that the file cannot have; options for one run alone name their flag."""
+    known = [*TABLE_KEYS, *(option.key for option in OPTIONS if "file" in option.scopes)]
+    for option in OPTIONS:
+        if option.key in file.table and option.key not in known:
+            raise ConfigError(
+                f"{file.name}: {file.key(option.key)} is for one run, not for the file",
+                remedy=f"give {option.flag} where you want it",
+            )
+    require_known(file.table, known, origin=file.name, at=file.prefix)
 
 
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:

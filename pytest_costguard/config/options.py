@@ -17,17 +17,15 @@ _EVERYWHERE: frozenset[Scope] = frozenset({"file", "flag", "environment", "actio
 _THIS_RUN: frozenset[Scope] = frozenset({"flag", "environment", "action"})
 
 FORMS: Mapping[Kind, str] = {
-    "switch": "true or false",
     "count": "a whole number above zero",
     "duration": "a number with its unit: ns, us, ms, s, min, h",
     "percent": "a number with %",
     "price": "US dollars an hour, or an amount with its currency",
-    "text": "text",
     "name": "letters, digits, `.`, `_`, `-`",
     "words": "words with commas between, or a list",
     "limit": "METRIC=LIMIT, with commas between if there are several",
 }
-"""How each kind of value is written."""
+"""How a value is written, where its kind does not say it."""
 
 FAIL_ON = (
     "regression",
