@@ -20,7 +20,7 @@ def schema_text() -> str:
     for branch in body["anyOf"]:
         definition = body["$defs"][branch["$ref"].rpartition("/")[2]]
         # They have defaults for whoever makes a record; a file must say them.
-        definition["required"] = ["kind", "schema_version", *definition["required"]]
+        definition["required"] = ["schema_version", *definition["required"]]
         definition["properties"]["schema_version"] = {"const": SCHEMA_VERSION}
     return json.dumps(head | body, indent=2, ensure_ascii=False) + "\n"
 

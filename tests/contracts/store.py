@@ -98,9 +98,7 @@ class StoreContract:
         store.add("main", baseline_run("old", workloads=both))
         store.add("pr", baseline_run("new", hours=1, workloads=(stored(RERANK),)))
         store.promote("pr", "main")
-        left = {
-            run.run_id: [one.workload for one in run.workloads] for run in store.series("main")
-        }
+        left = {run.run_id: [one.workload for one in run.workloads] for run in store.series("main")}
         assert left == {"old": [EMBED], "new": [RERANK]}
 
     def test_promoting_twice_is_promoting_once(self, store):
@@ -123,7 +121,21 @@ class StoreContract:
 
     @pytest.mark.parametrize(
         "name",
-        ["", ".", "..", "a..b", "../up", "a/b", "a\\b", ".hidden", "-x", "a b", "ä", "a\n", "x" * 101],
+        [
+            "",
+            ".",
+            "..",
+            "a..b",
+            "../up",
+            "a/b",
+            "a\\b",
+            ".hidden",
+            "-x",
+            "a b",
+            "ä",
+            "a\n",
+            "x" * 101,
+        ],
     )
     def test_a_name_that_could_lead_elsewhere_is_refused(self, store, name):
         with pytest.raises(ConfigError, match="cannot be the name"):

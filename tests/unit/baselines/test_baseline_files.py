@@ -101,5 +101,5 @@ def test_a_full_device_is_a_clear_error_and_the_device_stays():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux has /proc")
 def test_a_place_where_nothing_can_be_made_is_a_clear_error():
-    with pytest.raises(StoreError, match="/proc/costguard/c.json"):
+    with pytest.raises(StoreError, match=r"/proc/costguard/c\.json"):
         write_atomically(Path("/proc/costguard/c.json"), b"new")

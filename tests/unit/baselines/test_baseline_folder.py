@@ -68,7 +68,7 @@ def test_a_corrupt_file_is_named_and_never_skipped(store):
     store.add("main", baseline_run("a"))
     path = store.folder("main") / "20250101T000000.000000Z-b.json"
     path.write_text('{"kind": "baseline"')
-    with pytest.raises(RecordError, match="20250101T000000.000000Z-b.json") as caught:
+    with pytest.raises(RecordError, match=r"20250101T000000\.000000Z-b\.json") as caught:
         store.series("main")
     assert "costguard baseline prune main --corrupt" in caught.value.remedy
 
