@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import AsyncIterable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,14 +90,15 @@ def _entries(inputs: Any) -> tuple[Any, ...]:
             "inputs= is a set, whose order differs between processes",
             remedy="give a list: inputs=sorted(…)",
         )
-    if isinstance(inputs, Iterator):
+    counted = hasattr(inputs, "__len__")
+    if isinstance(inputs, Iterable) and not counted:
         found = tuple(islice(inputs, LARGEST_ITERATOR + 1))
         if len(found) > LARGEST_ITERATOR:
             raise WorkloadError(
                 f"inputs= gave more than {LARGEST_ITERATOR} inputs and may be endless",
                 remedy="give a part of it: inputs=itertools.islice(…, 1000)",
             )
-    elif hasattr(inputs, "__len__") and getattr(inputs, "shape", None) != ():
+    elif counted and getattr(inputs, "shape", None) != ():
         found = _counted(inputs)
     else:
         raise WorkloadError(
@@ -138,7 +139,9 @@ def _refuse_asynchronous(inputs: object) -> None:
 
 
 def _is_factory(inputs: object) -> bool:
-    return callable(inputs) and not hasattr(inputs, "__len__") and not isinstance(inputs, Iterator)
+    if isinstance(inputs, type):  # it has the methods of its instances, and none of their entries
+        return True
+    return callable(inputs) and not hasattr(inputs, "__len__") and not hasattr(inputs, "__iter__")
 
 
 def _made_by(factory: Any) -> object:

@@ -46,7 +46,7 @@ class ModelInput:
             found = f"input {self.name!r} is a {type(value).__qualname__}, not an array"
             return found, f"give numpy.asarray(value, dtype={self.element_type!r})"
         wanted = self.element_type
-        if str(dtype) != wanted and not (wanted == "str" and getattr(dtype, "kind", "") in "OUT"):
+        if str(dtype) != wanted and not (wanted == "str" and getattr(dtype, "kind", "") in "OSTU"):
             found = f"input {self.name!r} is {dtype}, the model wants {wanted}"
             return found, f"convert it once, beforehand: array.astype({wanted!r})"
         if not self._fits(tuple(shape)):

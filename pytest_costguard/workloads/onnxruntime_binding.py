@@ -25,6 +25,8 @@ def bound_server(session: Any, *, outputs: list[str]) -> Callable[[Mapping[str, 
     are returned as arrays. Each thread has a binding of its own, and each request new outputs,
     since their sizes differ and the caller may keep them.
     """
+    from onnxruntime import OrtValue
+
     device, device_id = _output_place(session)
     bindings = threading.local()
 
@@ -35,7 +37,7 @@ def bound_server(session: Any, *, outputs: list[str]) -> Callable[[Mapping[str, 
         binding.clear_binding_inputs()
         binding.clear_binding_outputs()
         for name, value in feed.items():
-            if hasattr(value, "data_ptr"):
+            if isinstance(value, OrtValue):
                 binding.bind_ortvalue_input(name, value)
             else:
                 binding.bind_cpu_input(name, value)
