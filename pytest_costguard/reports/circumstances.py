@@ -1,0 +1,223 @@
+"""What a reader must know to judge the figures: price, machine, baseline, how to repeat them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_costguard.records import Report, Target
+from pytest_costguard.reports.numbers import (
+    counted,
+    day,
+    minute,
+    money,
+    percent,
+    scale_for,
+    significant,
+)
+from pytest_costguard.reports.rows import Row
+
+DEFAULT_BASELINE = "main"
+_TESTS_IN_COMMAND = 5
+_CORRECTED = 0.01
+"""A change that differs by more than this from head ÷ base was visibly corrected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One assumption or property: our own label, and a value that may be foreign text."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineView:
+    """What the run was compared with; `command` makes a baseline where there is none."""
+
+    state: Literal["found", "none yet", "problem", "not wanted"]
+    sentence: str
+    facts: tuple[Fact, ...] = ()
+    hints: tuple[str, ...] = ()
+    command: str = ""
+
+
+def assumptions_of(report: Report) -> tuple[Fact, ...]:
+    """Return what the money rests on: price, its source and date, share, basis, currency."""
+    if report.target is None:
+        reason = report.target_problem or "no target and no price was given"
+        return (Fact(label="Cost", value=f"not priced: {reason}"),)
+    return (*_price_facts(report.target), *_cost_facts(report), *_currency_facts(report.target))
+
+
+def _price_facts(target: Target) -> tuple[Fact, ...]:
+    quote = target.quote
+    place = ", ".join(part for part in (quote.provider, quote.region) if part)
+    machine = quote.instance or "one machine"
+    facts = [
+        Fact(label="Target", value=f"{target.name}, from the {target.origin}"),
+        Fact(
+            label="Price",
+            value=f"{money(quote.usd_per_hour, target.currency)} an hour"
+            f" for {machine}{f' ({place})' if place else ''},"
+            f" {quote.purchase_model.replace('_', '-')}",
+        ),
+    ]
+    if quote.discount:
+        facts.append(Fact(label="Discount", value=f"{percent(quote.discount)}, already taken off"))
+    as_of = f", as of {day(quote.as_of)}" if quote.as_of else ", date not known"
+    facts.append(Fact(label="Price source", value=f"{quote.source}{as_of}"))
+    if target.stands_for:
+        facts.append(
+            Fact(label="Hardware", value="declared to stand for the target, so not compared")
+        )
+    return tuple(facts)
+
+
+def _cost_facts(report: Report) -> tuple[Fact, ...]:
+    costs = [verdict.cost for verdict in report.verdicts if verdict.cost is not None]
+    shares = dict.fromkeys(
+        f"{percent(cost.share)} of the machine{f': {cost.share_reason}' * bool(cost.share_reason)}"
+        for cost in costs
+        if cost.state == "priced"
+    )
+    bases = dict.fromkeys(cost.basis for cost in costs if cost.state == "priced")
+    reasons = dict.fromkeys(
+        f"{cost.state}: {cost.reason}" if cost.reason else cost.state
+        for cost in costs
+        if cost.state != "priced"
+    )
+    return (
+        *(Fact(label="Share", value=share) for share in shares),
+        *(Fact(label="Basis", value=basis) for basis in bases),
+        *(Fact(label="Cost", value=reason) for reason in reasons),
+    )
+
+
+def _currency_facts(target: Target) -> tuple[Fact, ...]:
+    currency = target.currency
+    if currency.code == "USD":
+        return ()
+    since = f", as of {day(currency.as_of)}" if currency.as_of else ", date not known"
+    rate = f"1 USD = {significant(currency.per_usd, digits=5)} {currency.code}{since}"
+    return (Fact(label="Currency", value=rate),)
+
+
+def machine_of(report: Report) -> tuple[Fact, ...]:
+    """Return where and of what the run was made."""
+    seen, run = report.run.fingerprint, report.run
+    memory = scale_for("peak_memory", (seen.memory_bytes,))
+    facts = [
+        Fact(label="CPU", value=f"{seen.cpu_model}, {counted(seen.cores, 'core')}"),
+        Fact(
+            label="Memory",
+            value=f"{significant(memory.of(seen.memory_bytes))} {memory.unit}",
+        ),
+        *(Fact(label="GPU", value=gpu) for gpu in seen.gpus),
+    ]
+    named = {
+        "Driver": seen.driver,
+        "System": seen.os,
+        "Container limits": seen.container_limits,
+        "Python": seen.python,
+        "Packages": ", ".join(f"{name} {seen.packages[name]}" for name in sorted(seen.packages)),
+    }
+    facts += [Fact(label=label, value=value) for label, value in named.items() if value]
+    if run.commit:
+        changed = " with uncommitted changes" if run.commit.dirty else ""
+        branch = f" on {run.commit.branch}" if run.commit.branch else ""
+        facts.append(Fact(label="Commit", value=f"{run.commit.sha[:12]}{branch}{changed}"))
+    facts.append(Fact(label="Measured", value=minute(run.created)))
+    facts.append(Fact(label="Version", value=f"pytest-costguard {run.tool_version}"))
+    return tuple(facts)
+
+
+def baseline_of(report: Report) -> BaselineView:
+    """Return what the run was compared with, or why with nothing and what to do about it."""
+    if report.baseline_requested == "none":
+        return BaselineView(state="not wanted", sentence="No baseline was asked for.")
+    if report.baseline_problem:
+        return BaselineView(state="problem", sentence=f"No baseline: {report.baseline_problem}")
+    baseline = report.baseline
+    others = tuple(f"Also stored: {other}" for other in baseline.other_series) if baseline else ()
+    if baseline is None or not baseline.runs:
+        on = " on this kind of machine" if others else ""
+        return BaselineView(
+            state="none yet",
+            sentence=f"No baseline yet{on}, so nothing was compared.",
+            hints=others,
+            command=save_command(report),
+        )
+    days = sorted({run.created.date() for run in baseline.runs})
+    span = day(days[0]) if len(days) == 1 else f"{day(days[0])} to {day(days[-1])}"
+    hints = list(others)
+    if len(days) == 1 and len(baseline.runs) > 1:
+        hints.insert(
+            0,
+            "All baseline runs are from one day: how much this machine differs from day to"
+            " day is not in them.",
+        )
+    return BaselineView(
+        state="found",
+        sentence=f"Compared with baseline {baseline.name}:"
+        f" {counted(len(baseline.runs), 'run')}, {span}.",
+        facts=(Fact(label="Stored in", value=baseline.location), *_commits(report)),
+        hints=(*hints, *_correction(report)),
+    )
+
+
+def _commits(report: Report) -> tuple[Fact, ...]:
+    runs = report.baseline.runs if report.baseline else ()
+    shas = dict.fromkeys(run.commit.sha[:12] for run in runs if run.commit)
+    if not shas:
+        return ()
+    listed = list(shas)
+    shown = ", ".join(listed[-3:])
+    more = f" and {counted(len(listed) - 3, 'older commit')}" if len(listed) > 3 else ""
+    return (Fact(label="Baseline commits", value=shown + more),)
+
+
+def _correction(report: Report) -> tuple[str, ...]:
+    corrected = any(
+        one.head
+        and one.base
+        and one.ratio
+        and abs(one.head / one.base / one.ratio - 1) > _CORRECTED
+        for verdict in report.verdicts
+        for one in verdict.comparisons
+    )
+    if not corrected:
+        return ()
+    text = (
+        "Changes are corrected for the machine's speed by a calibration kernel that ran beside"
+        " the workloads, so they differ from the plain quotient of the two figures."
+    )
+    return (text,)
+
+
+def reproduce_commands(report: Report, rows: Iterable[Row]) -> tuple[str, ...]:
+    """Return the command that repeats what needs action on the reader's own machine."""
+    tests = list(
+        dict.fromkeys(
+            row.workload.partition(" [")[0]
+            for row in rows
+            if row.needs_action and row.metric != "all metrics"
+        )
+    )
+    selected = tests if len(tests) <= _TESTS_IN_COMMAND else []
+    words = ["pytest", "--costguard"]
+    if report.baseline is not None:
+        asked = report.baseline_requested
+        name = report.baseline.name if asked == "auto" else asked
+        words.append(f"--costguard-baseline={name}")
+    return (shlex.join([*words, *selected]),)
+
+
+def save_command(report: Report) -> str:
+    """Return the command that records this level as the baseline."""
+    name = report.baseline.name if report.baseline else report.baseline_requested
+    if name in ("auto", "none", ""):
+        name = DEFAULT_BASELINE
+    return shlex.join(["pytest", "--costguard", f"--costguard-save={name}"])

@@ -1,0 +1,198 @@
+"""The table of figures: one line a workload, one column a metric, one unit a column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pytest_costguard.records import (
+    METRICS,
+    Comparison,
+    Currency,
+    Interval,
+    Measurement,
+    Report,
+    WorkloadVerdict,
+)
+from pytest_costguard.reports import marks
+from pytest_costguard.reports.marks import Mark
+from pytest_costguard.reports.numbers import (
+    ABSENT,
+    Scale,
+    change,
+    counted,
+    interval,
+    percent,
+    scale_for,
+    significant,
+)
+from pytest_costguard.reports.rows import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One metric's column: its title, its unit ("" for plain numbers)."""
+
+    metric: str
+    title: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadLine:
+    """One workload: a cell for each column, its worst verdict, and what is known beside them."""
+
+    workload: str
+    label: str
+    mark: Mark
+    fails: bool
+    cells: tuple[str, ...]
+    change_of_mean: str = ABSENT
+    failing: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    scenario: str = ""
+    units: str = ""
+    sensors: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureTable:
+    """Every measured figure; `lines` are in the order of urgency."""
+
+    columns: tuple[Column, ...]
+    lines: tuple[WorkloadLine, ...]
+
+
+def figure_table(report: Report, rows: Iterable[Row], labels: Mapping[str, str]) -> FigureTable:
+    """Lay out every figure of a report; the columns are the metrics that something measured."""
+    currency = report.target.currency if report.target else Currency()
+    figures = {str(verdict.workload): _figures(verdict) for verdict in report.verdicts}
+    scales = {
+        metric: scale_for(
+            metric,
+            [found[metric].estimate for found in figures.values() if metric in found],
+            currency=currency,
+        )
+        for metric in METRICS
+        if any(metric in found for found in figures.values())
+    }
+    first_rows: dict[str, Row] = {}
+    for row in rows:
+        first_rows.setdefault(row.workload, row)
+    measured = {str(one.workload): one for one in report.run.measurements}
+    lines = [
+        _line(
+            verdict,
+            label=labels[str(verdict.workload)],
+            first=first_rows.get(str(verdict.workload)),
+            figures=figures[str(verdict.workload)],
+            scales=scales,
+            measurement=measured.get(str(verdict.workload)),
+        )
+        for verdict in report.verdicts
+    ]
+    lines.sort(key=lambda line: (not line.fails, line.mark.urgency, line.workload))
+    columns = tuple(
+        Column(metric=metric, title=METRICS[metric].title, unit=scale.unit)
+        for metric, scale in scales.items()
+    )
+    return FigureTable(columns=columns, lines=tuple(lines))
+
+
+def _figures(verdict: WorkloadVerdict) -> dict[str, Interval]:
+    """The figures, with the cost per 1k among them where it is priced."""
+    figures = dict(verdict.figures)
+    cost = verdict.cost
+    if cost is None or cost.state != "priced" or cost.usd_per_1k is None:
+        figures.pop("cost_per_1k", None)
+        return figures
+    estimate = float(cost.usd_per_1k)
+    known = figures.get("throughput")
+    figures["cost_per_1k"] = Interval(
+        estimate=estimate,
+        lower=float(cost.lower if cost.lower is not None else Decimal("nan")),
+        upper=float(cost.upper if cost.upper is not None else Decimal("nan")),
+        confidence=known.confidence if known else 0.95,
+        n=known.n if known else 1,
+    )
+    return figures
+
+
+def _line(
+    verdict: WorkloadVerdict,
+    *,
+    label: str,
+    first: Row | None,
+    figures: Mapping[str, Interval],
+    scales: Mapping[str, Scale],
+    measurement: Measurement | None,
+) -> WorkloadLine:
+    mean = next((one for one in verdict.comparisons if one.metric == "mean"), None)
+    return WorkloadLine(
+        workload=str(verdict.workload),
+        label=label,
+        mark=first.mark if first else marks.MEASURED,
+        fails=bool(verdict.failing) or (first.fails if first else False),
+        cells=tuple(
+            _cell(figures.get(metric), scale, metric=metric, verdict=verdict)
+            for metric, scale in scales.items()
+        ),
+        change_of_mean=_change(mean),
+        failing=verdict.failing,
+        warnings=verdict.warnings,
+        scenario=_scenario(measurement),
+        units=counted(len(measurement.units), "unit") if measurement else "",
+        sensors=_sensors(measurement),
+        unsupported=tuple(
+            f"{METRICS[metric].title if metric in METRICS else metric}: {reason}"
+            for metric, reason in verdict.unsupported.items()
+        ),
+    )
+
+
+def _cell(figure: Interval | None, scale: Scale, *, metric: str, verdict: WorkloadVerdict) -> str:
+    if figure is not None:
+        return interval(figure.estimate, figure.lower, figure.upper, scale)
+    if metric == "cost_per_1k" and verdict.cost is not None:
+        return verdict.cost.state
+    return "not supported" if metric in verdict.unsupported else ABSENT
+
+
+def _change(comparison: Comparison | None) -> str:
+    return (
+        ABSENT
+        if comparison is None
+        else change(comparison.ratio, comparison.lower, comparison.upper)
+    )
+
+
+def _scenario(measurement: Measurement | None) -> str:
+    if measurement is None:
+        return ""
+    declared = measurement.declaration
+    return f"{declared.scenario}, {counted(declared.threads, 'thread')}, {declared.adapter}"
+
+
+def _sensors(measurement: Measurement | None) -> tuple[str, ...]:
+    """What disturbed the timed stretches, added up over units; unknown sensors are left out."""
+    if measurement is None:
+        return ()
+    sensors = [unit.sensors for unit in measurement.units]
+    wall = sum(one.wall_seconds for one in sensors)
+    if not wall > 0:
+        return ()
+    told = [f"CPU time {percent(sum(one.cpu_seconds for one in sensors) / wall)} of wall time"]
+    for name, values in {
+        "run-queue wait": [one.run_queue_wait_seconds for one in sensors],
+        "steal": [one.steal_seconds for one in sensors],
+        "throttled": [one.throttled_seconds for one in sensors],
+    }.items():
+        known = [value for value in values if value is not None]
+        if known:
+            told.append(f"{name} {percent(sum(known) / wall)}")
+    switches = [one.involuntary_switches for one in sensors if one.involuntary_switches is not None]
+    if switches:
+        told.append(f"involuntary switches {significant(sum(switches) / wall)} per second")
+    return tuple(told)

@@ -1,0 +1,225 @@
+"""How figures are written: three significant digits, one unit a column, intervals, money, times.
+
+Everything here returns finished text. Where a number is not known it says so with `ABSENT`;
+it never invents a zero.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pytest_costguard.records import METRICS, Currency
+
+ABSENT = "\N{EN DASH}"
+"""Stands where there is no figure: an en dash, so that it cannot be read as a minus."""
+_MINUS = "\N{MINUS SIGN}"
+_PERCENT = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """The unit that a column is written in: a value is divided by `divisor` and called `unit`."""
+
+    unit: str
+    divisor: Decimal
+
+    def of(self, value: float | Decimal) -> Decimal | None:
+        """Return `value` in this unit, or None where it is not finite."""
+        exact = value if isinstance(value, Decimal) else _exact(value)
+        return None if exact is None else exact / self.divisor
+
+
+_SCALES: dict[str, tuple[Scale, ...]] = {
+    "s": tuple(
+        Scale(unit=unit, divisor=Decimal(divisor))
+        for unit, divisor in (("µs", "1e-6"), ("ms", "1e-3"), ("s", "1"))
+    ),
+    "B": tuple(
+        Scale(unit=unit, divisor=Decimal(1024) ** power)
+        for unit, power in (("B", 0), ("KiB", 1), ("MiB", 2), ("GiB", 3), ("TiB", 4))
+    ),
+    "1/s": (Scale(unit="items/s", divisor=Decimal(1)),),
+    "J": tuple(
+        Scale(unit=unit, divisor=Decimal(divisor))
+        for unit, divisor in (("mJ", "1e-3"), ("J", "1"), ("kJ", "1e3"))
+    ),
+    "": (Scale(unit="", divisor=Decimal(1)),),
+}
+
+
+def scale_for(
+    metric: str, values: Iterable[float | Decimal | None], *, currency: Currency | None = None
+) -> Scale:
+    """Choose the one unit in which all `values` of `metric` are written.
+
+    The middle value decides, so that one giant does not turn its column into thousandths.
+    Money is converted: its values are US dollars, its unit the currency's code.
+    """
+    kind = METRICS[metric].unit
+    if kind == "USD":
+        money = currency or Currency()
+        return Scale(unit=money.code, divisor=1 / money.per_usd)
+    sizes = sorted(size for value in values if value is not None and (size := _size(value)))
+    scales = _SCALES[kind]
+    if not sizes:
+        return scales[min(1, len(scales) - 1)]
+    middle = sizes[len(sizes) // 2]
+    return next((scale for scale in reversed(scales) if middle >= scale.divisor), scales[0])
+
+
+def significant(value: float | Decimal | None, *, digits: int = 3) -> str:
+    """Write a number with `digits` significant digits, never in exponent form."""
+    exact = _exact(value)
+    if exact is None:
+        return ABSENT
+    return _fixed(exact, places=_places(exact, digits=digits))
+
+
+def quantity(value: float | Decimal | None, scale: Scale) -> str:
+    """Write a value in the unit of its column, without naming the unit."""
+    return ABSENT if value is None else significant(scale.of(value))
+
+
+def interval(
+    estimate: float | Decimal | None,
+    lower: float | Decimal | None,
+    upper: float | Decimal | None,
+    scale: Scale,
+) -> str:
+    """Write `12.3 ± 0.4`: the half-width is the wider side, rounded up, never understated."""
+    middle = None if estimate is None else scale.of(estimate)
+    if middle is None:
+        return ABSENT
+    places = _places(middle, digits=3)
+    text = _fixed(middle, places=places)
+    half = _half_width(middle, _in(scale, lower), _in(scale, upper))
+    return text if half is None else f"{text} ± {_rounded_up(half, places=places)}"
+
+
+def change(ratio: float | None, lower: float | None = None, upper: float | None = None) -> str:
+    """Write a ratio as a signed percentage without its sign %: `+12.3 ± 1.1`.
+
+    A lopsided interval is written with both ends, since ± would misstate one of them.
+    """
+    middle = _percent_change(ratio)
+    if middle is None:
+        return ABSENT
+    low, high = _percent_change(lower), _percent_change(upper)
+    if low is None or high is None:
+        return _signed(middle, places=_percent_places(middle))
+    below, above = middle - low, high - middle
+    widest = max(abs(below), abs(above))
+    # A tight interval earns a second decimal: "±0.0" would claim too much.
+    places = 2 if 0 < widest < Decimal("0.1") else _percent_places(max(abs(middle), widest))
+    text = _signed(middle, places=places)
+    if min(below, above) < 0 or widest - min(below, above) > widest / 5:
+        return f"{text} ({_signed(low, places=places)} to {_signed(high, places=places)})"
+    return f"{text} ± {_rounded_up(widest, places=places)}"
+
+
+def percent(share: float | Decimal | None) -> str:
+    """Write a share as a percentage with three significant digits at most: `2.5 %`."""
+    exact = _exact(share)
+    if exact is None:
+        return ABSENT
+    text = significant(exact * _PERCENT)
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
+
+
+def plus_minus_percent(lower: float | None, estimate: float | None, upper: float | None) -> str:
+    """Write how wide an interval is against its estimate: `± 1.2 %`, or "" where unknown."""
+    middle = _exact(estimate)
+    half = _half_width(middle, _exact(lower), _exact(upper)) if middle else None
+    if half is None or not middle:
+        return ""
+    share = half / abs(middle) * _PERCENT
+    return f"± {_rounded_up(share, places=1)} %"
+
+
+def money(usd: Decimal | None, currency: Currency, *, digits: int = 3) -> str:
+    """Write an amount with its currency: `USD 0.0201`."""
+    if usd is None:
+        return ABSENT
+    return f"{currency.code} {significant(usd * currency.per_usd, digits=digits)}"
+
+
+def day(moment: dt.date | dt.datetime | None) -> str:
+    """Write a date as `2026-01-31`."""
+    return "date not known" if moment is None else f"{moment:%Y-%m-%d}"
+
+
+def minute(moment: dt.datetime) -> str:
+    """Write a moment as `2026-01-31 14:05 UTC`."""
+    if moment.tzinfo is None:
+        return f"{moment:%Y-%m-%d %H:%M}"
+    return f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun: `1 run`, `8 runs`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _exact(value: float | Decimal | None) -> Decimal | None:
+    if value is None:
+        return None
+    exact = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
+    return exact if exact.is_finite() else None
+
+
+def _size(value: float | Decimal) -> Decimal | None:
+    exact = _exact(value)
+    return abs(exact) if exact else None
+
+
+def _in(scale: Scale, value: float | Decimal | None) -> Decimal | None:
+    return None if value is None else scale.of(value)
+
+
+def _places(value: Decimal, *, digits: int) -> int:
+    """How many decimals show `digits` significant digits; negative above `digits` digits."""
+    if not value:
+        return 0
+    places = digits - 1 - value.adjusted()
+    # 9.996 becomes 10.0, not 10.00: rounding may have moved the first digit.
+    rounded = round(value, places)
+    return digits - 1 - rounded.adjusted() if rounded else places
+
+
+def _fixed(value: Decimal, *, places: int) -> str:
+    rounded = round(value, places)
+    text = f"{abs(rounded):,.{max(places, 0)}f}"
+    return f"{_MINUS}{text}" if rounded < 0 else text
+
+
+def _signed(value: Decimal, *, places: int) -> str:
+    rounded = round(value, places)
+    if not rounded:
+        return _fixed(abs(rounded), places=places)
+    return _fixed(rounded, places=places) if rounded < 0 else f"+{_fixed(rounded, places=places)}"
+
+
+def _percent_change(ratio: float | None) -> Decimal | None:
+    exact = _exact(ratio)
+    return None if exact is None else (exact - 1) * _PERCENT
+
+
+def _percent_places(value: Decimal) -> int:
+    return 1 if abs(value) < _PERCENT else 0
+
+
+def _half_width(
+    middle: Decimal | None, lower: Decimal | None, upper: Decimal | None
+) -> Decimal | None:
+    if middle is None or lower is None or upper is None:
+        return None
+    return max(middle - lower, upper - middle)
+
+
+def _rounded_up(value: Decimal, *, places: int) -> str:
+    step = Decimal(1).scaleb(-places)
+    return _fixed(Decimal(math.ceil(value / step)) * step, places=places)

@@ -1,0 +1,278 @@
+"""The report as text for a terminal: a table that fits, marks, reasons, what to do next."""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from pytest_costguard.records import Report
+from pytest_costguard.reports.escaping import plain
+from pytest_costguard.reports.figures import WorkloadLine
+from pytest_costguard.reports.marks import Tone
+from pytest_costguard.reports.numbers import ABSENT, counted
+from pytest_costguard.reports.rows import Row
+from pytest_costguard.reports.view import ReportView, view_of
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+_STYLES: dict[Tone, str] = {
+    "bad": "bold red",
+    "doubtful": "yellow",
+    "good": "green",
+    "quiet": "",
+}
+_GIST = ("mean", "cost_per_1k", "peak_memory")
+"""The metrics of the short table, in order; the last ones go first where it is narrow."""
+_TITLES = {"mean": "mean", "cost_per_1k": "cost/1k", "peak_memory": "memory"}
+_NAME_AT_LEAST = 20
+_GAP = 2
+_MARK_WIDTH = 1 + _GAP
+_Column = tuple[str, list[str]]
+"""A title of two lines, and a cell for each workload."""
+_MONEY_FACTS = ("Price", "Price source", "Share", "Cost")
+_LINES = 50
+_REASONS = 20
+_COMMAND = re.compile(r"^\s*(?:::|##\[)")
+
+
+def render(report: Report, *, width: int = 80, colour: bool = False, verbosity: int = 0) -> str:
+    """Return the report as text of at most `width` columns.
+
+    Args:
+        report: What to show.
+        width: Columns of the terminal.
+        colour: Whether to write ANSI colour; nothing is said by colour alone.
+        verbosity: -1 headline and what fails; 0 the table and reasons; 1 every metric,
+            sensor, assumption and the machine.
+    """
+    from rich.console import Console
+
+    console = Console(
+        file=io.StringIO(),
+        width=width,
+        color_system="standard" if colour else None,
+        force_terminal=colour,
+        no_color=not colour,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+        _environ={},
+    )
+    with console.capture() as captured:
+        for part in _parts(view_of(report), width=width, verbosity=verbosity):
+            console.print(part)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    return "\n".join(map(_inert, lines)).strip("\n") + "\n"
+
+
+def _inert(line: str) -> str:
+    """Keep a CI runner from reading a line of foreign text as a command of its own."""
+    return f"· {line.lstrip()}" if _COMMAND.match(line) else line
+
+
+def _parts(view: ReportView, *, width: int, verbosity: int) -> Iterator[RenderableType]:
+    yield _headline(view)
+    if verbosity < 0:
+        yield from _failing_rows(view, width=width)
+        return
+    if view.figures.lines:
+        yield ""
+        yield _table(view, width=width, limit=_LINES if verbosity == 0 else None)
+        hidden = len(view.figures.lines) - _LINES
+        if verbosity == 0 and hidden > 0:
+            yield f"  … and {hidden:,} more; -v shows them"
+    yield from _reasons(view, width=width, verbosity=verbosity)
+    if verbosity > 0:
+        for line in view.figures.lines:
+            yield from _everything(view, line, width=width)
+    yield from _notes(view, width=width, verbosity=verbosity)
+
+
+def _headline(view: ReportView) -> RenderableType:
+    from rich.text import Text
+
+    tone: Tone = {"failed": "bad", "passed": "good"}.get(view.status, "doubtful")  # type: ignore[assignment]
+    sign = {"failed": "✗", "passed": "✓"}.get(view.status, "!")
+    text = Text(f"{sign} {view.status}: ", style=_STYLES[tone])
+    return text.append(plain(view.headline, limit=1_000), style="default not bold")
+
+
+def _failing_rows(view: ReportView, *, width: int) -> Iterator[RenderableType]:
+    for row in view.action:
+        if row.fails:
+            yield from _row_lines(row, width=width)
+
+
+def _row_lines(row: Row, *, width: int) -> Iterator[RenderableType]:
+    from rich.text import Text
+
+    figures = [part for part in (_before_and_now(row), _changed(row), _limited(row)) if part]
+    word = row.mark.word
+    told = word if word.startswith(row.metric) else f"{row.metric} {word}"
+    sentence = f"{row.label}: {told}{': ' * bool(figures)}{', '.join(figures)}"
+    for number, line in enumerate(_wrapped(sentence, width=width - 2, indent=0, hang=2)):
+        sign = Text(f"{row.mark.sign} " if number == 0 else "  ", style=_STYLES[row.mark.tone])
+        yield sign.append(line, style="default not bold")
+
+
+def _before_and_now(row: Row) -> str:
+    unit = f" {row.unit}" if row.unit else ""
+    if row.base != ABSENT and row.head != ABSENT:
+        return f"{row.base} → {row.head}{unit}"
+    return f"{row.head}{unit}" if row.head != ABSENT else ""
+
+
+def _changed(row: Row) -> str:
+    return f"{row.change} %" if row.change != ABSENT else ""
+
+
+def _limited(row: Row) -> str:
+    if row.limit == ABSENT or row.mark.tone == "good":
+        return ""
+    unit = f" {row.unit}" if row.unit and "%" not in row.limit else ""
+    return f"limit {row.limit}{unit}"
+
+
+def _table(view: ReportView, *, width: int, limit: int | None) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = view.figures.lines[:limit]
+    columns = _columns(view, lines, width=width)
+    room = max(_NAME_AT_LEAST, width - _MARK_WIDTH - sum(map(_width, columns)) - _GAP)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    table.add_column("", width=1, no_wrap=True)
+    table.add_column("\nworkload", no_wrap=True, overflow="crop")
+    for title, _ in columns[:-1]:
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("\nverdict", no_wrap=True)
+    for place, line in enumerate(lines):
+        style = _STYLES[line.mark.tone]
+        table.add_row(
+            Text(line.mark.sign, style=style),
+            Text(shortened(plain(line.label), room)),
+            *(Text(cells[place]) for _, cells in columns[:-1]),
+            Text(line.mark.word, style=style),
+        )
+    return table
+
+
+def _columns(view: ReportView, lines: tuple[WorkloadLine, ...], *, width: int) -> list[_Column]:
+    """Choose the columns that leave room for the names: figures, change of mean, verdict."""
+    figures: list[_Column] = []
+    metrics = [column.metric for column in view.figures.columns]
+    for metric in (name for name in _GIST if name in metrics):
+        place = metrics.index(metric)
+        unit = view.figures.columns[place].unit
+        cells = [_brief(line.cells[place], metric) for line in lines]
+        figures.append((f"{_TITLES[metric]}\n{unit}", cells))
+    ends: list[_Column] = [("\nverdict", [line.mark.word for line in lines])]
+    if any(line.change_of_mean != ABSENT for line in lines):
+        ends.insert(0, ("change of\nmean, %", [line.change_of_mean for line in lines]))
+    widths = [*map(_width, figures)]
+    room = width - _MARK_WIDTH - _NAME_AT_LEAST - _GAP - sum(map(_width, ends))
+    while figures and sum(widths) > room:
+        figures.pop()
+        widths.pop()
+    return [*figures, *ends]
+
+
+def _width(column: _Column) -> int:
+    title, cells = column
+    return max(map(len, (*title.split("\n"), *cells))) + _GAP
+
+
+def _brief(cell: str, metric: str) -> str:
+    """Only the mean keeps its interval in the short table; the others follow it or hardly vary."""
+    return cell if metric == "mean" else cell.partition(" ± ")[0]
+
+
+def _reasons(view: ReportView, *, width: int, verbosity: int) -> Iterator[RenderableType]:
+    limit = len(view.action) if verbosity > 0 else _REASONS
+    if view.action:
+        yield ""
+    for row in view.action[:limit]:
+        yield from _row_lines(row, width=width)
+        yield from _wrapped(row.reason, width=width, indent=4)
+        if row.origin and row.mark.tone != "good":
+            yield from _wrapped(f"limit set by {row.origin}", width=width, indent=4)
+    if len(view.action) > limit:
+        yield f"  … and {len(view.action) - limit:,} more; -v shows them"
+
+
+def _everything(view: ReportView, line: WorkloadLine, *, width: int) -> Iterator[RenderableType]:
+    yield ""
+    yield from _wrapped(f"{line.mark.sign} {line.workload}", width=width, indent=0)
+    told = ", ".join(part for part in (line.scenario, line.units) if part)
+    yield from _wrapped(told, width=width, indent=4)
+    for column, cell in zip(view.figures.columns, line.cells, strict=True):
+        unit = f" {column.unit}" if column.unit and cell[:1].isdigit() else ""
+        yield from _wrapped(f"{column.title:<20}{cell}{unit}", width=width, indent=4, keep=True)
+    for text in (*line.unsupported, *line.sensors):
+        yield from _wrapped(text, width=width, indent=4)
+
+
+def _notes(view: ReportView, *, width: int, verbosity: int) -> Iterator[RenderableType]:
+    yield ""
+    for text in view.warnings:
+        yield from _wrapped(f"! {text}", width=width, indent=0, hang=2)
+    yield from _wrapped(view.baseline.sentence, width=width, indent=0)
+    if view.baseline.command:
+        yield f"  make one: {view.baseline.command}"
+    for text in view.baseline.hints:
+        yield from _wrapped(text, width=width, indent=2)
+    facts = [*view.assumptions]
+    if verbosity > 0:
+        facts += [*view.baseline.facts, *view.machine]
+    else:
+        facts = [fact for fact in facts if fact.label in _MONEY_FACTS]
+    for fact in facts:
+        yield from _wrapped(f"{fact.label}: {fact.value}", width=width, indent=0, hang=2)
+    if verbosity == 0 and view.quiet:
+        yield from _wrapped(
+            f"{counted(len(view.quiet), 'check')} need no action; -v shows every figure",
+            width=width,
+            indent=0,
+        )
+
+
+def _wrapped(
+    text: str, *, width: int, indent: int, hang: int = 0, keep: bool = False
+) -> Iterable[str]:
+    """Break foreign text into lines of our own: visible characters only, indented."""
+    shown = text if keep else plain(text, limit=2_000)
+    margin = " " * indent
+    # A number stays on one line with its ± and its %: textwrap does not break at these spaces.
+    glued = shown.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}").replace(
+        " %", "\N{NO-BREAK SPACE}%"
+    )
+    lines = textwrap.wrap(
+        glued,
+        width=max(width, 20),
+        initial_indent=margin,
+        subsequent_indent=margin + " " * hang,
+        break_on_hyphens=False,
+    )
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+
+
+def shortened(name: str, room: int) -> str:
+    """Return `name` in at most `room` terminal columns, its middle left out where it is longer.
+
+    Both ends matter: the file at the beginning, the parameters at the end.
+    """
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(name) <= room:
+        return name
+    head = (room - 1) // 3
+    tail = name
+    while cell_len(tail) > room - 1 - head:
+        tail = tail[1:]
+    return f"{set_cell_size(name, head)}…{tail}"

@@ -1,0 +1,102 @@
+"""From the records to what is shown: all arithmetic and rounding of a report happens here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from pytest_costguard.records import Report
+from pytest_costguard.reports.circumstances import (
+    BaselineView,
+    Fact,
+    assumptions_of,
+    baseline_of,
+    machine_of,
+    reproduce_commands,
+    save_command,
+)
+from pytest_costguard.reports.figures import FigureTable, figure_table
+from pytest_costguard.reports.numbers import counted
+from pytest_costguard.reports.rows import Row, labels_of, rows_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportView:
+    """Everything that a report shows, as finished text; templates only place it.
+
+    Texts may hold names from the repository under test: every format escapes them for itself.
+    """
+
+    failed: bool
+    status: str
+    """`failed`, `passed`, or `interrupted`."""
+    headline: str
+    action: tuple[Row, ...]
+    quiet: tuple[Row, ...]
+    figures: FigureTable
+    tally: str
+    """How many findings of each kind: `1 regressed, 3 unchanged`."""
+    baseline: BaselineView
+    assumptions: tuple[Fact, ...]
+    machine: tuple[Fact, ...]
+    warnings: tuple[str, ...]
+    reproduce: tuple[str, ...]
+    save: str
+    """The command that accepts this level as the new baseline."""
+
+
+def view_of(report: Report) -> ReportView:
+    """Return what every format of the report shows."""
+    labels = labels_of(
+        [
+            *(verdict.workload for verdict in report.verdicts),
+            *(failure.workload for failure in report.run.failures),
+            *report.missing,
+        ]
+    )
+    rows = rows_of(report, labels)
+    action = tuple(row for row in rows if row.needs_action)
+    return ReportView(
+        failed=report.outcome.failed,
+        status=_status(report),
+        headline=report.outcome.sentence,
+        action=action,
+        quiet=tuple(row for row in rows if not row.needs_action),
+        figures=figure_table(report, rows, labels),
+        tally=_tally(rows),
+        baseline=baseline_of(report),
+        assumptions=assumptions_of(report),
+        machine=machine_of(report),
+        warnings=_warnings(report, labels),
+        reproduce=reproduce_commands(report, action),
+        save=save_command(report),
+    )
+
+
+def _status(report: Report) -> str:
+    if report.outcome.failed:
+        return "failed"
+    return "passed" if report.run.complete else "interrupted"
+
+
+def _tally(rows: tuple[Row, ...]) -> str:
+    counts = Counter(row.mark.word for row in rows)
+    return ", ".join(f"{count:,} {word}" for word, count in counts.items())
+
+
+def _warnings(report: Report, labels: dict[str, str]) -> tuple[str, ...]:
+    """Every warning once; one that several workloads share names how many."""
+    found: dict[str, list[str]] = {}
+    for verdict in report.verdicts:
+        texts = [*verdict.warnings]
+        if verdict.cost is not None and verdict.cost.warning:
+            texts.append(verdict.cost.warning)
+        for text in dict.fromkeys(texts):
+            found.setdefault(text, []).append(labels[str(verdict.workload)])
+    warnings = [
+        f"{where[0]}: {text}" if len(where) == 1 else f"{text} ({counted(len(where), 'workload')})"
+        for text, where in found.items()
+    ]
+    if not report.run.complete:
+        warnings.insert(0, "The run was interrupted: what is here is valid, but not everything.")
+    return tuple(warnings)
