@@ -1,0 +1,196 @@
+"""From nothing to the verdict: measures this example, makes it worse, and sees the gate fail.
+
+Run it with `make demo`. It works on a copy in `.demo/`, records a baseline of its own there, since
+one from another machine is not comparable, and uses no network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+EXAMPLE = Path(__file__).resolve().parent
+COPY = EXAMPLE.parent / ".demo"
+BAD_CHANGE = EXAMPLE / "bad_change.patch"
+NOT_COPIED = ("demo.py", "__pycache__", ".pytest_cache", ".costguard", "reports", BAD_CHANGE.name)
+BASELINE_RUNS = 2
+FASTER = ("--costguard-units=5", "--costguard-unit-time=300ms")
+"""Less than the default, to be done sooner: the change is a large one."""
+
+SLOWER = ("test_reading_digits[1]", "test_reading_digits[32]")
+AS_BEFORE = ("test_model_alone", "test_finding_speech")
+
+
+class DemoFailed(Exception):
+    """Something did not go as it should."""
+
+
+def main() -> int:
+    started = time.monotonic()
+    try:
+        make_copy()
+        record_baseline()
+        apply_bad_change()
+        status = measure_again()
+        show_comment()
+        judge(status, json.loads((COPY / "reports" / "report.json").read_text(encoding="utf-8")))
+    except DemoFailed as problem:
+        print(f"\nThe demo did not go as it should: {problem}")
+        return 1
+    print(f"\nThe gate failed as it should, in {time.monotonic() - started:.0f} s altogether.")
+    print(f"Look around in {COPY.name}/: the reports are in {COPY.name}/reports/.")
+    return 0
+
+
+def make_copy() -> None:
+    """Copy the example to `.demo/`, as a git repository with one commit."""
+    with step("1. A repository with a service in it: digits read from scans, speech from audio"):
+        shutil.rmtree(COPY, ignore_errors=True)
+        shutil.copytree(EXAMPLE, COPY, ignore=shutil.ignore_patterns(*NOT_COPIED))
+        git("init", "--quiet", "--initial-branch=main")
+        commit("Read digits and find speech")
+        print(f"copied to {COPY.name}/")
+
+
+def record_baseline() -> None:
+    """Measure the service as it is, and store the figures as the baseline `main`."""
+    with step(f"2. Measure it as it is, {BASELINE_RUNS} times, and keep that as the baseline"):
+        for number in range(1, BASELINE_RUNS + 1):
+            options = ("--costguard-save=main", "--costguard-baseline=none")
+            command = pytest_command("--costguard", *options, *FASTER)
+            if number == 1:
+                show(command)
+            done = subprocess.run(
+                command, cwd=COPY, env=environment(), capture_output=True, text=True, check=False
+            )
+            if done.returncode != 0:
+                print(done.stdout + done.stderr)
+                raise DemoFailed("the service as it is does not pass")
+            if number == 1:
+                print(report_in(done.stdout))
+            print(f"baseline run {number} of {BASELINE_RUNS} is stored", flush=True)
+
+
+def apply_bad_change() -> None:
+    """Apply a change that a reviewer could well approve, and show that the tests still pass."""
+    with step("3. Somebody means well: scans are prepared at a finer resolution"):
+        git("apply", str(BAD_CHANGE))
+        print(git("diff", "--color=always" if sys.stdout.isatty() else "--color=never"))
+        commit("Keep thin strokes together")
+        print("The ordinary tests do not mind, and the digits are read as well as before:")
+        command = pytest_command("--quiet")
+        show(command)
+        if subprocess.run(command, cwd=COPY, env=environment(), check=False).returncode != 0:
+            raise DemoFailed("the changed service should still pass its ordinary tests")
+
+
+def measure_again() -> int:
+    """Measure the changed service against the baseline; return pytest's exit code."""
+    with step("4. Measure again"):
+        command = pytest_command("--costguard", "--costguard-report=reports", *FASTER)
+        show(command)
+        status = subprocess.run(command, cwd=COPY, env=environment(), check=False).returncode
+        print(f"exit code: {status}")
+        return status
+
+
+def show_comment() -> None:
+    """Print what the pull request would be told."""
+    with step("5. The comment for the pull request (reports/report.md)"):
+        comment = COPY / "reports" / "report.md"
+        if not comment.is_file():
+            raise DemoFailed("no report was written")
+        print(comment.read_text(encoding="utf-8"))
+
+
+def judge(status: int, report: dict[str, object]) -> None:
+    """Raise unless the gate failed, for what got slower and for nothing else.
+
+    Args:
+        status: pytest's exit code.
+        report: the content of report.json.
+    """
+    verdicts = {v["workload"]["nodeid"].split("::")[-1]: v for v in report["verdicts"]}
+    if absent := {*SLOWER, *AS_BEFORE} - verdicts.keys():
+        raise DemoFailed(f"not measured: {', '.join(sorted(absent))}")
+    for name in SLOWER:
+        found = {c["metric"]: c["verdict"] for c in verdicts[name]["comparisons"]}
+        if found.get("mean") != "regressed":
+            raise DemoFailed(f"{name} should have regressed, but is {found.get('mean')}")
+    for name in AS_BEFORE:
+        if verdicts[name]["failing"]:
+            raise DemoFailed(f"{name} did not change, but failed: {verdicts[name]['failing'][0]}")
+    if status != 1:
+        raise DemoFailed(f"the exit code of a failed gate is 1, got {status}")
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Print a title before and the time taken after what happens inside."""
+    started = time.monotonic()
+    print(f"\n{title}\n{'-' * len(title)}", flush=True)
+    yield
+    print(f"({time.monotonic() - started:.0f} s)", flush=True)
+
+
+def pytest_command(*options: str) -> list[str]:
+    """Return the command that runs the tests; those with torch are left out, it starts slowly."""
+    return [sys.executable, "-m", "pytest", "-m", "not torch", *options]
+
+
+def show(command: list[str]) -> None:
+    """Print a command as a person would type it."""
+    words = [f"'{word}'" if " " in word else word for word in command[2:]]
+    print(f"$ {' '.join(words)}", flush=True)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a fresh project: of pytest's plugins, only this one is there."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return kept | {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_PLUGINS": "pytest_costguard.plugin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def report_in(output: str) -> str:
+    """Return the report's part of what pytest printed."""
+    lines = output.splitlines()
+    first = next((i for i, line in enumerate(lines) if line.strip("= ") == "costguard"), 0)
+    return "\n".join(lines[first:])
+
+
+def git(*arguments: str) -> str:
+    """Run git in the copy, without anyone's own hooks and settings; return what it printed."""
+    settings = ("user.name=demo", "user.email=demo@localhost", "commit.gpgsign=false")
+    flags = [word for setting in settings for word in ("-c", setting)]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
+        ["git", *flags, "-c", f"core.hooksPath={os.devnull}", *arguments],
+        cwd=COPY,
+        env=kept | {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise DemoFailed(f"git {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def commit(message: str) -> None:
+    """Commit everything in the copy."""
+    git("add", "--all")
+    git("commit", "--quiet", "--message", message)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Reads handwritten digits from scans of form fields, and finds speech in voice notes."""
