@@ -58,7 +58,7 @@ def figure(value: Decimal | float) -> str:
 
 
 def _line(label: str, text: str) -> str:
-    return f"{label:<14}{text}"
+    return f"{label:<16}{text}"
 
 
 def _price(target: Target) -> list[str]:
