@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pytest_costguard.app.checking import Check, DeclaredTest, FinalPass
 from pytest_costguard.app.session import CheckedSession
-from pytest_costguard.config.gates import parse_marker
+from pytest_costguard.config.gates import parse_marker, stack_markers
 from pytest_costguard.engine.launch import Side
 from pytest_costguard.errors import CostguardError
 from pytest_costguard.plugin import backend_key
@@ -159,19 +158,17 @@ class CoordinatorHooks:
 
 
 def _declared(item: pytest.Item) -> DeclaredTest:
-    kwargs: dict[str, Any] = {}
-    for marker in reversed(list(item.iter_markers(_MEASURES))):
+    path, line, _ = item.location
+    parsed = []
+    for marker in item.iter_markers(_MEASURES):
         if marker.args:
             raise pytest.UsageError(
                 f"{item.nodeid}: @pytest.mark.costguard takes keywords only, got {marker.args!r}"
             )
-        kwargs |= marker.kwargs
-    path, line, _ = item.location
-    return DeclaredTest(
-        nodeid=item.nodeid,
-        path=item.path,
-        marker=parse_marker(kwargs, nodeid=item.nodeid, location=f"{path}:{(line or 0) + 1}"),
-    )
+        parsed.append(
+            parse_marker(marker.kwargs, nodeid=item.nodeid, location=f"{path}:{(line or 0) + 1}")
+        )
+    return DeclaredTest(nodeid=item.nodeid, path=item.path, marker=stack_markers(parsed))
 
 
 def _refuse_xdist(config: pytest.Config) -> None:

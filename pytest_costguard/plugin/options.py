@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,10 @@ import pytest
 from pytest_costguard.config.options import flags
 
 _OWN_PLUGIN = "pytest_costguard.plugin"
+_DISTURBING = re.compile(
+    r"(pytest_|pytest-)?(randomly|random_order|timeout|rerunfailures)(\.plugin)?"
+)
+"""By entry point or module: what the workers block."""
 _PLAIN = (str, int, float, bool, type(None), list)
 
 
@@ -49,8 +54,7 @@ def loaded_plugins(config: pytest.Config) -> tuple[str, ...]:
     Where entry points are not loaded, we are among them.
     """
     given = [name for name in config.option.plugins or () if not name.startswith("no:")]
-    blocked = {"xdist", "pytest_cov", "randomly", "timeout", "rerunfailures", "random_order"}
-    kept = [name for name in given if name not in blocked]
+    kept = [name for name in given if not _DISTURBING.fullmatch(name)]
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") and _OWN_PLUGIN not in kept:
         kept.insert(0, _OWN_PLUGIN)
     return tuple(dict.fromkeys(kept))

@@ -85,18 +85,24 @@ class Memory(Record, frozen=True, kw_only=True):
 
 
 class ColdStart(Record, frozen=True, kw_only=True):
-    """Seconds from nothing to a loaded model, and of the first call after it."""
+    """Seconds from nothing to a loaded model, and of the first call after it.
 
-    load_seconds: float
+    `load_seconds` is None where the test gave what it had loaded itself.
+    """
+
+    load_seconds: float | None
     first_call_seconds: float
 
     def __post_init__(self) -> None:
-        require_not_negative("load_seconds", self.load_seconds)
+        if self.load_seconds is not None:
+            require_not_negative("load_seconds", self.load_seconds)
         require_not_negative("first_call_seconds", self.first_call_seconds)
 
     @property
-    def seconds(self) -> float:
-        """Load to first answer."""
+    def seconds(self) -> float | None:
+        """Load to first answer; None where loading was not measured."""
+        if self.load_seconds is None:
+            return None
         return self.load_seconds + self.first_call_seconds
 
 

@@ -1,0 +1,278 @@
+"""Bad input and bad luck: a clear result each, and nothing lost that was measured."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+GOOD = """
+    def test_good(costguard):
+        costguard.measure(abs, inputs=[1])
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("raise ValueError('no such token')", "ValueError: no such token"),
+        ("import sys; sys.exit(3)", "SystemExit"),
+        ("import os; os._exit(7)", "ended with status 7"),
+        ("import os; os.kill(os.getpid(), 9)", "ended with status -9"),
+    ],
+    ids=["raises", "exits", "dies", "killed"],
+)
+def test_a_workload_that_fails_half_way_fails_its_test_and_no_other(project, body, said):
+    project.tests(GOOD, name="test_good.py")
+    project.tests(f"""
+        CALLS = [0]
+        def serve(x):
+            CALLS[0] += 1
+            if CALLS[0] > 5:
+                {body}
+        def test_bad(costguard):
+            result = costguard.measure(serve, inputs=[1])
+    """)
+    result = project.measure()
+    result.assert_outcomes(passed=1, failed=1)
+    assert said in result.stdout.str()
+    assert project.measured() == {"test_good.py::test_good"}
+
+
+def test_a_workload_that_hangs_is_stopped(project):
+    project.tests(GOOD, name="test_good.py")
+    project.tests("""
+        import time
+        def test_bad(costguard):
+            costguard.measure(lambda x: time.sleep(600), inputs=[1])
+    """)
+    result = project.measure("--costguard-timeout=3s")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*no answer for 3 s*"])
+
+
+def test_words_on_every_channel_disturb_nothing(project):
+    project.tests("""
+        import os, sys
+        def serve(x):
+            print("out"); print("err", file=sys.stderr)
+            os.write(1, b"one"); os.write(2, b"two")
+            sys.stdout.flush()
+        def test_it(costguard):
+            costguard.measure(serve, inputs=[1])
+    """)
+    project.measure().assert_outcomes(passed=1)
+
+
+def test_a_workload_that_forks_keeps_the_channel_sound(project):
+    project.tests("""
+        import multiprocessing, os
+        def serve(x):
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0)
+            os.waitpid(pid, 0)
+        def test_it(costguard):
+            costguard.measure(serve, inputs=[1])
+    """)
+    project.measure("-W", "ignore::DeprecationWarning").assert_outcomes(passed=1)
+
+
+def test_a_test_that_measures_nothing_has_no_verdict_and_fails(project):
+    project.tests("""
+        def test_it(costguard): ...
+    """)
+    result = project.measure()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*measured nothing*"])
+
+
+def test_a_measurement_that_some_units_lose_is_an_error(project):
+    project.tests("""
+        import pathlib
+        def test_it(costguard):
+            mark = pathlib.Path("ran")
+            costguard.measure(abs, inputs=[1], name="always")
+            if not mark.exists():
+                mark.touch()
+                costguard.measure(str, inputs=[1], name="once")
+    """)
+    result = project.measure()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*measured in 1 of 2 units only*"])
+
+
+def test_a_swallowed_refusal_is_still_an_error(project):
+    project.tests("""
+        def serve(x):
+            raise ValueError("broken")
+        def test_it(costguard):
+            try:
+                costguard.measure(serve, inputs=[1])
+            except Exception:
+                pass
+    """)
+    project.measure().assert_outcomes(failed=1)
+
+
+def test_the_users_addopts_do_not_disturb_the_workers(project):
+    project.write(
+        "pytest.ini",
+        """
+        [pytest]
+        addopts = -x --cov --strict-markers -p no:cacheprovider
+        timeout = 1
+        markers = slow
+    """,
+    )
+    project.tests("""
+        import pytest, time
+        @pytest.mark.timeout(1)
+        @pytest.mark.slow
+        def test_it(costguard):
+            costguard.measure(lambda x: time.sleep(0.4), inputs=[1])
+    """)
+    project.measure(plugins=("pytest_cov.plugin", "pytest_timeout")).assert_outcomes(passed=1)
+
+
+def test_xdist_is_refused_with_the_reason(project):
+    project.tests(GOOD)
+    result = project.measure("-n", "2", plugins=("xdist.plugin",))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*would disturb the measuring*"])
+
+
+def test_options_of_the_projects_own_conftest_reach_the_workers(project):
+    project.write(
+        "conftest.py",
+        """
+        def pytest_addoption(parser):
+            parser.addoption("--model-size", type=int, default=1)
+    """,
+    )
+    project.tests("""
+        def test_it(costguard, request):
+            size = request.config.getoption("--model-size")
+            result = costguard.measure(abs, inputs=[1], quality=lambda _: size)
+            assert result.quality == 5
+    """)
+    project.measure("--model-size=5").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("choice", [("-k", "good"), ("--deselect", "test_it.py::test_other")])
+def test_only_what_is_selected_is_measured(project, choice):
+    project.tests("""
+        def test_good(costguard):
+            costguard.measure(abs, inputs=[1])
+        def test_other(costguard):
+            costguard.measure(abs, inputs=[1])
+    """)
+    project.measure(*choice)
+    assert project.measured() == {"test_it.py::test_good"}
+
+
+def test_last_failed_is_left_as_the_users_own_run_left_it(project):
+    project.tests("""
+        def test_good(costguard):
+            costguard.measure(abs, inputs=[1])
+        def test_bad(costguard):
+            costguard.measure(abs, inputs=[1])
+            assert False
+    """)
+    project.measure()
+    project.measure("--lf")
+    assert project.measured() == {"test_it.py::test_bad"}
+
+
+def test_maxfail_loses_nothing_already_measured(project):
+    project.tests("""
+        def test_a(costguard):
+            costguard.measure(abs, inputs=[1])
+            assert False
+        def test_b(costguard):
+            costguard.measure(abs, inputs=[1])
+    """)
+    result = project.measure("--maxfail=1")
+    assert result.ret == 1
+    assert len(project.measured()) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_leaves_a_valid_partial_report(project):
+    project.tests("""
+        import pathlib
+        def test_a(costguard):
+            costguard.measure(abs, inputs=[1])
+        def test_b(costguard):
+            pathlib.Path("b-is-running").touch()
+            costguard.measure(abs, inputs=[1])
+    """)
+    process = subprocess.Popen(
+        [
+            *project.command,
+            "--costguard",
+            "--costguard-report=out",
+            "--costguard-unit-time=200ms",
+            "--costguard-units=50",
+        ],
+        cwd=project.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    deadline = time.monotonic() + 60
+    while not (project.path / "b-is-running").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, output.decode()
+    assert project.report["run"]["complete"] is False
+    assert "test_it.py::test_a" in project.measured()
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ('slo={"p99": "50 bananas"}', ["50 bananas", "p99", "test_it.py"]),
+        ('slow={"p99": "50ms"}', ["slow"]),
+        ('budget={"cost": "$1"}', ["cost", "cost_per_1k"]),
+        ("threads=0", ["threads"]),
+    ],
+)
+def test_a_marker_that_is_not_understood_names_marker_key_and_file(project, marker, said):
+    project.tests(f"""
+        import pytest
+        @pytest.mark.costguard({marker})
+        def test_it(costguard):
+            costguard.measure(abs, inputs=[1])
+    """)
+    result = project.measure()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    text = result.stdout.str() + result.stderr.str()
+    for word in said:
+        assert word in text
+
+
+def test_a_configuration_that_is_not_understood_stops_the_run(project):
+    project.write("costguard.yaml", "unitss: 6\n")
+    project.tests(GOOD)
+    result = project.measure()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "costguard.yaml" in result.stderr.str()
+    assert "units" in result.stderr.str()
+
+
+def test_a_report_that_cannot_be_written_is_said_and_the_rest_is_shown(project):
+    project.tests(GOOD)
+    (project.path / "file").write_text("in the way")
+    result = project.run("--costguard", "--costguard-report=file/below")
+    assert result.ret == 13
+    result.stdout.fnmatch_lines(["*No baseline yet*", "*remedy*"])
+
+
+def test_collection_errors_stop_the_measuring(project):
+    project.tests(GOOD)
+    project.tests("def (", name="test_broken.py")
+    assert project.measure().ret == pytest.ExitCode.INTERRUPTED
