@@ -16,8 +16,8 @@ from pytest_costguard import __version__
 from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.baselines import locate
 from pytest_costguard.app.judging import judge
-from pytest_costguard.app.targets import PricedSetup
 from pytest_costguard.app.result import Result
+from pytest_costguard.app.targets import PricedSetup
 from pytest_costguard.app.worker import WorkerSettings
 from pytest_costguard.config.gates import (
     MarkerSettings,

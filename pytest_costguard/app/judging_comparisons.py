@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class _Logs:
     runs: tuple[tuple[float, ...], ...]
     machine: float
     """How much slower than the baseline's the machine was today; already taken out."""
+    as_measured: tuple[tuple[float, ...], tuple[tuple[float, ...], ...]] | None
+    """Head and runs before that correction; None where there was none."""
 
 
 def compare(
@@ -74,16 +77,34 @@ def compare(
         limits=terms.limits(regression),
         runner_spread=terms.runner_spread,
     )
+    doubted = _doubted(decision, logs, limits=terms.limits(regression))
+    if doubted:
+        decision = dataclasses.replace(decision, verdict=Verdict.INCONCLUSIVE)
     return _comparison(
         regression,
         decision,
         grounds=Grounds(
-            runs=len(logs.runs), runner_spread=terms.runner_spread, machine=logs.machine
+            runs=len(logs.runs),
+            runner_spread=terms.runner_spread,
+            machine=logs.machine,
+            doubted=doubted,
         ),
         subject=subject,
         head=head,
         base=base,
     )
+
+
+def _doubted(decision: StoredDecision, logs: _Logs, *, limits: Limits) -> bool:
+    """Whether only the correction for the machine's speed makes a change out of few runs.
+
+    Not all work follows the calibration kernel: what waits does not. A spread of runs contains
+    that error; few runs do not, so there the figures as measured must say the same.
+    """
+    if decision.rule != "few runs" or logs.as_measured is None:
+        return False
+    changed = decision.verdict in (Verdict.REGRESSED, Verdict.IMPROVED)
+    return changed and decide_stored(*logs.as_measured, limits=limits).verdict != decision.verdict
 
 
 def _undecided(
@@ -149,14 +170,17 @@ def _logs(metric: str, *, subject: Subject, history: History) -> _Logs | None:
     calibrated = METRICS[metric].scales_with_machine and all(
         entry.calibration and all(map(_has_logarithm, entry.calibration)) for entry in everyone
     )
-    machine = 0.0
+    machine, as_measured = 0.0, None
     if calibrated:
+        plain = [_unit_logs(entry, metric, calibrated=False) for entry in everyone]
+        as_measured = (plain[0], tuple(plain[1:]))
         speeds = [_average_log(entry.calibration) for entry in everyone]
         machine = speeds[0] - mean(speeds[1:])
     return _Logs(
         head=_unit_logs(subject.reduced, metric, calibrated=calibrated),
         runs=tuple(_unit_logs(entry, metric, calibrated=calibrated) for entry in entries),
         machine=machine,
+        as_measured=as_measured,
     )
 
 

@@ -21,6 +21,8 @@ class Grounds:
     runner_spread: float | None
     machine: float
     """Logarithm of how much slower the machine was than for the baseline; taken out already."""
+    doubted: bool = False
+    """Whether the figures as measured do not show the change that the corrected ones show."""
 
 
 def reason_of(decision: StoredDecision, *, regression: Regression, grounds: Grounds) -> str:
@@ -33,6 +35,8 @@ def reason_of(decision: StoredDecision, *, regression: Regression, grounds: Grou
         slower = "slower" if grounds.machine > 0 else "faster"
         size = percent(round(abs(ratio(grounds.machine) - 1), 3))
         text += f"; corrected for a machine that was {size} {slower} than for the baseline"
+    if grounds.doubted:
+        text += ", without which there is no such change"
     return text
 
 

@@ -95,10 +95,13 @@ class Collection:
         """Fail every workload that some unit lost: one without a full verdict is an error."""
         for workload, growing in self._growing.items():
             if workload.nodeid in nodeids and len(growing.units) < units:
+                reason = f"measured in {len(growing.units)} of {units} units only"
+                if self.failed(workload.nodeid):
+                    reason += ", since another measurement of its test failed"
                 self.fail(
                     Failure(
                         workload=workload,
-                        reason=f"measured in {len(growing.units)} of {units} units only",
+                        reason=reason,
                         remedy="make the test reach the same measurements each time it runs",
                         details=self.test_details.get(workload.nodeid, ""),
                     )

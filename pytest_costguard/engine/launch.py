@@ -85,6 +85,12 @@ class WorkerProcess:
         """Whether the process is still running."""
         return self.process.poll() is None
 
+    def wait_briefly(self) -> int | None:
+        """Return the exit status of a process that is about to end, or None if it does not."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(2.0)
+        return None
+
     def last_output(self, *, characters: int = 4000) -> str:
         """Return the end of what the worker printed on its standard streams."""
         self.output.seek(0, os.SEEK_END)
@@ -156,12 +162,13 @@ def start(
 
 def command_line(side: Side, *, files: tuple[Path, ...]) -> list[str]:
     """Return the worker's command: an allow-list of options, nothing of the user's `addopts`."""
-    command = [side.python, "-m", "pytest", "-q", *_LENIENT]
+    command = [side.python, "-m", "pytest", "-q"]
     if side.inifile is not None:
         command += ["-c", str(side.inifile)]
     command += ["--rootdir", str(side.rootdir), f"--import-mode={side.import_mode}"]
     for override in side.ini_overrides:
         command += ["--override-ini", override]
+    command += _LENIENT
     for plugin in _BLOCKED_PLUGINS:
         command += ["-p", f"no:{plugin}"]
     for plugin in side.plugins:

@@ -108,8 +108,8 @@ class WorkerSession:
         )
 
     def _died(self) -> WorkerError:
+        status = self._worker.wait_briefly()
         output = self._worker.last_output()
-        status = self._worker.process.poll()
         how = "closed its channel" if status is None else f"ended with status {status}"
         return WorkerError(
             f"the worker process {how} before it had measured everything"

@@ -54,14 +54,13 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def costguard(request: pytest.FixtureRequest) -> Costguard:
     """Measure inference workloads: `result = costguard.measure(model, inputs=[...])`.
-
     The workload is a function of one input, a torch module, or the path of an ONNX model; for
     coroutine functions use `await costguard.measure_async(...)`. Without `--costguard` the
     workload runs once over its inputs and the test stays a correctness test. With it, latency,
     throughput, memory, cost and quality are measured in fresh processes, compared with the
     baseline and held to the budgets of the marker and the configuration; the result has
     latency.mean/p50/p90/p95/p99, throughput, memory, cost_per_1k, quality, cold_start, energy.
-    """
+    """  # noqa: D205  # pytest --fixtures shows the first paragraph only
     from pytest_costguard.app.authoring import Costguard
 
     backend = request.config.stash.get(backend_key, None)

@@ -16,7 +16,7 @@ FIXTURE = "benchmark"
 
 def uses_benchmark(item: pytest.Item) -> bool:
     """Whether a test uses the fixture, and pytest-benchmark is there to provide it."""
-    installed = item.config.pluginmanager.hasplugin("benchmark")
+    installed = hasattr(item.config, "_benchmarksession")
     return installed and FIXTURE in getattr(item, "fixturenames", ())
 
 

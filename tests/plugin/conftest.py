@@ -61,6 +61,6 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     monkeypatch.setenv("COSTGUARD_UNITS", "2")
     monkeypatch.setenv("COSTGUARD_UNIT_TIME", "10ms")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "CI"):
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_XDIST_WORKER", "CI"):
         monkeypatch.delenv(name, raising=False)
     return Project(pytester)

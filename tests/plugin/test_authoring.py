@@ -59,7 +59,7 @@ def test_several_parametrised_and_in_classes(project):
             @pytest.mark.parametrize("size", [1, 8], ids=["one", "a/b::c[d]"])
             def test_it(self, costguard, model, size):
                 costguard.measure(model, inputs=[-1], batch_size=size, name="first")
-                costguard.measure(str, inputs=[-1], batch_size=size, name="second")
+                costguard.measure(repr, inputs=[-1], batch_size=size, name="second")
         def test_plain():
             pass
     """)
@@ -198,7 +198,7 @@ def test_skips_and_xfails_stay_what_they_are(project):
         @pytest.mark.xfail(strict=True, reason="known to be too dear")
         @pytest.mark.costguard(slo={"mean": "1ns"})
         def test_too_slow(costguard):
-            costguard.measure(str, inputs=[1])
+            costguard.measure(repr, inputs=[1])
     """)
     project.measure().assert_outcomes(skipped=2, xfailed=2)
 

@@ -98,7 +98,7 @@ def test_a_measurement_that_some_units_lose_is_an_error(project):
             costguard.measure(abs, inputs=[1], name="always")
             if not mark.exists():
                 mark.touch()
-                costguard.measure(str, inputs=[1], name="once")
+                costguard.measure(repr, inputs=[1], name="once")
     """)
     result = project.measure()
     result.assert_outcomes(failed=1)
