@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from pytest_costguard.reports.numbers import (
 from pytest_costguard.reports.rows import Row
 
 DEFAULT_BASELINE = "main"
+_ACCEPTED = "accepted"
+_NAME = re.compile(r"\w[\w.-]*", flags=re.ASCII)
 _TESTS_IN_COMMAND = 5
 _CORRECTED = 0.01
 """A change that differs by more than this from head ÷ base was visibly corrected."""
@@ -147,8 +150,8 @@ def baseline_of(report: Report) -> BaselineView:
         return BaselineView(
             state="none yet",
             sentence=f"No baseline yet{on}, so nothing was compared.",
-            hints=others,
-            command=save_command(report),
+            hints=(*others, f"8 runs tell small changes from noise: {_record_command(report, 8)}"),
+            command=shlex.join(["pytest", "--costguard", f"--costguard-save={_name(report)}"]),
         )
     days = sorted({run.created.date() for run in baseline.runs})
     span = day(days[0]) if len(days) == 1 else f"{day(days[0])} to {day(days[-1])}"
@@ -215,9 +218,29 @@ def reproduce_commands(report: Report, rows: Iterable[Row]) -> tuple[str, ...]:
     return (shlex.join([*words, *selected]),)
 
 
-def save_command(report: Report) -> str:
-    """Return the command that records this level as the baseline."""
-    name = report.baseline.name if report.baseline else report.baseline_requested
-    if name in ("auto", "none", ""):
-        name = DEFAULT_BASELINE
-    return shlex.join(["pytest", "--costguard", f"--costguard-save={name}"])
+def accept_commands(report: Report) -> tuple[str, ...]:
+    """Return the commands that make this level the baseline; none where nothing was compared.
+
+    Saving one more run would only mix the new level with the old one, so as many runs as the
+    baseline has are recorded under another name and take its place.
+    """
+    if report.baseline is None or not report.baseline.runs:
+        return ()
+    return (
+        _record_command(report, len(report.baseline.runs), name=_ACCEPTED),
+        shlex.join(["costguard", "baseline", "promote", _ACCEPTED, _name(report)]),
+    )
+
+
+def _record_command(report: Report, runs: int, *, name: str = "") -> str:
+    chosen = name or _name(report)
+    words = ["costguard", "baseline", "record", "--runs", str(runs)]
+    if chosen != DEFAULT_BASELINE:
+        words += ["--name", chosen]
+    return shlex.join(words)
+
+
+def _name(report: Report) -> str:
+    """The name in the store that this run belongs to; a path is none."""
+    asked = report.baseline.name if report.baseline else report.baseline_requested
+    return asked if _NAME.fullmatch(asked) and asked not in ("auto", "none") else DEFAULT_BASELINE

@@ -18,6 +18,8 @@ PROSE_LIMIT = 2_000
 COMMENT_LIMIT = 65_000
 """Bytes; GitHub refuses bodies above 65,536 characters."""
 
+_ONE_LINE = 14
+"""Characters of a figure; longer ones would push a table's last column out of sight."""
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _BACKTICKS = re.compile("`+")
 _WORD = r"[^\W\d_]+(?:[-'\N{RIGHT SINGLE QUOTATION MARK}][^\W\d_]+)*"
@@ -82,8 +84,12 @@ def prose(text: str, *, limit: int = PROSE_LIMIT, table: bool = True) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Return `prose` for a table's figure: `12.3 ± 0.4` stays on one line."""
-    return prose(text).replace(" ", "\N{NO-BREAK SPACE}")
+    """Return `prose` for a table's figure: `12.3 ± 0.4` stays on one line, unless it is long."""
+    shown = prose(text)
+    value, sign, half = shown.partition(" ± ")
+    if sign and len(shown) > _ONE_LINE:
+        return f"{value} ±\N{NO-BREAK SPACE}{half}"
+    return shown.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _flush(pending: list[str], pieces: list[str], *, limit: int, table: bool) -> None:

@@ -22,7 +22,7 @@ from pytest_costguard.reports.numbers import (
     Scale,
     change,
     counted,
-    interval,
+    figure,
     percent,
     scale_for,
     significant,
@@ -152,9 +152,9 @@ def _line(
     )
 
 
-def _cell(figure: Interval | None, scale: Scale, *, metric: str, verdict: WorkloadVerdict) -> str:
-    if figure is not None:
-        return interval(figure.estimate, figure.lower, figure.upper, scale)
+def _cell(seen: Interval | None, scale: Scale, *, metric: str, verdict: WorkloadVerdict) -> str:
+    if seen is not None:
+        return figure(seen, scale)
     if metric == "cost_per_1k" and verdict.cost is not None:
         return verdict.cost.state
     return "not supported" if metric in verdict.unsupported else ABSENT

@@ -47,9 +47,7 @@ INCONCLUSIVE = Mark(
 NOT_PRICED = Mark(
     sign="?", word="not priced", tone="doubtful", urgency=7, fails_on=FailOn.NOT_PRICED
 )
-NOT_MEASURED = Mark(
-    sign="?", word="not measured", tone="doubtful", urgency=8, fails_on=FailOn.NOT_PRICED
-)
+NOT_MEASURED = Mark(sign="?", word="not measured", tone="doubtful", urgency=8)
 IMPROVED = Mark(sign="★", word="improved", tone="good", urgency=9)
 NEW = Mark(sign="+", word="new", tone="quiet", urgency=EVERYTHING_ELSE)
 WITHIN = Mark(sign="✓", word="within budget", tone="good", urgency=EVERYTHING_ELSE + 2)

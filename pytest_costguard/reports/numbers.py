@@ -7,17 +7,18 @@ it never invents a zero.
 from __future__ import annotations
 
 import datetime as dt
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Context, Decimal
 
-from pytest_costguard.records import METRICS, Currency
+from pytest_costguard.records import METRICS, Currency, Interval
 
 ABSENT = "\N{EN DASH}"
 """Stands where there is no figure: an en dash, so that it cannot be read as a minus."""
 _MINUS = "\N{MINUS SIGN}"
 _PERCENT = Decimal(100)
+_WIDE = Context(prec=700)
+"""Room for every digit of any float, however large: a stored file may hold one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,14 @@ def interval(
     return text if half is None else f"{text} ± {_rounded_up(half, places=places)}"
 
 
+def figure(seen: Interval, scale: Scale) -> str:
+    """Write a figure with its interval; one unit alone has none, and never `± 0`."""
+    known = seen.n > 1
+    return interval(
+        seen.estimate, seen.lower if known else None, seen.upper if known else None, scale
+    )
+
+
 def change(ratio: float | None, lower: float | None = None, upper: float | None = None) -> str:
     """Write a ratio as a signed percentage without its sign %: `+12.3 ± 1.1`.
 
@@ -128,16 +137,6 @@ def percent(share: float | Decimal | None) -> str:
         return ABSENT
     text = significant(exact * _PERCENT)
     return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"
-
-
-def plus_minus_percent(lower: float | None, estimate: float | None, upper: float | None) -> str:
-    """Write how wide an interval is against its estimate: `± 1.2 %`, or "" where unknown."""
-    middle = _exact(estimate)
-    half = _half_width(middle, _exact(lower), _exact(upper)) if middle else None
-    if half is None or not middle:
-        return ""
-    share = half / abs(middle) * _PERCENT
-    return f"± {_rounded_up(share, places=1)} %"
 
 
 def money(usd: Decimal | None, currency: Currency, *, digits: int = 3) -> str:
@@ -186,18 +185,22 @@ def _places(value: Decimal, *, digits: int) -> int:
         return 0
     places = digits - 1 - value.adjusted()
     # 9.996 becomes 10.0, not 10.00: rounding may have moved the first digit.
-    rounded = round(value, places)
+    rounded = _rounded(value, places=places)
     return digits - 1 - rounded.adjusted() if rounded else places
 
 
+def _rounded(value: Decimal, *, places: int) -> Decimal:
+    return value.quantize(Decimal(1).scaleb(-places), context=_WIDE)
+
+
 def _fixed(value: Decimal, *, places: int) -> str:
-    rounded = round(value, places)
+    rounded = _rounded(value, places=places)
     text = f"{abs(rounded):,.{max(places, 0)}f}"
     return f"{_MINUS}{text}" if rounded < 0 else text
 
 
 def _signed(value: Decimal, *, places: int) -> str:
-    rounded = round(value, places)
+    rounded = _rounded(value, places=places)
     if not rounded:
         return _fixed(abs(rounded), places=places)
     return _fixed(rounded, places=places) if rounded < 0 else f"+{_fixed(rounded, places=places)}"
@@ -222,4 +225,4 @@ def _half_width(
 
 def _rounded_up(value: Decimal, *, places: int) -> str:
     step = Decimal(1).scaleb(-places)
-    return _fixed(Decimal(math.ceil(value / step)) * step, places=places)
+    return _fixed(value.quantize(step, rounding=ROUND_CEILING, context=_WIDE), places=places)

@@ -10,6 +10,7 @@ from itertools import groupby
 from pytest_costguard.records import (
     METRICS,
     BudgetResult,
+    BudgetVerdict,
     Comparison,
     Currency,
     FailOn,
@@ -24,7 +25,7 @@ from pytest_costguard.reports.marks import Mark
 from pytest_costguard.reports.numbers import (
     ABSENT,
     change,
-    interval,
+    figure,
     percent,
     quantity,
     scale_for,
@@ -129,8 +130,10 @@ def _of_workload(
         )
     for comparison in _merged(verdict.comparisons):
         yield _of_comparison(comparison, name=name, label=label, fail_on=fail_on, currency=currency)
+    # What fails is said by the judge; where it names nothing, no budget's row may claim it.
+    held = fail_on if verdict.failing else frozenset()
     for budget in verdict.budgets:
-        yield _of_budget(budget, name=name, label=label, fail_on=fail_on, currency=currency)
+        yield _of_budget(budget, name=name, label=label, fail_on=held, currency=currency)
 
 
 def _merged(comparisons: tuple[Comparison, ...]) -> Iterator[tuple[Comparison, bool]]:
@@ -166,7 +169,7 @@ def _of_comparison(
         head=ABSENT if for_all else quantity(comparison.head, scale),
         change=change(comparison.ratio, comparison.lower, comparison.upper),
         limit=_allowed(rule) if rule else ABSENT,
-        reason=_with_visible(comparison),
+        reason=comparison.reason,
         origin=rule.origin if rule else "",
     )
 
@@ -175,13 +178,6 @@ def _allowed(rule: Regression) -> str:
     """The limit as a change, in the direction that is worse: a plus for latency."""
     sign = "+" if METRICS[rule.metric].better == "lower" else "\N{MINUS SIGN}"
     return f"{sign}{percent(rule.allow)}"
-
-
-def _with_visible(comparison: Comparison) -> str:
-    visible = comparison.smallest_visible
-    if comparison.verdict is not Verdict.INCONCLUSIVE or visible is None:
-        return comparison.reason
-    return f"{comparison.reason} (smallest visible change: {percent(visible)})"
 
 
 def _of_budget(
@@ -200,16 +196,24 @@ def _of_budget(
     title = METRICS[budget.metric].title
     return Row(
         mark=mark,
-        fails=mark.fails_on in fail_on,
+        fails=_cause(result) in fail_on,
         workload=name,
         label=label,
         metric=f"{title} SLO" if budget.kind == "slo" else title,
         unit=scale.unit,
-        head=interval(estimate, seen.lower, seen.upper, scale) if seen else ABSENT,
+        head=figure(seen, scale) if seen else ABSENT,
         limit=ABSENT if result.limit is None else f"{sign} {quantity(result.limit, scale)}",
         reason=result.reason,
         origin=budget.origin,
     )
+
+
+def _cause(result: BudgetResult) -> FailOn | None:
+    if result.verdict is not BudgetVerdict.NOT_MEASURED:
+        return marks.OF_BUDGET[result.verdict].fails_on
+    if result.budget.metric == "cost_per_1k":
+        return FailOn.NOT_PRICED
+    return FailOn.NOT_COMPARABLE if result.limit is None else FailOn.INCONCLUSIVE
 
 
 def _in_order(rows: list[Row]) -> tuple[Row, ...]:

@@ -236,7 +236,7 @@ def _notes(view: ReportView, *, width: int, verbosity: int) -> Iterator[Renderab
         yield from _wrapped(f"{fact.label}: {fact.value}", width=width, indent=0, hang=2)
     if verbosity == 0 and view.quiet:
         yield from _wrapped(
-            f"{counted(len(view.quiet), 'check')} need no action; -v shows every figure",
+            f"{counted(len(view.quiet), 'other check')}: no action needed; -v shows every figure",
             width=width,
             indent=0,
         )

@@ -9,11 +9,11 @@ from pytest_costguard.records import Report
 from pytest_costguard.reports.circumstances import (
     BaselineView,
     Fact,
+    accept_commands,
     assumptions_of,
     baseline_of,
     machine_of,
     reproduce_commands,
-    save_command,
 )
 from pytest_costguard.reports.figures import FigureTable, figure_table
 from pytest_costguard.reports.numbers import counted
@@ -41,8 +41,8 @@ class ReportView:
     machine: tuple[Fact, ...]
     warnings: tuple[str, ...]
     reproduce: tuple[str, ...]
-    save: str
-    """The command that accepts this level as the new baseline."""
+    accept: tuple[str, ...]
+    """The commands that accept this level as the new baseline; none where nothing differs."""
 
 
 def view_of(report: Report) -> ReportView:
@@ -69,7 +69,7 @@ def view_of(report: Report) -> ReportView:
         machine=machine_of(report),
         warnings=_warnings(report, labels),
         reproduce=reproduce_commands(report, action),
-        save=save_command(report),
+        accept=accept_commands(report) if action else (),
     )
 
 

@@ -337,8 +337,9 @@ def inconclusive() -> Report:
                 ratio=1.041,
                 half=0.19,
                 visible=0.31,
-                reason="the interval is too wide: 4.1 % of the time this process waited for a"
-                " core; run side by side to decide",
+                reason="changes can be seen from +31.0 % up, against the spread of 8 baseline"
+                " runs, but must be from 5 %: compare base and head side by side on one machine,"
+                " or use a quieter one",
             ),
         ),
         figures=figures(mean=0.0128, memory=512 * MIB),

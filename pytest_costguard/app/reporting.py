@@ -1,0 +1,80 @@
+"""Use cases of reports: write them, and make them and their verdict again from a record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_costguard.app.judging import judge
+from pytest_costguard.baselines.files import write_atomically
+from pytest_costguard.records import Report, WorkloadVerdict, to_json
+from pytest_costguard.reports.markdown import render
+
+
+def write_reports(report: Report, folder: Path) -> tuple[Path, ...]:
+    """Write report.json and report.md into `folder`, which is made where it is missing.
+
+    Raises:
+        StoreError: a file could not be written; the one that was there is untouched.
+    """
+    written = []
+    for name, data in (
+        ("report.json", to_json(report)),
+        ("report.md", render(report).encode()),
+    ):
+        write_atomically(folder / name, data)
+        written.append(folder / name)
+    return tuple(written)
+
+
+def remake(report: Report) -> Report:
+    """Return the report with every verdict decided again, from the measurements in it alone.
+
+    Today's prices, configuration and baselines play no part: what counts is what was stored.
+    """
+    return judge(
+        run=report.run,
+        baseline=report.baseline,
+        gates=report.gates,
+        target=report.target,
+        target_problem=report.target_problem,
+        fail_on=report.fail_on,
+        runner_spread=report.runner_spread,
+        baseline_requested=report.baseline_requested,
+        baseline_problem=report.baseline_problem,
+        # Only a whole suite can find anything missing, so what was missing tells.
+        whole_suite=bool(report.missing),
+        now=report.run.created.date(),
+    )
+
+
+def disagreements(stored: Report, remade: Report) -> tuple[str, ...]:
+    """Name each verdict that came out differently when it was decided again.
+
+    There is none unless the file was edited or another version of pytest-costguard decided.
+    """
+    found = []
+    if stored.outcome.failed is not remade.outcome.failed:
+        words = {True: "failed", False: "passed"}
+        found.append(
+            f"the run is stored as {words[stored.outcome.failed]}"
+            f" and is {words[remade.outcome.failed]} when decided again"
+        )
+    before = {str(one.workload): _decided(one) for one in stored.verdicts}
+    after = {str(one.workload): _decided(one) for one in remade.verdicts}
+    for workload in dict.fromkeys((*before, *after)):
+        first, second = before.get(workload, {}), after.get(workload, {})
+        found += [
+            f"{workload}: {what} is stored as {first.get(what, 'absent')}"
+            f" and is {second.get(what, 'absent')} when decided again"
+            for what in dict.fromkeys((*first, *second))
+            if first.get(what) != second.get(what)
+        ]
+    return tuple(found)
+
+
+def _decided(verdict: WorkloadVerdict) -> dict[str, str]:
+    decided = {one.metric: str(one.verdict) for one in verdict.comparisons}
+    for result in verdict.budgets:
+        budget = result.budget
+        decided[f"{budget.kind} {budget.metric} {budget.text}"] = str(result.verdict)
+    return decided

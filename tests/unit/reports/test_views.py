@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import msgspec
+from factories.reports import (
+    CLASSIFY,
+    EMBED,
+    RERANK,
+    all_unchanged,
+    baseline,
+    failures,
+    first_run,
+    inconclusive,
+    not_comparable,
+    not_priced,
+    regressed_and_over,
+    unchanged,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_costguard.records import FailOn, Report, WorkloadId
+from pytest_costguard.reports import markdown, terminal
+from pytest_costguard.reports.junit import properties
+from pytest_costguard.reports.rows import labels_of
+from pytest_costguard.reports.view import view_of
+
+
+def test_what_fails_comes_first_and_a_workloads_rows_stay_together() -> None:
+    view = view_of(regressed_and_over())
+
+    assert [row.mark.word for row in view.action] == ["regressed", "over budget", "improved"]
+    assert [row.fails for row in view.action] == [True, True, False]
+
+
+def test_an_inconclusive_row_fails_only_where_that_was_asked_for() -> None:
+    lenient = inconclusive()
+    strict = msgspec.structs.replace(lenient, fail_on=(FailOn.INCONCLUSIVE,))
+
+    assert not view_of(lenient).action[0].fails
+    assert view_of(strict).action[0].fails
+
+
+def test_one_reason_for_all_metrics_is_one_row() -> None:
+    rows = view_of(not_comparable()).action
+
+    assert [row.metric for row in rows if row.workload == RERANK] == ["all metrics"]
+
+
+def test_no_baseline_is_neither_zero_nor_a_change() -> None:
+    view = view_of(first_run())
+
+    assert view.baseline.state == "none yet"
+    assert view.baseline.command == "pytest --costguard --costguard-save=main"
+    assert {row.change for row in view.quiet} == {"–"}
+    assert {line.change_of_mean for line in view.figures.lines} == {"–"}
+
+
+def test_what_is_not_priced_has_no_cost_column_and_says_why() -> None:
+    view = view_of(not_priced())
+
+    assert "cost_per_1k" not in [column.metric for column in view.figures.columns]
+    assert view.assumptions[0].value.startswith("not priced: no price is known for")
+
+
+def test_a_baseline_of_one_day_is_named_as_such() -> None:
+    one_day = msgspec.structs.replace(all_unchanged(), baseline=baseline(days=1))
+
+    assert "from one day" in view_of(one_day).baseline.hints[0]
+    assert not view_of(all_unchanged()).baseline.hints
+
+
+def test_a_new_level_takes_the_place_of_the_old_one() -> None:
+    assert view_of(regressed_and_over()).accept == (
+        "costguard baseline record --runs 8 --name accepted",
+        "costguard baseline promote accepted main",
+    )
+    assert view_of(all_unchanged()).accept == ()
+
+
+def test_the_command_repeats_only_what_needs_action() -> None:
+    (command,) = view_of(failures()).reproduce
+
+    assert command == f"pytest --costguard --costguard-baseline=main '{RERANK}'"
+
+
+def test_labels_are_short_and_never_the_same() -> None:
+    names = ["a/test_x.py::test_one", "b/test_x.py::test_one", "a/test_y.py::test_two", "alone"]
+    labels = labels_of([WorkloadId(nodeid=name) for name in names])
+
+    assert labels["a/test_y.py::test_two"] == "test_two"
+    assert labels["a/test_x.py::test_one"] == "a/test_x.py::test_one"
+    assert len(set(labels.values())) == len(names)
+
+
+def test_a_warning_that_workloads_share_is_said_once() -> None:
+    report = all_unchanged()
+    warned = tuple(
+        msgspec.structs.replace(verdict, warnings=("prices are 200 days old",))
+        for verdict in report.verdicts
+    )
+
+    view = view_of(msgspec.structs.replace(report, verdicts=warned))
+
+    assert view.warnings == ("prices are 200 days old (2 workloads)",)
+
+
+def test_a_report_fits_the_terminal_at_every_width() -> None:
+    for width in (60, 80, 120, 200):
+        text = terminal.render(inconclusive(), width=width)
+        assert max(map(len, text.splitlines())) <= width
+
+
+def test_colour_says_nothing_that_plain_text_does_not() -> None:
+    import re
+
+    coloured = terminal.render(regressed_and_over(), colour=True)
+
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).split() == (
+        terminal.render(regressed_and_over()).split()
+    )
+
+
+def test_quiet_shows_the_headline_and_what_fails() -> None:
+    lines = terminal.render(all_unchanged(), verbosity=-1).splitlines()
+
+    assert lines == ["✓ passed: Nothing changed: 2 workloads compared with main, all budgets hold."]
+
+
+def test_a_long_name_keeps_both_ends() -> None:
+    assert terminal.shortened("tests/test_a.py::test_b[int8]", 15) == "test…st_b[int8]"
+
+
+@given(st.text(min_size=1, max_size=60), st.text(max_size=60))
+@settings(max_examples=40, deadline=None)
+def test_no_name_steers_the_terminal_or_a_ci_log(name: str, reason: str) -> None:
+    report = all_unchanged()
+    verdict = msgspec.structs.replace(
+        report.verdicts[0], workload=WorkloadId(nodeid=name), warnings=(f"::error::{reason}",)
+    )
+
+    text = terminal.render(msgspec.structs.replace(report, verdicts=(verdict,)), verbosity=1)
+
+    assert not any(line.lstrip().startswith(("::", "##[")) for line in text.splitlines())
+    assert all(char.isprintable() or char == "\n" for char in text)
+
+
+def test_a_thousand_workloads_make_a_comment_that_github_takes() -> None:
+    many = tuple(
+        unchanged(f"tests/test_{number}.py::test_case", mean=0.01, memory=1e8, p99=0.02)
+        for number in range(1_000)
+    )
+    report = msgspec.structs.replace(all_unchanged(), verdicts=many)
+
+    text = markdown.render(report)
+
+    assert len(text.encode()) < 65_000
+    assert "see report.json" in text
+    assert text.count("<details>") == text.count("</details>")
+
+
+def test_a_comment_that_is_too_long_says_that_it_was_cut() -> None:
+    text = markdown.render(regressed_and_over(), limit=2_000)
+
+    assert len(text.encode()) < 2_000
+    assert text.rstrip().endswith("The whole of it is in report.json.")
+    assert text.count("<details>") == text.count("</details>")
+
+
+def test_junit_properties_are_plain_numbers_and_words() -> None:
+    report: Report = regressed_and_over()
+    named = dict(properties(report.verdicts[0]))
+
+    assert named["costguard.mean"] == "0.0138300"
+    assert named["costguard.mean.verdict"] == "regressed"
+    assert named["costguard.cost_per_1k.budget"] == "over"
+    assert named["costguard.cost"] == "priced"
+
+
+def test_every_workload_has_a_line_of_figures() -> None:
+    lines = view_of(regressed_and_over()).figures.lines
+
+    assert [line.workload for line in lines] == [RERANK, CLASSIFY, EMBED]
