@@ -148,7 +148,7 @@ class Coordinator:
                         WorkloadId(nodeid=current),
                         WorkerError(
                             f"the worker session ended with status {event.status} before this "
-                            "test had run",
+                            f"test had run\n{session.last_output()}",
                             remedy="run the test without --costguard and mend what fails there",
                         ),
                     )

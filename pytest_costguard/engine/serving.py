@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -23,6 +22,7 @@ from pytest_costguard.engine.protocol import (
     WarmedUp,
     WarmUp,
 )
+from pytest_costguard.measure.event_loop import running_under_trio
 from pytest_costguard.measure.served import Served
 from pytest_costguard.records import Energy, Measurement, Memory, Sensors
 
@@ -135,15 +135,3 @@ def _off_the_loop(blocking: Callable[[], Command | None]) -> Awaitable[Command |
     import asyncio
 
     return asyncio.to_thread(blocking)
-
-
-def running_under_trio() -> bool:
-    """Whether the running event loop is trio's, without importing trio for those without it."""
-    trio = sys.modules.get("trio")
-    if trio is None:
-        return False
-    try:
-        trio.lowlevel.current_task()
-    except RuntimeError:
-        return False
-    return True

@@ -70,6 +70,10 @@ class WorkerSession:
         except ChannelClosed as error:
             raise self._died() from error
 
+    def last_output(self) -> str:
+        """Return the end of what the worker printed."""
+        return self._worker.last_output()
+
     def stop(self) -> None:
         """End the worker and everything that it started."""
         self._worker.stop()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
-from _pytest.fixtures import SubRequest
 
 from pytest_costguard.app.worker import Worker
 from pytest_costguard.plugin import backend_key
-from pytest_costguard.plugin.benchmarks import guarded_benchmark
+from pytest_costguard.plugin.benchmarks import FIXTURE, guard_benchmark
 
 _BOOKKEEPERS = ("lfplugin", "nfplugin", "stepwiseplugin")
 """They would note a worker's failures as the user's last run."""
@@ -47,16 +48,15 @@ class WorkerHooks:
         if not session.testsfailed:
             self._worker.hello(missing=missing)
 
-    @pytest.hookimpl(tryfirst=True)
+    @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef[object], request: SubRequest
-    ) -> object:
-        """Give tests that use pytest-benchmark's fixture one that serves the coordinator."""
-        if fixturedef.argname != "benchmark" or not _from_pytest_benchmark(fixturedef):
-            return None
-        replacement = guarded_benchmark(nodeid=request.node.nodeid, backend=self._worker)
-        fixturedef.cached_result = (replacement, fixturedef.cache_key(request), None)
-        return replacement
+        self, fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        """Let tests that use pytest-benchmark's fixture serve the coordinator."""
+        fixture = yield
+        if fixturedef.argname == FIXTURE and _from_pytest_benchmark(fixturedef):
+            guard_benchmark(fixture, nodeid=request.node.nodeid, backend=self._worker)
+        return fixture
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the phases of a test; its end is told when all of them are over."""
