@@ -188,9 +188,11 @@ class Check:
             for workload in unasked
         ]
         if not messages and not self.verdicts(nodeid):
+            details = self._test_details(nodeid)
             messages.append(
-                f"{nodeid} measured nothing, so it has no verdict\n"
-                "  remedy: call costguard.measure(…), or skip the test"
+                f"{nodeid} measured nothing, so it has no verdict"
+                + (f"; in the worker it failed:\n{details}" if details else "")
+                + "\n  remedy: call costguard.measure(…), or skip the test"
             )
         return tuple(messages)
 
