@@ -37,6 +37,12 @@ def with_stats(**changes: object) -> bytes:
     return altered(benchmarks=[{**benchmark, "stats": {**benchmark["stats"], **changes}}])
 
 
+def _environment() -> dict[str, str]:
+    """Ours, less what would make pytest-benchmark switch itself off inside a parallel run."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")}
+    return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+
+
 @pytest.mark.parametrize("saved", [(), ("--benchmark-save-data",)])
 def test_a_file_that_pytest_benchmark_has_just_written_is_read(tmp_path, saved):
     pytest.importorskip("pytest_benchmark")
@@ -47,7 +53,7 @@ def test_a_file_that_pytest_benchmark_has_just_written_is_read(tmp_path, saved):
         [sys.executable, "-m", "pytest", *options, f"--rootdir={tmp_path}", "test_some.py"],
         cwd=tmp_path,
         # Only the plugin that is wanted, whatever else is installed here.
-        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
+        env=_environment(),
         capture_output=True,
         text=True,
     )

@@ -103,7 +103,9 @@ def test_no_inputs_are_refused(nothing):
 
 
 @pytest.mark.parametrize(
-    "request_", ["text", b"bytes", bytearray(b"x"), {"ids": [1]}, Frame()], ids=repr
+    "request_",
+    ["text", b"bytes", bytearray(b"x"), {"ids": [1]}, Frame()],
+    ids=lambda value: type(value).__name__,
 )
 def test_a_single_request_is_refused_with_the_remedy_to_wrap_it(request_):
     with pytest.raises(WorkloadError, match=r"inputs=\[request\]"):

@@ -1,0 +1,68 @@
+"""The README is true: its test file and its commands are run as they stand."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (code,) = blocks("python")
+    name = code.splitlines()[0].removeprefix("# ")
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text(code, encoding="utf-8")
+    return tmp_path
+
+
+def pytest_commands() -> list[list[str]]:
+    lines = [line for block in blocks("console") for line in block.splitlines()]
+    commands = [shlex.split(line.removeprefix("$ "), comments=True) for line in lines]
+    return [command for command in commands if command[0] == "pytest"]
+
+
+def test_the_commands_do_what_is_said_beside_them(folder, monkeypatch):
+    monkeypatch.setenv("COSTGUARD_UNITS", "2")
+    monkeypatch.setenv("COSTGUARD_UNIT_TIME", "20ms")
+    monkeypatch.setenv("COSTGUARD_FAIL_ON", "never")
+    commands = pytest_commands()
+    assert len(commands) == 4
+    for command in commands:
+        run = subprocess.run(
+            [sys.executable, "-m", *command, "-p", "no:randomly"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+    assert (folder / ".costguard" / "baselines" / "main").is_dir()
+    assert (folder / "reports" / "report.md").is_file()
+    report = json.loads((folder / "reports" / "report.json").read_text())
+    assert report["baseline"]["name"] == "main"
+
+
+def test_every_link_leads_somewhere():
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_make_targets_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for block in blocks("console"):
+        for target in re.findall(r"^\$ make (\w+)", block, flags=re.MULTILINE):
+            assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
