@@ -44,8 +44,8 @@ class _Logs:
     runs: tuple[tuple[float, ...], ...]
     machine: float
     """How much slower than the baseline's the machine was today; already taken out."""
-    as_measured: tuple[tuple[float, ...], tuple[tuple[float, ...], ...]] | None
-    """Head and runs before that correction; None where there was none."""
+    corrected: bool
+    """Whether all runs have the calibration kernel, so that a correction was made at all."""
 
 
 def compare(
@@ -67,7 +67,8 @@ def compare(
         return _undecided(regression, Verdict.NEW, reason, head=head)
     if metric == "quality":
         return _compare_quality(regression, subject=subject, history=history, terms=terms)
-    logs = _logs(stored, subject=subject, history=history)
+    entries = [entry for entry in history.entries if entry.metrics.get(stored)]
+    logs = _logs(stored, subject.reduced, entries)
     if logs is None:
         reason = f"a {METRICS[stored].title} that is not above zero has no ratio"
         return _undecided(regression, Verdict.INCONCLUSIVE, reason, head=head, base=base)
@@ -77,7 +78,10 @@ def compare(
         limits=terms.limits(regression),
         runner_spread=terms.runner_spread,
     )
-    doubted = _doubted(decision, logs, limits=terms.limits(regression))
+    few = decision.rule == "few runs" and logs.corrected
+    doubted = few and _doubted(
+        decision.verdict, stored, subject.reduced, entries, limits=terms.limits(regression)
+    )
     if doubted:
         decision = dataclasses.replace(decision, verdict=Verdict.INCONCLUSIVE)
     return _comparison(
@@ -95,16 +99,23 @@ def compare(
     )
 
 
-def _doubted(decision: StoredDecision, logs: _Logs, *, limits: Limits) -> bool:
+def _doubted(
+    verdict: Verdict,
+    metric: str,
+    head: BaselineWorkload,
+    entries: Sequence[BaselineWorkload],
+    *,
+    limits: Limits,
+) -> bool:
     """Whether only the correction for the machine's speed makes a change out of few runs.
 
     Not all work follows the calibration kernel: what waits does not. A spread of runs contains
     that error; few runs do not, so there the figures as measured must say the same.
     """
-    if decision.rule != "few runs" or logs.as_measured is None:
+    if verdict not in (Verdict.REGRESSED, Verdict.IMPROVED):
         return False
-    changed = decision.verdict in (Verdict.REGRESSED, Verdict.IMPROVED)
-    return changed and decide_stored(*logs.as_measured, limits=limits).verdict != decision.verdict
+    plain, *runs = (_unit_logs(entry, metric, calibrated=False) for entry in (head, *entries))
+    return decide_stored(plain, runs, limits=limits).verdict != verdict
 
 
 def _undecided(
@@ -157,35 +168,32 @@ def _comparison(
     )
 
 
-def _logs(metric: str, *, subject: Subject, history: History) -> _Logs | None:
+def _logs(metric: str, head: BaselineWorkload, entries: Sequence[BaselineWorkload]) -> _Logs | None:
     """Take logarithms, less those of the calibration kernel where all runs have it.
 
     Returns:
         None where a value of a broken record has no logarithm.
     """
-    entries = [entry for entry in history.entries if entry.metrics.get(metric)]
-    everyone = [subject.reduced, *entries]
-    if not all(_has_logarithm(value) for entry in everyone for value in entry.metrics[metric]):
+    everyone = [head, *entries]
+    if not all(_have_logarithms(entry.metrics[metric]) for entry in everyone):
         return None
     calibrated = METRICS[metric].scales_with_machine and all(
-        entry.calibration and all(map(_has_logarithm, entry.calibration)) for entry in everyone
+        entry.calibration and _have_logarithms(entry.calibration) for entry in everyone
     )
-    machine, as_measured = 0.0, None
+    machine = 0.0
     if calibrated:
-        plain = [_unit_logs(entry, metric, calibrated=False) for entry in everyone]
-        as_measured = (plain[0], tuple(plain[1:]))
         speeds = [_average_log(entry.calibration) for entry in everyone]
         machine = speeds[0] - mean(speeds[1:])
     return _Logs(
-        head=_unit_logs(subject.reduced, metric, calibrated=calibrated),
+        head=_unit_logs(head, metric, calibrated=calibrated),
         runs=tuple(_unit_logs(entry, metric, calibrated=calibrated) for entry in entries),
         machine=machine,
-        as_measured=as_measured,
+        corrected=calibrated,
     )
 
 
-def _has_logarithm(value: float) -> bool:
-    return 0 < value < math.inf
+def _have_logarithms(values: Sequence[float]) -> bool:
+    return min(values) > 0 and max(values) < math.inf
 
 
 def _unit_logs(entry: BaselineWorkload, metric: str, *, calibrated: bool) -> tuple[float, ...]:

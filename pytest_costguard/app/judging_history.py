@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_costguard.records import (
@@ -22,6 +22,8 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.stats.intervals import mean
 
+_Entries = Mapping[WorkloadId, Sequence[tuple[BaselineRun, BaselineWorkload]]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
@@ -30,6 +32,10 @@ class Reference:
     name: str
     runs: tuple[BaselineRun, ...]
     others: tuple[BaselineRun, ...]
+    entries: _Entries
+    """What `runs` measured of each workload, oldest first."""
+    other_entries: _Entries
+    """The same of `others`."""
     decisive: tuple[Difference, ...]
     """What makes the other runs not comparable."""
     other_series: tuple[str, ...]
@@ -77,10 +83,14 @@ def reference(run: Run, baseline: Baseline | None) -> Reference | None:
     found = [(earlier, differences(run.fingerprint, earlier.fingerprint)) for earlier in ordered]
     usable = [pair for pair in found if not any(one.decisive for one in pair[1])]
     others = [pair for pair in found if any(one.decisive for one in pair[1])]
+    runs = tuple(earlier for earlier, _ in usable)
+    elsewhere = tuple(earlier for earlier, _ in others)
     return Reference(
         name=baseline.name,
-        runs=tuple(earlier for earlier, _ in usable),
-        others=tuple(earlier for earlier, _ in others),
+        runs=runs,
+        others=elsewhere,
+        entries=_by_workload(runs),
+        other_entries=_by_workload(elsewhere),
         decisive=tuple(one for one in others[-1][1] if one.decisive) if others else (),
         other_series=baseline.other_series,
         possible_causes=_unique(
@@ -91,7 +101,7 @@ def reference(run: Run, baseline: Baseline | None) -> Reference | None:
 
 def history(measurement: Measurement, known: Reference, *, fingerprint: Fingerprint) -> History:
     """Find the earlier measurements of a workload that its figures may be held against."""
-    found = _entries(measurement.workload, known.runs)
+    found = known.entries.get(measurement.workload, ())
     ours = measurement.declaration
     alike = [pair for pair in found if not _setting_differences(ours, pair[1].declaration)]
     if not alike:
@@ -137,10 +147,13 @@ def _failed(workload: WorkloadId, failures: Iterable[Failure]) -> bool:
     )
 
 
-def _entries(
-    workload: WorkloadId, runs: Sequence[BaselineRun]
-) -> list[tuple[BaselineRun, BaselineWorkload]]:
-    return [(run, entry) for run in runs for entry in run.workloads if entry.workload == workload]
+def _by_workload(runs: Iterable[BaselineRun]) -> _Entries:
+    """Index once: going through all runs for each workload is quadratic in a suite's size."""
+    found: dict[WorkloadId, list[tuple[BaselineRun, BaselineWorkload]]] = {}
+    for run in runs:
+        for entry in run.workloads:
+            found.setdefault(entry.workload, []).append((run, entry))
+    return found
 
 
 def _absence(
@@ -153,7 +166,7 @@ def _absence(
     if found:
         named = _setting_differences(measurement.declaration, found[-1][1].declaration)
         return Verdict.NOT_COMPARABLE, f"baseline {known.name!r} differs in {', '.join(named)}"
-    elsewhere = _entries(measurement.workload, known.others)
+    elsewhere = known.other_entries.get(measurement.workload)
     if not elsewhere and (known.runs or known.others or not known.other_series):
         return Verdict.NEW, f"not in baseline {known.name!r}"
     reason = f"baseline {known.name!r} was made on another machine"

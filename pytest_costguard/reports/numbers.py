@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
+from functools import lru_cache
 
 from pytest_costguard.records import METRICS, Currency, Interval
 
@@ -189,8 +190,14 @@ def _places(value: Decimal, *, digits: int) -> int:
     return digits - 1 - rounded.adjusted() if rounded else places
 
 
+@lru_cache(maxsize=64)
+def _step(places: int) -> Decimal:
+    """The last digit that is shown: 0.01 for two places."""
+    return Decimal(1).scaleb(-places)
+
+
 def _rounded(value: Decimal, *, places: int) -> Decimal:
-    return value.quantize(Decimal(1).scaleb(-places), context=_WIDE)
+    return value.quantize(_step(places), context=_WIDE)
 
 
 def _fixed(value: Decimal, *, places: int) -> str:
@@ -224,5 +231,5 @@ def _half_width(
 
 
 def _rounded_up(value: Decimal, *, places: int) -> str:
-    step = Decimal(1).scaleb(-places)
-    return _fixed(value.quantize(step, rounding=ROUND_CEILING, context=_WIDE), places=places)
+    up = value.quantize(_step(places), rounding=ROUND_CEILING, context=_WIDE)
+    return _fixed(up, places=places)

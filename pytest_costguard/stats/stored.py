@@ -195,8 +195,9 @@ def _fewer_units(head: Sequence[float], runs: Sequence[Sequence[float]]) -> floa
 
     Zero for equal numbers of units: the spread of the runs holds only for a run of their kind.
     """
-    typical = mean([1 / len(run) for run in runs])
-    return _unit_variance([head, *runs]) * max(0.0, 1 / len(head) - typical)
+    beyond = 1 / len(head) - mean([1 / len(run) for run in runs])
+    # The usual case, told apart because the variance of all units is dear in a large suite.
+    return _unit_variance([head, *runs]) * beyond if beyond > 0 else 0.0
 
 
 def _spread_of_units(head: Sequence[float], runs: Sequence[Sequence[float]]) -> float:
