@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 96
-"""Pixels along one side of a field: 8 mm at 300 dots an inch."""
+SIDE = 64
+"""Pixels along one side of a field: 8 mm at 200 dots an inch."""
 _Y, _X = np.mgrid[:SIDE, :SIDE].astype(np.float32) - np.float32((SIDE - 1) / 2)
 _GRAIN = 3
 """Standard deviation of the noise, in grey levels."""
@@ -31,7 +31,7 @@ def pgm(pixels: NDArray[np.uint8]) -> bytes:
 
 def _scan(digit: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     ink = _written(digit.astype(np.float32) / 16, rng)
-    light = rng.uniform(205, 245) + rng.uniform(-0.12, 0.12) * _X + rng.uniform(-0.12, 0.12) * _Y
+    light = rng.uniform(205, 245) + rng.uniform(-0.2, 0.2) * _X + rng.uniform(-0.2, 0.2) * _Y
     grain = rng.standard_normal(ink.shape, dtype=np.float32) * _GRAIN
     grey = light - rng.uniform(110, 180) * ink + grain
     return grey.round().clip(0, 255).astype(np.uint8)
@@ -39,8 +39,8 @@ def _scan(digit: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
 
 def _written(digit: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Look up each pixel of the field in the digit, bilinearly, through an affine map."""
-    scale, slant = 8 / rng.uniform(42, 62), rng.uniform(-0.35, 0.35)
-    across, down = rng.uniform(-10, 10, 2)
+    scale, slant = 8 / rng.uniform(28, 42), rng.uniform(-0.35, 0.35)
+    across, down = rng.uniform(-7, 7, 2)
     below_centre = _Y - np.float32(down)
     right_of_centre = _X - np.float32(across) - np.float32(slant) * below_centre
     # Two empty rows and columns around the digit; what lies further out is empty as well.

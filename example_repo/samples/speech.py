@@ -29,22 +29,19 @@ class VoiceNote:
 
 
 def voice_notes(count: int, *, seed: int) -> list[VoiceNote]:
-    """Return voice notes of about 4 seconds, each with two stretches of speech."""
+    """Return voice notes of about 2 seconds: silence, someone speaks, silence."""
     rng = np.random.default_rng(seed)
     return [_note(rng) for _ in range(count)]
 
 
 def _note(rng: np.random.Generator) -> VoiceNote:
-    parts: list[NDArray[np.float64]] = []
-    speaking: list[NDArray[np.bool_]] = []
-    for _ in range(2):
-        silence = np.zeros(int(rng.uniform(0.5, 1.0) * RATE))
-        speech = _phrase(rng.uniform(1.0, 1.6), rng)
-        parts += [silence, speech]
-        speaking += [silence > 0, np.ones(len(speech), dtype=bool)]
-    audio = np.concatenate(parts)
+    before, after = (np.zeros(int(seconds * RATE)) for seconds in rng.uniform(0.3, 0.6, 2))
+    phrase = _phrase(rng.uniform(0.9, 1.3), rng)
+    audio = np.concatenate([before, phrase, after])
     audio += rng.normal(0, 0.002, len(audio))
-    return VoiceNote(audio.astype(np.float32), np.concatenate(speaking))
+    speaking = np.zeros(len(audio), dtype=bool)
+    speaking[len(before) : len(before) + len(phrase)] = True
+    return VoiceNote(audio.astype(np.float32), speaking)
 
 
 def _phrase(seconds: float, rng: np.random.Generator) -> NDArray[np.float64]:

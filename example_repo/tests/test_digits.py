@@ -15,14 +15,16 @@ from digits_service.sessions import open_session
 from samples.scans import pgm
 
 
-# The whole request, as a caller feels it: bytes in, digits out.
+# The whole request, as a caller feels it: bytes in, digits out. One scan is what a person waits
+# for, so that its tail has an SLO; 32 at a time come from the nightly import, which has none.
 @pytest.mark.costguard(
-    slo={"p99": "50ms"},
     budget={"cost_per_1k": "$0.002", "quality": 0.97},
     regression={"mean": {"allow": "2%", "catch": "5%"}},
     labels={"team": "forms"},
 )
-@pytest.mark.parametrize("batch_size", [1, 32])
+@pytest.mark.parametrize(
+    "batch_size", [pytest.param(1, marks=pytest.mark.costguard(slo={"p99": "50ms"})), 32]
+)
 def test_reading_digits(costguard, held_out, batch_size):
     result = costguard.measure(
         load=lambda: DigitClassifier().classify,
@@ -60,7 +62,7 @@ def test_a_request_that_is_no_scan_is_refused(body):
 
 
 def test_an_empty_field_is_read_without_failing():
-    blank = pgm(np.full((96, 96), 230, np.uint8))
+    blank = pgm(np.full((64, 64), 230, np.uint8))
     assert DigitClassifier().classify([blank])[0] in range(10)
 
 
