@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,26 @@ class MeasureCall:
     def input_set(self) -> InputSet:
         """The representative inputs, consumed once and kept."""
         return InputSet.of(self.inputs)
+
+    def quality_of(self, outputs: Sequence[Any]) -> float | None:
+        """Return the quality of the outputs, or None where none is declared.
+
+        Raises:
+            WorkloadError: the metric is not one finite number.
+        """
+        if self.quality is None:
+            return None
+        value: Any = self.quality(outputs)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise WorkloadError(
+                f"{self.workload}: quality= returned {value!r}",
+                remedy="return one finite number for the list of outputs, higher is better",
+            )
+        return number
 
     def adapter(self, *, threads: int) -> Workload:
         """Return what makes the workload measurable, not loaded yet.

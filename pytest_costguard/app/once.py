@@ -20,16 +20,14 @@ class RunOnce:
         served = self._served(call)
         refuse_coroutine(call, served.workload)
         outputs = served.outputs()
-        quality = None if call.quality is None else float(call.quality(outputs))
-        return Result(call.workload, quality=quality)
+        return Result(call.workload, quality=call.quality_of(outputs))
 
     async def measure_async(self, call: MeasureCall) -> Result:
         """Run the coroutine function once, on the running loop."""
         served = self._served(call)
         asynchronous = served.workload.is_async
         outputs = await served.outputs_async() if asynchronous else served.outputs()
-        quality = None if call.quality is None else float(call.quality(outputs))
-        return Result(call.workload, quality=quality)
+        return Result(call.workload, quality=call.quality_of(outputs))
 
     def _served(self, call: MeasureCall) -> Served:
         inputs = call.input_set()

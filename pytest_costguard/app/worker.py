@@ -197,7 +197,7 @@ class Worker:
                 device_peak_bytes=loaded.adapter.device_peak_bytes,
                 reset_device_peak=loaded.adapter.reset_device_peak,
             ),
-            quality=call.quality,
+            quality=call.quality_of,
             calibrate=lambda: calibrate(self._clock),
         )
 
@@ -208,7 +208,7 @@ class Worker:
                 workload=call.workload,
                 reason=known.message if known else f"it raised {_in_short(error)}",
                 remedy=known.remedy if known else "run the test without --costguard to debug it",
-                details="" if known else "".join(traceback.format_exception(error))[-20_000:],
+                details="" if known else _traceback(error),
             )
         )
 
@@ -233,6 +233,17 @@ class Worker:
         return Result(call.workload, measurement=measurement, cost=cost)
 
 
+def _traceback(error: BaseException) -> str:
+    """The traceback, whatever the exception's own words do."""
+    try:
+        return "".join(traceback.format_exception(error))[-20_000:]
+    except Exception:  # noqa: BLE001  # the user's own __str__ may do anything
+        return "".join(traceback.format_tb(error.__traceback__))[-20_000:]
+
+
 def _in_short(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
+    try:
+        text = str(error).strip().splitlines()
+    except Exception:  # noqa: BLE001  # the user's own __str__ may do anything
+        text = ["(its text cannot be made)"]
     return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__

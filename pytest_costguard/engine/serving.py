@@ -49,7 +49,7 @@ class WorkloadServer:
 
     served: Served
     instruments: Instruments
-    quality: Callable[[Sequence[Any]], float] | None
+    quality: Callable[[Sequence[Any]], float | None]
     calibrate: Callable[[], float]
     items_measured: int = 0
 
@@ -101,9 +101,7 @@ class WorkloadServer:
 
     def _ended(self, outputs: Callable[[], list[Any]] | None) -> Ended:
         sensors, memory, energy, notes = self.instruments.end(items=max(1, self.items_measured))
-        quality = None
-        if outputs is not None and self.quality is not None:
-            quality = float(self.quality(outputs()))
+        quality = None if outputs is None else self.quality(outputs())
         return Ended(sensors=sensors, memory=memory, energy=energy, quality=quality, notes=notes)
 
 

@@ -97,8 +97,13 @@ def _of_failures(report: Report, labels: Mapping[str, str]) -> Iterator[Row]:
             workload=str(failure.workload),
             label=labels[str(failure.workload)],
             metric="measurement",
-            reason=f"{failure.reason} {failure.remedy}".strip(),
+            reason=f"{_first_line(failure.reason).rstrip('.')}. Remedy: {failure.remedy}",
         )
+
+
+def _first_line(text: str) -> str:
+    """The sentence; the worker's last output below it is shown with the test."""
+    return text.partition("\n")[0]
 
 
 def _of_missing(

@@ -276,3 +276,31 @@ def test_collection_errors_stop_the_measuring(project):
     project.tests(GOOD)
     project.tests("def (", name="test_broken.py")
     assert project.measure().ret == pytest.ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("value", ["float('nan')", "float('inf')", "None", "'good'"])
+def test_a_quality_that_is_no_finite_number_fails_its_own_test_alone(project, value):
+    project.tests(GOOD, name="test_good.py")
+    project.tests(f"""
+        def test_bad(costguard):
+            costguard.measure(abs, inputs=[1], quality=lambda outputs: {value})
+    """)
+    result = project.measure()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*quality= returned*"])
+    assert project.measured() == {"test_good.py::test_good"}
+
+
+def test_an_exception_without_words_is_still_named(project):
+    project.tests("""
+        class Wordless(Exception):
+            def __str__(self):
+                raise RuntimeError("no words")
+        def serve(x):
+            raise Wordless
+        def test_bad(costguard):
+            costguard.measure(serve, inputs=[1])
+    """)
+    result = project.measure()
+    result.assert_outcomes(failed=1)
+    assert "Wordless" in result.stdout.str()
