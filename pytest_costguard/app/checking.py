@@ -257,6 +257,21 @@ class Check:
         return self._coordinator.collection.test_details.get(nodeid, "")
 
 
+class Unmeasured:
+    """The backend where nothing was measured though measuring was asked for: it refuses."""
+
+    def measure(self, call: MeasureCall) -> Result:
+        """Refuse: without a measurement there is no verdict."""
+        raise WorkloadError(
+            f"{call.workload} was not measured: the test was not seen to use costguard",
+            remedy="name the costguard fixture among the test's arguments",
+        )
+
+    async def measure_async(self, call: MeasureCall) -> Result:
+        """Refuse: without a measurement there is no verdict."""
+        return self.measure(call)
+
+
 class FinalPass:
     """The backend of `measure` after the measuring: it returns the merged result at once."""
 

@@ -75,7 +75,7 @@ class MachineInstruments:
         if used is None:
             return ("threads could not be verified on this system",)
         if wall_seconds < _SHORTEST_THREAD_CHECK_SECONDS:
-            return ()
+            return ("threads were not verified: the unit was shorter than 0.2 s",)
         # Each concurrent caller brings its threads; the main thread calibrates in between.
         allowed = self._declared * self._callers + 1 if self._callers else self._declared
         complaint = check(allowed, busy_threads(used, wall_seconds))

@@ -59,6 +59,7 @@ class _Loaded:
     served: Served
     inputs: InputSet
     cold_start: ColdStart
+    alone: bool
 
 
 class Worker:
@@ -70,7 +71,7 @@ class Worker:
         self._settings = msgspec.convert(task.settings, WorkerSettings)
         self._fingerprint: Fingerprint = fingerprint(environ=os.environ)
         self._clock = Clock.system()
-        self._served_before = False
+        self._loaded_before = False
 
     @classmethod
     def from_environment(cls) -> Worker | None:
@@ -144,6 +145,7 @@ class Worker:
         return command if isinstance(command, Proceed) else None
 
     def _load(self, call: MeasureCall) -> _Loaded:
+        alone, self._loaded_before = not self._loaded_before, True
         inputs = call.input_set()
         items = inputs.items(call.batch_size)
         started = time.perf_counter()
@@ -162,11 +164,11 @@ class Worker:
             served=served,
             inputs=inputs,
             cold_start=ColdStart(load_seconds=seconds, first_call_seconds=0.0),
+            alone=alone,
         )
 
     def _announce(self, call: MeasureCall, loaded: _Loaded, *, first_call_seconds: float) -> None:
         description = loaded.adapter.describe()
-        alone, self._served_before = not self._served_before, True
         self._channel.send(
             Announced(
                 workload=call.workload,
@@ -184,7 +186,7 @@ class Worker:
                     loaded.cold_start, first_call_seconds=first_call_seconds
                 ),
                 has_quality=call.quality is not None,
-                alone=alone,
+                alone=loaded.alone,
             )
         )
 

@@ -35,9 +35,16 @@ class Collection:
         )
         if growing.declaration.input_digest != announced.declaration.input_digest:
             _note(growing.notes, "the inputs differ from unit to unit: seed what makes them")
+        elif growing.declaration != announced.declaration:
+            _note(growing.notes, "the model or its settings differ from unit to unit")
         growing.units.append(measured.unit)
         for note in measured.notes:
             _note(growing.notes, note)
+
+    def has(self, workload: WorkloadId, *, unit: int) -> bool:
+        """Whether this unit has measured this workload already."""
+        growing = self._growing.get(workload)
+        return growing is not None and any(known.index == unit for known in growing.units)
 
     def complete_memory(self, measured: MeasuredUnit) -> None:
         """Add memory and cold start of a process that served this workload alone."""

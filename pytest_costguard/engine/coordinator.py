@@ -130,7 +130,11 @@ class Coordinator:
         current = waiting[0]
         reached: WorkloadId | None = None
         try:
-            session = self._start(waiting)
+            session, missing = self._start(waiting)
+            for nodeid in missing:
+                self._fail(WorkloadId(nodeid=nodeid), _not_collected(nodeid))
+                waiting.remove(nodeid)
+            current = waiting[0] if waiting else current
             while waiting:
                 event = session.next_event()
                 if isinstance(event, Reached):
@@ -161,7 +165,8 @@ class Coordinator:
                 session.stop()
         return None
 
-    def _start(self, nodeids: Sequence[str]) -> WorkerSession:
+    def _start(self, nodeids: Sequence[str]) -> tuple[WorkerSession, tuple[str, ...]]:
+        """Start a worker; return its session and the tests that it could not collect."""
         tests = [self._tests[nodeid] for nodeid in nodeids]
         threads = tests[0].threads
         worker = start(
@@ -175,21 +180,24 @@ class Coordinator:
         session = WorkerSession(worker, timeout_seconds=self._effort.timeout_seconds)
         try:
             hello = session.hello()
-            if hello.missing:
-                raise WorkerError(
-                    f"the worker did not collect {', '.join(hello.missing)}",
-                    remedy="parametrise with the same ids each time the tests are collected",
-                )
         except BaseException:
             session.stop()
             raise
         if self.fingerprint is None:
             self.fingerprint = hello.fingerprint
-        return session
+        return session, hello.missing
 
     def _measure(self, session: WorkerSession, workload: WorkloadId, *, unit: int) -> None:
         self._tell(unit=unit, doing=str(workload))
-        if unit > 0 and workload not in self.collection.workloads(workload.nodeid):
+        if self.collection.has(workload, unit=unit):
+            self._fail(
+                workload,
+                WorkerError(
+                    "the test measured this workload twice in one run",
+                    remedy="give each its own name: costguard.measure(…, name='int8')",
+                ),
+            )
+        elif unit > 0 and workload not in self.collection.workloads(workload.nodeid):
             self._fail(
                 workload,
                 WorkerError(
@@ -217,7 +225,7 @@ class Coordinator:
         """Serve only `workload` in a process of its own, for its memory and cold start."""
         session: WorkerSession | None = None
         try:
-            session = self._start([workload.nodeid])
+            session, _ = self._start([workload.nodeid])
             while isinstance(event := session.next_event(), Reached):
                 if event.workload == workload:
                     self._tell(unit=unit, doing=f"memory of {workload}")
@@ -226,6 +234,10 @@ class Coordinator:
                     )
                     return
                 session.tell(Proceed(measurement=self.collection.measurement(event.workload)))
+            raise WorkerError(
+                "the test ended before it reached this workload",
+                remedy="let each measurement of a test work without the ones before it",
+            )
         except (WorkerError, WorkloadRefused) as error:
             self.collection.fail(
                 Failure(
@@ -266,6 +278,13 @@ class Coordinator:
                 elapsed_seconds=time.monotonic() - self._started,
             )
         )
+
+
+def _not_collected(nodeid: str) -> WorkerError:
+    return WorkerError(
+        f"the worker did not collect {nodeid}",
+        remedy="parametrise with the same ids each time the tests are collected",
+    )
 
 
 def _rotated(tests: Sequence[CollectedTest], unit: int) -> list[CollectedTest]:

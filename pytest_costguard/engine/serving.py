@@ -61,7 +61,8 @@ class WorkloadServer:
             return self._measured(
                 self.served.block(
                     first=command.first, requests=command.requests, discard=command.discard
-                )
+                ),
+                discard=command.discard,
             )
         if isinstance(command, End):
             return self._ended(self.served.outputs if command.quality else None)
@@ -75,7 +76,8 @@ class WorkloadServer:
             return self._measured(
                 await self.served.block_async(
                     first=command.first, requests=command.requests, discard=command.discard
-                )
+                ),
+                discard=command.discard,
             )
         if isinstance(command, End):
             outputs = await self.served.outputs_async() if command.quality else None
@@ -94,9 +96,10 @@ class WorkloadServer:
     def _warmed(self, warmup: Any) -> WarmedUp:
         return WarmedUp(warmup=warmup, seconds_per_request=self.served.seconds_per_request())
 
-    def _measured(self, measured: tuple[Any, tuple[float, ...]]) -> BlockDone:
+    def _measured(self, measured: tuple[Any, tuple[float, ...]], *, discard: int) -> BlockDone:
+        """Count what was served, the discarded requests too, since they cost energy as well."""
         block, latency_seconds = measured
-        self.items_measured += block.items
+        self.items_measured += block.items + round(discard * block.items / block.requests)
         return BlockDone(block=block, latency_seconds=latency_seconds)
 
     def _ended(self, outputs: Callable[[], list[Any]] | None) -> Ended:

@@ -13,6 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_costguard.app.authoring import Backend, Costguard
+    from pytest_costguard.app.worker import Worker
 
 _MARKER = (
     "costguard(slo=None, budget=None, regression=None, threads=1, labels=None): "
@@ -30,6 +31,10 @@ backend_key: pytest.StashKey[Backend] = pytest.StashKey()
 """What `costguard.measure` does in this session; absent without `--costguard`."""
 
 
+worker_key: pytest.StashKey[Worker] = pytest.StashKey()
+"""Set in a session that is a worker."""
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options, from the one table of them."""
     from pytest_costguard.plugin.options import add_options
@@ -37,14 +42,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Become a worker where asked to, before the project's own plugins are configured."""
+    if "COSTGUARD_WORKER" in os.environ:
+        from pytest_costguard.plugin.worker import start_worker
+
+        start_worker(config)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and take part as a worker or as a coordinator where asked to."""
     config.addinivalue_line("markers", _MARKER)
-    if "COSTGUARD_WORKER" in os.environ:
+    if (worker := config.stash.get(worker_key, None)) is not None:
         from pytest_costguard.plugin.worker import register_worker
 
-        register_worker(config)
+        register_worker(config, worker)
     elif config.getoption("costguard") and not config.getoption("collectonly"):
         from pytest_costguard.plugin.coordinator import register_coordinator
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -39,7 +39,7 @@ class _Guarding:
 
     def __call__(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Measure `function(*args, **kwargs)` and return what it returns."""
-        if asyncio.iscoroutinefunction(function_to_benchmark):
+        if inspect.iscoroutinefunction(function_to_benchmark):
             raise WorkloadError(
                 f"{self.name}: a coroutine function cannot be guarded through `benchmark`",
                 remedy="write: await costguard.measure_async(…)",

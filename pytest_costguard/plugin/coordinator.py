@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_costguard.app.checking import Check, DeclaredTest, FinalPass
+from pytest_costguard.app.checking import Check, DeclaredTest, FinalPass, Unmeasured
 from pytest_costguard.app.session import CheckedSession
 from pytest_costguard.config.gates import parse_marker, stack_markers
 from pytest_costguard.engine.launch import Side
@@ -95,6 +95,8 @@ class CoordinatorHooks:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the report, whatever happened before."""
         if self._check is None or self._check.report is None:
+            for line in self._lines:
+                terminalreporter.write_line(line)
             return
         writer = terminalreporter._tw  # the only place that knows the width
         terminalreporter.section("costguard")
@@ -111,6 +113,7 @@ class CoordinatorHooks:
 
     def _measure(self, session: pytest.Session) -> None:
         guarded = [item for item in session.items if self._guards(item)]
+        self._config.stash[backend_key] = Unmeasured()
         if not guarded:
             self._lines = ["costguard: no test here measures anything"]
             return
@@ -153,8 +156,11 @@ class CoordinatorHooks:
         return declared and not getattr(option, "benchmark_only", False)
 
     def _whole_suite(self) -> bool:
+        option = self._config.option
+        narrowed = ("ignore", "ignore_glob", "lf", "stepwise")
         given = self._config.args_source is pytest.Config.ArgsSource.ARGS
-        return not (given or self._deselected)
+        fewer = any(getattr(option, name, None) for name in narrowed)
+        return not (given or fewer or self._deselected)
 
 
 def _declared(item: pytest.Item) -> DeclaredTest:

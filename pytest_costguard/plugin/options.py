@@ -19,7 +19,7 @@ _DISTURBING = re.compile(
     r"(pytest_|pytest-)?(randomly|random_order|timeout|rerunfailures)(\.plugin)?"
 )
 """By entry point or module: what the workers block."""
-_PLAIN = (str, int, float, bool, type(None), list)
+_PLAIN = (str, int, float, bool, type(None))
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -43,9 +43,22 @@ def own_options(config: pytest.Config) -> dict[str, Any]:
     They may decide what a workload is, so the workers get them; the options of installed plugins
     they do not.
     """
-    destinations = {dest for plugin in _project_plugins(config) for dest in _defined(plugin)}
-    values = {dest: getattr(config.option, dest, None) for dest in destinations}
-    return {dest: value for dest, value in values.items() if isinstance(value, _PLAIN)}
+    defaults = {
+        dest: default
+        for plugin in _project_plugins(config)
+        for dest, default in _defined(plugin).items()
+    }
+    given = {}
+    for dest, default in defaults.items():
+        value = getattr(config.option, dest, None)
+        if _is_plain(value):
+            given[dest] = value
+        elif value != default:
+            raise pytest.UsageError(
+                f"--costguard cannot hand the option {dest}={value!r} to its workers\n"
+                "  remedy: let the option be text, and convert it where it is used"
+            )
+    return given
 
 
 def loaded_plugins(config: pytest.Config) -> tuple[str, ...]:
@@ -71,27 +84,33 @@ def _project_plugins(config: pytest.Config) -> Iterator[ModuleType]:
             yield plugin
 
 
-def _defined(plugin: ModuleType) -> set[str]:
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, _PLAIN)
+
+
+def _defined(plugin: ModuleType) -> dict[str, Any]:
     """Ask a plugin for its options once more, on a parser of its own."""
     hook = getattr(plugin, "pytest_addoption", None)
     if hook is None:
-        return set()
+        return {}
     recorder = _Recorder()
     wanted = {"parser": recorder, "pluginmanager": None}
     hook(**{name: wanted[name] for name in inspect.signature(hook).parameters if name in wanted})
-    return recorder.destinations
+    return recorder.defaults
 
 
 class _Recorder:
-    """Stands in for pytest's parser and its groups, and notes the destinations of options."""
+    """Stands in for pytest's parser and its groups, and notes options with their defaults."""
 
     def __init__(self) -> None:
-        self.destinations: set[str] = set()
+        self.defaults: dict[str, Any] = {}
 
     def addoption(self, *names: str, **attributes: Any) -> None:
         long = next((name for name in names if name.startswith("--")), names[0])
         default = long.lstrip("-").replace("-", "_")
-        self.destinations.add(str(attributes.get("dest") or default))
+        self.defaults[str(attributes.get("dest") or default)] = attributes.get("default")
 
     def getgroup(self, *_: Any, **__: Any) -> _Recorder:
         return self

@@ -7,24 +7,28 @@ from collections.abc import Generator
 import pytest
 
 from pytest_costguard.app.worker import Worker
-from pytest_costguard.plugin import backend_key
+from pytest_costguard.plugin import backend_key, worker_key
 from pytest_costguard.plugin.benchmarks import FIXTURE, guard_benchmark
 
 _BOOKKEEPERS = ("lfplugin", "nfplugin", "stepwiseplugin")
 """They would note a worker's failures as the user's last run."""
 
 
-def register_worker(config: pytest.Config) -> None:
-    """Make this session a worker."""
+def start_worker(config: pytest.Config) -> None:
+    """Make this session a worker; its options are there before any conftest is configured."""
     worker = Worker.from_environment()
     assert worker is not None, "asked only where the variable is set"
+    for dest, value in worker.task.options.items():
+        setattr(config.option, dest, value)
+    config.stash[backend_key] = config.stash[worker_key] = worker
+
+
+def register_worker(config: pytest.Config, worker: Worker) -> None:
+    """Take part in the session as a worker."""
     for name in _BOOKKEEPERS:
         plugin = config.pluginmanager.get_plugin(name)
         if plugin is not None:
             config.pluginmanager.unregister(plugin)
-    for dest, value in worker.task.options.items():
-        setattr(config.option, dest, value)
-    config.stash[backend_key] = worker
     config.pluginmanager.register(WorkerHooks(worker), "costguard-worker")
 
 
@@ -62,7 +66,7 @@ class WorkerHooks:
         """Note the phases of a test; its end is told when all of them are over."""
         if report.outcome == "failed":
             self._words.setdefault(report.nodeid, []).append(report.longreprtext)
-        if self._worst.get(report.nodeid) in (None, "passed"):
+        if report.failed or self._worst.get(report.nodeid) in (None, "passed"):
             self._worst[report.nodeid] = report.outcome
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:

@@ -20,6 +20,8 @@ _MINUS = "\N{MINUS SIGN}"
 _PERCENT = Decimal(100)
 _WIDE = Context(prec=700)
 """Room for every digit of any float, however large: a stored file may hold one."""
+_REMEMBERED = 1 << 15
+"""Figures of a suite of some thousand workloads: the second report need not round them again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,7 @@ def significant(value: float | Decimal | None, *, digits: int = 3) -> str:
     return _fixed(exact, places=_places(exact, digits=digits))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def quantity(value: float | Decimal | None, scale: Scale) -> str:
     """Write a value in the unit of its column, without naming the unit."""
     return ABSENT if value is None else significant(scale.of(value))
@@ -102,6 +105,7 @@ def interval(
     return text if half is None else f"{text} ± {_rounded_up(half, places=places)}"
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def figure(seen: Interval, scale: Scale) -> str:
     """Write a figure with its interval; one unit alone has none, and never `± 0`."""
     known = seen.n > 1
@@ -110,6 +114,7 @@ def figure(seen: Interval, scale: Scale) -> str:
     )
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def change(ratio: float | None, lower: float | None = None, upper: float | None = None) -> str:
     """Write a ratio as a signed percentage without its sign %: `+12.3 ± 1.1`.
 
@@ -131,6 +136,7 @@ def change(ratio: float | None, lower: float | None = None, upper: float | None 
     return f"{text} ± {_rounded_up(widest, places=places)}"
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def percent(share: float | Decimal | None) -> str:
     """Write a share as a percentage with three significant digits at most: `2.5 %`."""
     exact = _exact(share)

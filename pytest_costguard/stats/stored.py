@@ -93,13 +93,14 @@ def decide_stored(
     if not head or not runs or not all(runs):
         raise ValueError("head, the series and each of its runs need at least one value")
     if len(runs) >= ENOUGH_RUNS:
-        spread = math.sqrt(variance([mean(run) for run in runs]))
+        means = [mean(run) for run in runs]
         df = len(runs) - 1
         return _by_spread(
             head,
             runs,
             limits=limits,
-            spread=spread,
+            change=mean(head) - mean(means),
+            spread=math.sqrt(variance(means)),
             reach=(t_quantile(1 - limits.alpha, df), t_quantile(1 - BETA, df)),
             rule="spread of runs",
         )
@@ -112,6 +113,7 @@ def decide_stored(
         head,
         runs,
         limits=limits,
+        change=_change(head, runs),
         spread=runner_spread,
         reach=(normal_quantile(1 - limits.alpha), normal_quantile(1 - BETA)),
         rule="declared spread",
@@ -123,11 +125,11 @@ def _by_spread(
     runs: Sequence[Sequence[float]],
     *,
     limits: Limits,
+    change: float,
     spread: float,
     reach: tuple[float, float],
     rule: Rule,
 ) -> StoredDecision:
-    change = _change(head, runs)
     sigma = math.sqrt(spread**2 * (1 + 1 / len(runs)) + _fewer_units(head, runs))
     far, near = reach[0] * sigma, reach[1] * sigma
     allowed, caught = math.log1p(limits.allow), math.log1p(limits.catch)

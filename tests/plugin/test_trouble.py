@@ -304,3 +304,77 @@ def test_an_exception_without_words_is_still_named(project):
     result = project.measure()
     result.assert_outcomes(failed=1)
     assert "Wordless" in result.stdout.str()
+
+
+def test_two_measurements_with_one_name_are_an_error_also_through_two_fixtures(project):
+    project.tests("""
+        def test_it(costguard, benchmark):
+            costguard.measure(abs, inputs=[1])
+            benchmark(abs, 2)
+    """)
+    result = project.measure("--costguard-benchmarks", plugins=("pytest_benchmark.plugin",))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*measured this workload twice*"])
+
+
+def test_an_option_is_there_before_the_projects_conftest_is_configured(project):
+    project.write(
+        "conftest.py",
+        """
+        SEEN = []
+        def pytest_addoption(parser):
+            parser.addoption("--mode", default="fast")
+        def pytest_configure(config):
+            SEEN.append(config.getoption("--mode"))
+        import pytest
+        @pytest.fixture
+        def mode():
+            return SEEN[-1]
+    """,
+    )
+    project.tests("""
+        def test_it(costguard, mode):
+            result = costguard.measure(abs, inputs=[1], quality=lambda _: float(mode == "slow"))
+            assert result.quality == 1
+    """)
+    project.measure("--mode=slow").assert_outcomes(passed=1)
+
+
+def test_an_option_that_cannot_be_handed_over_is_refused(project):
+    project.write(
+        "conftest.py",
+        """
+        from pathlib import Path
+        def pytest_addoption(parser):
+            parser.addoption("--model", type=Path)
+    """,
+    )
+    project.tests(GOOD)
+    project.measure().assert_outcomes(passed=1)
+    result = project.measure("--model=big.onnx")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*cannot hand the option model*"])
+
+
+def test_a_fixture_that_is_asked_for_at_run_time_is_never_a_silent_pass(project):
+    project.tests("""
+        def test_it(request):
+            request.getfixturevalue("costguard").measure(abs, inputs=[1])
+    """)
+    result = project.run("--costguard")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*name the costguard fixture*"])
+
+
+def test_in_suite_isolation_a_test_that_is_not_collected_fails_alone(project):
+    project.tests(GOOD, name="test_good.py")
+    project.tests("""
+        import os
+        import pytest
+        @pytest.mark.parametrize("pid", [os.getpid()])
+        def test_bad(costguard, pid):
+            costguard.measure(abs, inputs=[1])
+    """)
+    result = project.measure("--costguard-isolate=suite")
+    result.assert_outcomes(passed=1, failed=1)
+    assert project.measured() == {"test_good.py::test_good"}

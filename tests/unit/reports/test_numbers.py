@@ -23,7 +23,7 @@ from pytest_costguard.reports.numbers import (
     significant,
 )
 
-FINITE = st.floats(allow_nan=False, allow_infinity=False)
+FINITE = st.floats(allow_nan=False, allow_subnormal=False, allow_infinity=False)
 
 
 @pytest.mark.parametrize(
