@@ -95,14 +95,17 @@ class Check:
             test.nodeid: gates_for(test.nodeid, self._settings, test.marker) for test in tests
         }
         labels = {test.nodeid: labels_for(self._settings, test.marker) for test in tests}
-        worker = WorkerSettings(
-            labels=labels, target=self._pricing.target, target_problem=self._pricing.problem
-        )
         self._coordinator = Coordinator(
             setup=WorkerSetup(
                 side=self._side,
                 thread_variables=thread_environment,
-                settings=msgspec.to_builtins(worker),
+                settings=lambda nodeids: msgspec.to_builtins(
+                    WorkerSettings(
+                        labels={nodeid: labels[nodeid] for nodeid in nodeids},
+                        target=self._pricing.target,
+                        target_problem=self._pricing.problem,
+                    )
+                ),
             ),
             tests=[self._collected(test) for test in tests],
             effort=Effort(

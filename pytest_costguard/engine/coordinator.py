@@ -56,7 +56,8 @@ class WorkerSetup:
 
     side: Side
     thread_variables: Callable[[int], Mapping[str, str]]
-    settings: Mapping[str, Any]
+    settings: Callable[[Sequence[str]], Mapping[str, Any]]
+    """What the worker that runs these tests is told; no more, since it travels in a variable."""
 
 
 class Coordinator:
@@ -175,7 +176,7 @@ class Coordinator:
             nodeids=tuple(nodeids),
             threads=threads,
             thread_variables=self._setup.thread_variables(threads),
-            settings=self._setup.settings,
+            settings=self._setup.settings(nodeids),
         )
         session = WorkerSession(worker, timeout_seconds=self._effort.timeout_seconds)
         try:
