@@ -2,7 +2,8 @@
 
 Run it as `python -m benchmarks.idle --json idle.json`. Each round starts `pytest --collect-only` on
 an empty folder once for each contender, without plugins found by themselves, in an order that is
-rotated from round to round: with no plugin, with ours, with pytest-benchmark. A figure is the
+rotated from round to round: with no plugin, with ours, with pytest-benchmark. All are compiled
+before the first round, as pip leaves what it installs. A figure is the
 median over the rounds of the difference between two starts of the same round; its interval is the
 one of the sign test, which assumes nothing about the noise (Conover, Practical Nonparametric
 Statistics, 3.2).
@@ -58,17 +59,15 @@ class Added:
 
 def start(words: Sequence[str], *, folder: Path) -> Start:
     """Start pytest once and wait for its end."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PYTEST_", "COSTGUARD_", "COV_"))
-    }
+    dropped = ("PYTEST_", "COSTGUARD_", "COV_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    bytecode = {"PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", *words],
         cwd=folder,
-        env=kept | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=kept | bytecode | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         timeout=60,
@@ -83,13 +82,13 @@ def start(words: Sequence[str], *, folder: Path) -> Start:
 
 
 def measure(*, rounds: int) -> dict[str, list[Start]]:
-    """Start every contender once a round; two rounds before the first fill the caches."""
+    """Start every contender once a round; two rounds before the first compile everything."""
     names = list(CONTENDERS)
     found: dict[str, list[Start]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         # Makes the folder a root of its own, whatever lies above it.
-        (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+        (folder / "pytest.ini").write_text("[pytest]\nnorecursedirs = bytecode\n", encoding="utf-8")
         for number in range(-2, rounds):
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
