@@ -1,14 +1,14 @@
 """The one table of options: file keys, pytest flags, environment variables and their documentation.
 
-An idle plugin imports this module, so it imports nothing but `dataclasses`. Values stay as they
-were written; `cascade.resolve` turns them into settings.
+An idle plugin imports this module, so it imports nothing that pytest does not, and its records are
+named tuples: making a dataclass takes eight times as long, at every start of pytest. Values stay as
+they were written; `cascade.resolve` turns them into settings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Scope = Literal["file", "flag", "environment", "action"]
 Kind = Literal["switch", "count", "duration", "percent", "price", "text", "name", "words", "limit"]
@@ -39,8 +39,7 @@ FAIL_ON = (
 """What can fail a run; the values of `records.FailOn`, which a test holds them to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """One option: how it is named everywhere, what it takes, and what it means."""
 
     key: str
@@ -218,8 +217,7 @@ OPTIONS: tuple[Option, ...] = (
 BY_KEY: Mapping[str, Option] = {option.key: option for option in OPTIONS}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
+class Flag(NamedTuple):
     """One pytest flag: `group.addoption(flag.name, **flag.arguments)` declares it."""
 
     key: str

@@ -15,10 +15,8 @@ import pytest
 from pytest_costguard.config.options import flags
 
 _OWN_PLUGIN = "pytest_costguard.plugin"
-_DISTURBING = re.compile(
-    r"(pytest_|pytest-)?(randomly|random_order|timeout|rerunfailures)(\.plugin)?"
-)
-"""By entry point or module: what the workers block."""
+_DISTURBING = r"(pytest_|pytest-)?(randomly|random_order|timeout|rerunfailures)(\.plugin)?"
+"""By entry point or module: what the workers block. Not compiled here, for an idle plugin."""
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -67,7 +65,7 @@ def loaded_plugins(config: pytest.Config) -> tuple[str, ...]:
     Where entry points are not loaded, we are among them.
     """
     given = [name for name in config.option.plugins or () if not name.startswith("no:")]
-    kept = [name for name in given if not _DISTURBING.fullmatch(name)]
+    kept = [name for name in given if not re.fullmatch(_DISTURBING, name)]
     if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") and _OWN_PLUGIN not in kept:
         kept.insert(0, _OWN_PLUGIN)
     return tuple(dict.fromkeys(kept))
