@@ -1,6 +1,6 @@
 """Measures this tool itself beside its peers, and writes the figures to `docs/benchmarks.md`.
 
-Run it as `python -m benchmarks.run` (or `make bench`) on a quiet machine; it takes two minutes.
+Run it as `python -m benchmarks.run` (or `make bench`) on a quiet machine; it takes four minutes.
 Each benchmark runs in a process of its own; a goal that is missed is written down as missed, and
 makes the exit status 1.
 """
@@ -146,9 +146,9 @@ def _idle(found: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"`pytest --collect-only` on an empty folder, {found['rounds']} rounds, the contenders in"
-        " turn within each. Medians of the differences to the start without plugins in the same"
-        " round, with 95 % intervals of the sign test. The goal counts as reached only where the"
-        " interval of (ours less a third of pytest-benchmark's) lies below zero."
+        " turn within each, the fastest of three starts. Medians of the differences to the start"
+        " without plugins in the same round, with 95 % intervals of the sign test. The goal counts"
+        " as reached only where the interval of (ours less a third of pytest-benchmark's) lies below zero."
     )
     yield ""
     yield "| Plugin | Wall time added (ms) | Processor time added (ms) |"
