@@ -148,7 +148,8 @@ def _idle(found: dict[str, Any]) -> Iterator[str]:
         f"`pytest --collect-only` on an empty folder, {found['rounds']} rounds, the contenders in"
         " turn within each, the fastest of three starts. Medians of the differences to the start"
         " without plugins in the same round, with 95 % intervals of the sign test. The goal counts"
-        " as reached only where the interval of (ours less a third of pytest-benchmark's) lies below zero."
+        " as reached only where the interval of (ours less a third of pytest-benchmark's) lies"
+        " below zero."
     )
     yield ""
     yield "| Plugin | Wall time added (ms) | Processor time added (ms) |"
