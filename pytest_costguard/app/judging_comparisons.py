@@ -77,6 +77,7 @@ def compare(
         logs.runs,
         limits=terms.limits(regression),
         runner_spread=terms.runner_spread,
+        near_exact=METRICS[stored].near_exact,
     )
     few = decision.rule == "few runs" and logs.corrected
     doubted = few and _doubted(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.records import Regression, Verdict
 from pytest_costguard.reports.numbers import change, counted, percent
+from pytest_costguard.stats.near_exact import RUN_TO_RUN
 from pytest_costguard.stats.stored import ENOUGH_RUNS, StoredDecision
 
 _SPEED_WORTH_NAMING = 0.01
@@ -29,6 +30,8 @@ def reason_of(decision: StoredDecision, *, regression: Regression, grounds: Grou
     """Say in one sentence, without a full stop, what decided."""
     if decision.rule == "few runs":
         text = _few_runs(decision, grounds)
+    elif decision.rule == "near exact":
+        text = _by_range(decision, regression, grounds)
     else:
         text = _by_spread(decision, regression, grounds)
     if abs(grounds.machine) > _SPEED_WORTH_NAMING:
@@ -61,6 +64,20 @@ def _by_spread(decision: StoredDecision, regression: Regression, grounds: Ground
         f"{text}, but must be from {catch}: compare base and head side by side on one machine, "
         "or use a quieter one"
     )
+
+
+def _by_range(decision: StoredDecision, regression: Regression, grounds: Grounds) -> str:
+    against = f"against the range of all units of {counted(grounds.runs, 'baseline run')}"
+    if decision.verdict is Verdict.INCONCLUSIVE:
+        return f"changes can be seen from {_visible(decision)} up, {against}"
+    limit = regression.catch if decision.verdict is Verdict.UNCHANGED else regression.allow
+    words = {
+        Verdict.REGRESSED: "every unit more than {} worse",
+        Verdict.IMPROVED: "every unit more than {} better",
+        Verdict.UNCHANGED: "no unit as much as {} worse",
+    }
+    between = f"with {percent(RUN_TO_RUN)} for what runs differ by"
+    return f"{words[decision.verdict].format(percent(limit))}, {against}, {between}"
 
 
 def _few_runs(decision: StoredDecision, grounds: Grounds) -> str:

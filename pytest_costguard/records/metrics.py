@@ -21,6 +21,8 @@ class Metric:
     better: Direction
     scales_with_machine: bool
     """Whether a slower machine makes it worse, so that the calibration kernel can correct it."""
+    near_exact: bool
+    """Whether it hardly differs between processes and runs, so that two runs bound it."""
 
 
 def _metric(
@@ -30,9 +32,15 @@ def _metric(
     *,
     better: Direction = "lower",
     scales: bool = True,
+    near_exact: bool = False,
 ) -> tuple[str, Metric]:
     return name, Metric(
-        name=name, title=title, unit=unit, better=better, scales_with_machine=scales
+        name=name,
+        title=title,
+        unit=unit,
+        better=better,
+        scales_with_machine=scales,
+        near_exact=near_exact,
     )
 
 
@@ -46,8 +54,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _metric("p99", "p99 latency", "s"),
             _metric("throughput", "throughput", "1/s", better="higher"),
             _metric("cost_per_1k", "cost per 1k", "USD"),
-            _metric("peak_memory", "peak memory", "B", scales=False),
-            _metric("peak_device_memory", "peak device memory", "B", scales=False),
+            _metric("peak_memory", "peak memory", "B", scales=False, near_exact=True),
+            _metric("peak_device_memory", "peak device memory", "B", scales=False, near_exact=True),
             _metric("cold_start", "cold start", "s"),
             _metric("first_call", "first call", "s"),
             _metric("energy_per_1k", "energy per 1k", "J", scales=False),

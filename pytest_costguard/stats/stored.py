@@ -5,7 +5,8 @@ All values are logarithms, signed so that larger is worse, one a unit: log(metri
 
 With at least 8 runs from separate sessions a new run is held against their spread: the
 prediction interval of one further observation of a normal variable, z̄ ± t·s·sqrt(1 + 1/n). With
-fewer, only what no spread seen on any runner explains is called a change.
+fewer, only what no spread seen on any runner explains is called a change; but metrics that hardly
+differ from run to run have a rule of their own (`near_exact`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_costguard.records import Verdict
+from pytest_costguard.stats import near_exact as ranges
 from pytest_costguard.stats.intervals import mean, variance
 from pytest_costguard.stats.quantiles import normal_quantile, t_quantile
 
@@ -29,7 +31,7 @@ _FEW_RUNS_RATIO = 1.5
 _BEYOND_ALLOWED = 1.25
 _DISBELIEF = 2.0
 
-Rule = Literal["spread of runs", "declared spread", "few runs"]
+Rule = Literal["spread of runs", "near exact", "declared spread", "few runs"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,7 @@ def decide_stored(
     *,
     limits: Limits,
     runner_spread: float | None = None,
+    near_exact: bool = False,
 ) -> StoredDecision:
     """Compare one run with a stored series.
 
@@ -86,6 +89,8 @@ def decide_stored(
         limits: what is allowed, what must be caught, how many hypotheses share the error.
         runner_spread: relative standard deviation from run to run that was declared for this
             runner; it counts only where there are fewer than 8 runs.
+        near_exact: whether the metric hardly differs from run to run, so that two runs bound it;
+            that goes before `runner_spread`, which is about speed.
 
     Raises:
         ValueError: if head, the series or one of its runs is empty.
@@ -104,6 +109,8 @@ def decide_stored(
             reach=(t_quantile(1 - limits.alpha, df), t_quantile(1 - BETA, df)),
             rule="spread of runs",
         )
+    if near_exact and (exact := _by_range(head, runs, limits=limits)) is not None:
+        return exact
     if runner_spread is None:
         return _by_few_runs(head, runs, limits=limits)
     shown = _spread_of_units(head, runs)
@@ -153,6 +160,49 @@ def _by_spread(
     )
 
 
+def _by_range(
+    head: Sequence[float], runs: Sequence[Sequence[float]], *, limits: Limits
+) -> StoredDecision | None:
+    """Decide by the range of all units; None where that is no ground to stand on."""
+    found = ranges.bounds(head, runs)
+    if found is None:
+        return None
+    change = _change(head, runs)
+    allowed, caught = math.log1p(limits.allow), math.log1p(limits.catch)
+    verdict = Verdict.INCONCLUSIVE
+    if found.lower > allowed and found.error <= limits.alpha:
+        verdict = Verdict.REGRESSED
+    elif found.upper < -allowed and found.error <= limits.alpha:
+        verdict = Verdict.IMPROVED
+    elif found.upper < caught and found.error <= BETA:
+        verdict = Verdict.UNCHANGED
+    elif found.error > limits.alpha:
+        # Too few units for so many gates: what no spread explains is still a change.
+        few = _by_few_runs(head, runs, limits=limits)
+        if few.verdict is not Verdict.INCONCLUSIVE:
+            return few
+    return StoredDecision(
+        verdict=verdict,
+        rule="near exact",
+        change=change,
+        lower=found.lower,
+        upper=found.upper,
+        smallest_visible=_visible_by_range(change - found.lower, found.error, limits=limits),
+        missing_runs=ENOUGH_RUNS - len(runs),
+    )
+
+
+def _visible_by_range(reach: float, error: float, *, limits: Limits) -> float:
+    if error > limits.alpha:
+        return max(_few_runs_change(limits), reach)
+    return math.log1p(limits.allow) + reach
+
+
+def _few_runs_change(limits: Limits) -> float:
+    """1.5 as such; where more than 20 % is allowed it must be clearly beyond that as well."""
+    return max(math.log(_FEW_RUNS_RATIO), math.log1p(limits.allow) + math.log(_BEYOND_ALLOWED))
+
+
 def _by_few_runs(
     head: Sequence[float],
     runs: Sequence[Sequence[float]],
@@ -161,8 +211,7 @@ def _by_few_runs(
     disbelieved: float | None = None,
 ) -> StoredDecision:
     change = _change(head, runs)
-    # 1.5 as such; where more than 20 % is allowed it must be clearly beyond that as well.
-    needed = max(math.log(_FEW_RUNS_RATIO), math.log1p(limits.allow) + math.log(_BEYOND_ALLOWED))
+    needed = _few_runs_change(limits)
     slowest, fastest = max(map(max, runs)), min(map(min, runs))
     verdict = Verdict.INCONCLUSIVE
     if change >= needed and min(head) > slowest:

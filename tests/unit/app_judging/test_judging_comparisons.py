@@ -165,6 +165,43 @@ class TestCalibration:
         assert comparison.ratio == pytest.approx(1.0)
 
 
+class TestMemory:
+    """Peak memory hardly differs between processes, so that two runs are enough."""
+
+    def comparison(self, peak, runs=2):
+        memory = Memory(peak_bytes=peak, method="VmHWM")
+        now = run(measurement([unit(memory=memory) for _ in WOBBLE]))
+        earlier = baseline(
+            *(
+                stored_run(stored_workload({"peak_memory": [107.0 * 2**20] * 6}), day=day)
+                for day in range(runs)
+            )
+        )
+        return compared(now, earlier, regression("peak_memory"))
+
+    def test_the_same_peak_is_unchanged(self):
+        comparison = self.comparison(107 * 2**20)
+
+        assert comparison.verdict is Verdict.UNCHANGED
+        assert comparison.lower < comparison.ratio < comparison.upper
+        assert comparison.reason == (
+            "no unit as much as 5 % worse, against the range of all units of 2 baseline runs, "
+            "with 1 % for what runs differ by"
+        )
+
+    def test_a_tenth_more_is_a_regression(self):
+        comparison = self.comparison(118 * 2**20)
+
+        assert comparison.verdict is Verdict.REGRESSED
+        assert comparison.reason.startswith("every unit more than 2 % worse, against the range")
+
+    def test_one_run_says_what_is_missing(self):
+        comparison = self.comparison(107 * 2**20, runs=1)
+
+        assert comparison.verdict is Verdict.INCONCLUSIVE
+        assert "costguard baseline record --runs 7" in comparison.reason
+
+
 class TestQuality:
     """Quality is held against a floor."""
 
@@ -188,6 +225,10 @@ class TestQuality:
     def test_a_quality_below_zero_has_its_floor_below(self):
         assert self.verdict((-1.005, -1.005), (-1.0, -1.0)).verdict is Verdict.UNCHANGED
         assert self.verdict((-1.05, -1.05), (-1.0, -1.0)).verdict is Verdict.REGRESSED
+
+    def test_few_runs_are_enough_for_a_quality_that_does_not_vary(self):
+        # 6 · 0.9943 / 6 is not 0.9943 to the last bit.
+        assert self.verdict((0.9943,) * 6, (0.9943,) * 7, allow=0.0).verdict is Verdict.UNCHANGED
 
     def test_one_unit_decides_nothing(self):
         assert self.verdict((0.5,)).verdict is Verdict.INCONCLUSIVE
