@@ -66,10 +66,12 @@ def store_of(rootdir: Path) -> FolderStore:
 def project_root(start: Path) -> Path:
     """Return the nearest folder from `start` upwards that looks like a project's, else `start`."""
     folder = start.resolve()
-    for candidate in (folder, *folder.parents):
-        if any((candidate / marker).exists() for marker in _ROOT_MARKERS):
-            return candidate
-    return folder
+    return next((one for one in (folder, *folder.parents) if root_marker(one)), folder)
+
+
+def root_marker(folder: Path) -> str:
+    """Return the name of what makes a folder look like a project's; "" where there is nothing."""
+    return next((marker for marker in _ROOT_MARKERS if (folder / marker).exists()), "")
 
 
 def locate(

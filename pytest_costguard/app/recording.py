@@ -19,9 +19,10 @@ Start = Callable[[Sequence[str]], int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """How far recording came: sessions that were saved, and the exit code of the last one."""
+    """How far recording came: runs that were saved, sessions begun, exit code of the last one."""
 
     runs: int
+    sessions: int
     exit_code: int
 
 
@@ -43,7 +44,8 @@ def record(
 
     A session of its own each, since the spread between sessions is what a later verdict rests on.
     They compare and gate nothing, so that a budget that is over does not stop the recording; a test
-    that fails does, and what was saved until then stays. `arguments` go to pytest, after our own.
+    that fails does, and what was saved until then stays, that session's own run included.
+    `arguments` go to pytest, after our own.
 
     Args:
         name: The baseline.
@@ -64,15 +66,16 @@ def record(
         progress(number, runs)
         before = frozenset(record_files(folder))
         exit_code = start(_command(name, arguments))
+        saved = bool(frozenset(record_files(folder)) - before)
         if exit_code != 0:
-            return Recorded(runs=number - 1, exit_code=exit_code)
-        if not frozenset(record_files(folder)) - before:
+            return Recorded(runs=number - 1 + saved, sessions=number, exit_code=exit_code)
+        if not saved:
             raise StoreError(
                 f"{folder}: the session ended well, and saved nothing here",
                 remedy="check that the tests use the `costguard` fixture, and that pytest's rootdir"
                 f" is {rootdir} (else give --rootdir)",
             )
-    return Recorded(runs=runs, exit_code=0)
+    return Recorded(runs=runs, sessions=runs, exit_code=0)
 
 
 def _command(name: str, arguments: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,17 @@ from pytest_costguard.app.reporting import write_reports
 from pytest_costguard.app.targets import priced_setup
 from pytest_costguard.config.cascade import resolve
 from pytest_costguard.engine.launch import Side
+from pytest_costguard.errors import CostguardError
 from pytest_costguard.records import Report
 from pytest_costguard.reports.terminal import render
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What was written, and what could not be: a line each, and an exit code above 0 for that."""
+
+    lines: tuple[str, ...]
+    exit_code: int
 
 
 class CheckedSession:
@@ -41,16 +51,30 @@ class CheckedSession:
             settings=self.settings, side=side, pricing=self._pricing, whole_suite=whole_suite
         )
 
-    def finish(self, report: Report) -> list[str]:
-        """Write what was asked for; return a line for each thing written, or not."""
-        lines = []
-        if self.settings.report_dir is not None:
-            written = write_reports(report, self.settings.report_dir)
-            lines += [f"costguard: wrote {path}" for path in written]
-        if self.settings.save is not None:
-            path = save(report.run, self.settings.save, rootdir=self._rootdir)
-            lines.append(f"costguard: saved this run to baseline {self.settings.save!r}: {path}")
-        return lines
+    def finish(self, report: Report) -> Finished:
+        """Write all that was asked for; what cannot be written keeps nothing else from it."""
+        lines: list[str] = []
+        errors: list[CostguardError] = []
+        for write in (self._write_reports, self._save):
+            try:
+                lines += write(report)
+            except CostguardError as error:
+                errors.append(error)
+        lines += [f"costguard: {error}" for error in errors]
+        return Finished(lines=tuple(lines), exit_code=errors[0].exit_code if errors else 0)
+
+    def _write_reports(self, report: Report) -> list[str]:
+        if self.settings.report_dir is None:
+            return []
+        written = write_reports(report, self.settings.report_dir)
+        return [f"costguard: wrote {path}" for path in written]
+
+    def _save(self, report: Report) -> list[str]:
+        name = self.settings.save
+        if name is None:
+            return []
+        path = save(report.run, name, rootdir=self._rootdir)
+        return [f"costguard: saved this run to baseline {name!r}: {path}"]
 
     def render(self, report: Report, *, width: int, colour: bool, verbosity: int) -> str:
         """Return the terminal report."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +29,14 @@ _KINDS: Mapping[str, type[Run] | type[BaselineRun] | type[Report]] = MappingProx
 )
 _NAMES: Mapping[type, str] = MappingProxyType(
     {Run: "a run", BaselineRun: "a baseline run", Report: "a report"}
+)
+_NONBLOCKING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_OTHER_KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
 )
 _REWRITE = "restore the file from where it came from, or measure again and write a new one"
 
@@ -152,11 +162,13 @@ def file_contents(path: Path) -> bytes:
     """Return the bytes of a file, as far as a record can reach.
 
     Raises:
-        StoreError: The file is missing or cannot be read.
+        StoreError: The file is missing, is no regular file, or cannot be read.
         RecordError: It is larger than `SIZE_LIMIT_BYTES`.
     """
     try:
-        with path.open("rb") as file:
+        # A pipe without a writer would block the opening itself for ever.
+        descriptor = os.open(path, os.O_RDONLY | _NONBLOCKING)
+        with os.fdopen(_regular(descriptor, path), "rb") as file:
             chunks, size = [], 0
             while chunk := file.read(1 << 20):
                 size += len(chunk)
@@ -176,3 +188,19 @@ def file_contents(path: Path) -> bytes:
             remedy=_REWRITE,
         )
     return b"".join(chunks)
+
+
+def _regular(descriptor: int, path: Path) -> int:
+    """Return the descriptor if it is that of a regular file; else close it and refuse.
+
+    A device may never end, and a pipe may never begin.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    what = next((word for test, word in _OTHER_KINDS if test(mode)), "no regular file")
+    raise StoreError(
+        f"{path}: this is {what}, and a record is read from a regular file only",
+        remedy="check the path; write what comes out of a command or a pipe to a file first",
+    )

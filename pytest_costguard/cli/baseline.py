@@ -105,8 +105,8 @@ def record(context: click.Context, name: str, runs: int, pytest_arguments: tuple
     click.echo(f"Recorded {_counted(done.runs, 'run')} of {runs} in baseline {name!r}.")
     if done.exit_code != 0:
         click.echo(
-            f"error: the next session ended with exit code {done.exit_code}; what was recorded"
-            " stays. Mend the tests and record the rest.",
+            f"error: session {done.sessions} ended with exit code {done.exit_code}; what was"
+            " recorded stays. Mend the tests and record the rest.",
             err=True,
         )
         context.exit(done.exit_code)

@@ -20,11 +20,20 @@ def init(*, force: bool, rootdir: Path | None) -> None:
     The configuration becomes [tool.costguard] at the end of pyproject.toml, or costguard.yaml
     where there is no pyproject.toml. What is there already stays as it is, so that running this
     twice changes nothing.
+
+    In a folder of a project they are written to the project's own folder, since pytest reads its
+    configuration there; --rootdir . writes here all the same.
     """
-    from pytest_costguard.app.baselines import project_root
+    from pytest_costguard.app.baselines import project_root, root_marker
     from pytest_costguard.app.starting import EXAMPLE_TEST, start
 
-    root = rootdir or project_root(Path.cwd())
+    here = Path.cwd().resolve()
+    root = (rootdir or project_root(here)).resolve()
+    if rootdir is None and root != here:
+        click.echo(
+            f"the project is {click.format_filename(root)}: the nearest folder from here upwards"
+            f" with a {root_marker(root)}\n(to write here instead: costguard init --rootdir .)"
+        )
     done = start(root, force=force)
     for path in done.written:
         click.echo(f"wrote {click.format_filename(path)}")
@@ -32,7 +41,8 @@ def init(*, force: bool, rootdir: Path | None) -> None:
         click.echo(f"kept: {reason}")
     click.echo(
         "\nWhat to do next:\n"
-        f"  pytest {EXAMPLE_TEST.as_posix()} --costguard   measure the example\n"
+        + (f"  cd {click.format_filename(root)}\n" if root != here else "")
+        + f"  pytest {EXAMPLE_TEST.as_posix()} --costguard   measure the example\n"
         "  costguard baseline record --runs 8                record what later runs compare with\n"
         "Then put your own model in the example's place, and name what serves it in the\n"
         "configuration, so that latency becomes money."

@@ -47,7 +47,7 @@ class CoordinatorHooks:
         self._check: Check | None = None
         self._deselected = False
         self._measured: set[str] = set()
-        self._lines: list[str] = []
+        self._lines: tuple[str, ...] = ()
 
     def pytest_deselected(self) -> None:
         """Note that this is not the whole suite, so that nothing can be called missing."""
@@ -84,11 +84,9 @@ class CoordinatorHooks:
         if self._check is None or self._check.report is None:
             return
         report = self._check.report
-        try:
-            self._lines = self._session.finish(report)
-        except CostguardError as error:
-            self._lines = [f"costguard: {error}"]
-            session.exitstatus = session.exitstatus or error.exit_code
+        finished = self._session.finish(report)
+        self._lines = finished.lines
+        session.exitstatus = session.exitstatus or finished.exit_code
         if report.outcome.failed and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -115,7 +113,7 @@ class CoordinatorHooks:
         guarded = [item for item in session.items if self._guards(item)]
         self._config.stash[backend_key] = Unmeasured()
         if not guarded:
-            self._lines = ["costguard: no test here measures anything"]
+            self._lines = ("costguard: no test here measures anything",)
             return
         side = Side(
             name="head",

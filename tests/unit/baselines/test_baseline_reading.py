@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import msgspec
@@ -146,8 +147,24 @@ def test_a_file_above_the_size_limit_is_refused(tmp_path, monkeypatch):
 def test_a_missing_file_and_a_folder_are_store_errors(tmp_path):
     with pytest.raises(StoreError, match="no such file"):
         read_any(tmp_path / "none.json")
-    with pytest.raises(StoreError, match="could not be read"):
+    # Windows does not even open a folder.
+    with pytest.raises(StoreError, match=r"this is a folder|could not be read"):
         read_any(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_that_nobody_writes_to_is_refused_at_once(tmp_path):
+    pipe = tmp_path / "report.json"
+    os.mkfifo(pipe)
+    with pytest.raises(StoreError, match="this is a pipe") as caught:
+        read_any(pipe)
+    assert "write what comes out of" in caught.value.remedy
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there are no devices among the files")
+def test_a_device_is_refused_unread():
+    with pytest.raises(StoreError, match="this is a device"):
+        read_any(Path("/dev/zero"))
 
 
 def test_a_byte_order_mark_is_a_clear_error():

@@ -71,6 +71,16 @@ def test_recording_stops_at_a_failure_and_keeps_what_there_is(tmp_path):
     assert len(store_of(tmp_path).series("main")) == 2
 
 
+def test_a_session_that_failed_after_saving_counts_what_it_saved(tmp_path):
+    sessions = Sessions(tmp_path)
+
+    def failing_late(command):
+        return sessions(command) or 1
+
+    done = record("main", runs=8, arguments=(), rootdir=tmp_path, start=failing_late)
+    assert (done.runs, done.sessions, done.exit_code) == (1, 1, 1)
+
+
 def test_sessions_that_save_nothing_are_not_called_recorded(tmp_path):
     with pytest.raises(StoreError, match="saved nothing here"):
         recorded(Sessions(tmp_path, saving=False))

@@ -37,6 +37,36 @@ def test_an_empty_project_gets_a_configuration_that_is_understood(tmp_path: Path
     assert "pytest tests/test_inference_cost.py --costguard" in result.output
 
 
+def test_a_folder_of_a_project_is_told_where_the_files_went_and_why(tmp_path, monkeypatch) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    folder = tmp_path / "src" / "models"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(folder)
+
+    result = CliRunner().invoke(main, ["init"])
+
+    assert set(contents(tmp_path)) == {"pytest.ini", "costguard.yaml", str(EXAMPLE_TEST)}
+    first, second, *_ = result.output.splitlines()
+    assert first == (
+        f"the project is {tmp_path.resolve()}: the nearest folder from here upwards"
+        " with a pytest.ini"
+    )
+    assert "--rootdir ." in second
+    assert f"  cd {tmp_path.resolve()}\n  pytest tests/" in result.output
+
+
+def test_a_folder_of_a_project_can_have_its_own_on_request(tmp_path, monkeypatch) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    folder = tmp_path / "service"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    result = CliRunner().invoke(main, ["init", "--rootdir", "."])
+
+    assert set(contents(folder)) == {"costguard.yaml", str(EXAMPLE_TEST)}
+    assert "  cd " not in result.output
+
+
 @pytest.mark.parametrize(
     "before", [b"", b'[project]\nname = "a"', b'# caf\xc3\xa9\r\n[project]\r\nname = "a"\r\n']
 )
