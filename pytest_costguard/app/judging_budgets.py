@@ -6,6 +6,7 @@ from pytest_costguard.app.judging_history import History
 from pytest_costguard.app.judging_subject import Subject, stored_metric
 from pytest_costguard.records import Budget, BudgetResult, BudgetVerdict, Interval
 from pytest_costguard.stats.budgets import decide_budget
+from pytest_costguard.stats.intervals import t_interval
 
 _CONFIDENCE = 0.95
 _CONFIDENCE_UNDER_LOAD = 0.99
@@ -27,7 +28,8 @@ def judge_budget(
         return priceless
     limit, problem = _limit(budget, subject=subject, history=history)
     if limit is None:
-        return _result(budget, BudgetVerdict.NOT_MEASURED, problem)
+        seen = t_interval(subject.values(budget.metric), _CONFIDENCE)
+        return _result(budget, BudgetVerdict.NOT_MEASURED, problem, interval=seen)
     values = subject.values(budget.metric)
     if not values:
         verdict = BudgetVerdict.NOT_MEASURED
@@ -83,9 +85,9 @@ def _limit(
     if not budget.relative:
         return budget.limit, ""
     if history is None:
-        return None, "no baseline yet, and the limit is relative to it"
+        return None, f"could not be judged yet: {budget.text!r} needs a baseline, and there is none"
     if history.absence is not None:
-        return None, history.reason
+        return None, f"could not be judged: {budget.text!r} needs a baseline: {history.reason}"
     base = subject.base_value(budget.metric, history.average(stored_metric(budget.metric)))
     if base is None:
         return None, f"baseline {history.name!r} holds no value for it"

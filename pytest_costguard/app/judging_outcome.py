@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pytest_costguard.records import (
     METRICS,
@@ -16,6 +17,7 @@ from pytest_costguard.records import (
     WorkloadVerdict,
 )
 from pytest_costguard.reports.numbers import change, counted
+from pytest_costguard.reports.rows import labels_of
 
 _BUDGET = "budget "
 _FAILED = "failed"
@@ -47,7 +49,10 @@ def outcome_of(
     counts = _counts(run, verdicts, missing)
     failed = bool(run.failures) or any(verdict.failing for verdict in verdicts)
     failed = failed or (bool(missing) and FailOn.MISSING in fail_on)
-    text = "; ".join(_clauses(verdicts, counts, unjudged=unjudged)) or "nothing was measured"
+    # As the reports below call them: a full node id in a sentence hides what it says.
+    named = [*(one.workload for one in verdicts), *(one.workload for one in run.failures), *missing]
+    found = _Found(verdicts=verdicts, counts=counts, labels=labels_of(named))
+    text = "; ".join(_clauses(found, unjudged=unjudged)) or "nothing was measured"
     return Outcome(failed=failed, sentence=f"{text[0].upper()}{text[1:]}.", counts=counts)
 
 
@@ -64,38 +69,62 @@ def _counts(
     return {name: count for name, count in counts.items() if count}
 
 
-def _clauses(
-    verdicts: Sequence[WorkloadVerdict], counts: dict[str, int], *, unjudged: str
-) -> Iterator[str]:
-    yield from _bad(verdicts, counts)
-    yield from _unknown(counts)
-    if unjudged and verdicts:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """What the sentence is made of."""
+
+    verdicts: Sequence[WorkloadVerdict]
+    counts: Mapping[str, int]
+    labels: Mapping[str, str]
+
+    def changes(self, wanted: Verdict) -> list[str]:
+        """Name the comparisons with a verdict, and by how much the metric changed."""
+        return [
+            f"{self.labels[str(verdict.workload)]} {METRICS[comparison.metric].title}"
+            f" {_percent(comparison.ratio)}".rstrip()
+            for verdict in self.verdicts
+            for comparison in verdict.comparisons
+            if comparison.verdict is wanted
+        ]
+
+    def over(self) -> list[str]:
+        """Name the budgets that are over."""
+        return [
+            f"{self.labels[str(verdict.workload)]} {METRICS[result.budget.metric].title}"
+            f" (limit {result.budget.text})"
+            for verdict in self.verdicts
+            for result in verdict.budgets
+            if result.verdict is BudgetVerdict.OVER
+        ]
+
+    def without_reference(self) -> int:
+        """Count the budgets whose limit is a share of a baseline's value that is not there."""
+        return sum(
+            result.budget.relative and result.limit is None
+            for verdict in self.verdicts
+            for result in verdict.budgets
+            if result.verdict is BudgetVerdict.NOT_MEASURED
+        )
+
+
+def _clauses(found: _Found, *, unjudged: str) -> Iterator[str]:
+    yield from _bad(found)
+    yield from _unknown(found)
+    if unjudged and found.verdicts:
         yield unjudged
-    yield from _good(verdicts, counts)
+    yield from _good(found)
 
 
-def _bad(verdicts: Sequence[WorkloadVerdict], counts: dict[str, int]) -> Iterator[str]:
-    if counts.get(_FAILED):
-        yield f"{counted(counts[_FAILED], 'workload')} could not be measured"
-    worse = [
-        f"{verdict.workload} {METRICS[comparison.metric].title} {_percent(comparison.ratio)}"
-        for verdict in verdicts
-        for comparison in verdict.comparisons
-        if comparison.verdict is Verdict.REGRESSED
-    ]
-    if worse:
-        yield f"regressed: {worse[0].strip()}{_more(len(worse))}"
-    over = [
-        f"{verdict.workload} {METRICS[result.budget.metric].title} (limit {result.budget.text})"
-        for verdict in verdicts
-        for result in verdict.budgets
-        if result.verdict is BudgetVerdict.OVER
-    ]
-    if over:
+def _bad(found: _Found) -> Iterator[str]:
+    if found.counts.get(_FAILED):
+        yield f"{counted(found.counts[_FAILED], 'workload')} could not be measured"
+    if worse := found.changes(Verdict.REGRESSED):
+        yield f"regressed: {worse[0]}{_more(len(worse))}"
+    if over := found.over():
         yield f"over budget: {over[0]}{_more(len(over))}"
 
 
-def _unknown(counts: dict[str, int]) -> Iterator[str]:
+def _unknown(found: _Found) -> Iterator[str]:
     for key, noun, said in (
         (_MISSING, "workload", "of the baseline missing"),
         (_CHANGED, "workload", "with other inputs than the baseline's"),
@@ -103,21 +132,21 @@ def _unknown(counts: dict[str, int]) -> Iterator[str]:
         (str(Verdict.INCONCLUSIVE), "comparison", "inconclusive"),
         (f"{_BUDGET}{BudgetVerdict.INCONCLUSIVE}", "budget", "inconclusive"),
         (f"{_BUDGET}{BudgetVerdict.NOT_PRICED}", "budget", "not priced"),
-        (f"{_BUDGET}{BudgetVerdict.NOT_MEASURED}", "budget", "not measured"),
     ):
-        if counts.get(key):
-            yield f"{counted(counts[key], noun)} {said}"
+        if found.counts.get(key):
+            yield f"{counted(found.counts[key], noun)} {said}"
+    waiting = found.without_reference()
+    if waiting:
+        yield f"{counted(waiting, 'budget')} relative to a baseline not judged"
+    unmeasured = found.counts.get(f"{_BUDGET}{BudgetVerdict.NOT_MEASURED}", 0) - waiting
+    if unmeasured:
+        yield f"{counted(unmeasured, 'budget')} not measured"
 
 
-def _good(verdicts: Sequence[WorkloadVerdict], counts: dict[str, int]) -> Iterator[str]:
-    better = [
-        f"{verdict.workload} {METRICS[comparison.metric].title} {_percent(comparison.ratio)}"
-        for verdict in verdicts
-        for comparison in verdict.comparisons
-        if comparison.verdict is Verdict.IMPROVED
-    ]
-    if better:
-        yield f"improved: {better[0].strip()}{_more(len(better))}"
+def _good(found: _Found) -> Iterator[str]:
+    counts = found.counts
+    if better := found.changes(Verdict.IMPROVED):
+        yield f"improved: {better[0]}{_more(len(better))}"
     if counts.get(str(Verdict.UNCHANGED)):
         yield f"{counted(counts[str(Verdict.UNCHANGED)], 'comparison')} unchanged"
     if counts.get(str(Verdict.NEW)):
@@ -125,8 +154,8 @@ def _good(verdicts: Sequence[WorkloadVerdict], counts: dict[str, int]) -> Iterat
     within = counts.get(f"{_BUDGET}{BudgetVerdict.WITHIN}")
     if within:
         yield f"{counted(within, 'budget')} kept"
-    if verdicts and not counts:
-        yield f"{counted(len(verdicts), 'workload')} measured"
+    if found.verdicts and not counts:
+        yield f"{counted(len(found.verdicts), 'workload')} measured"
 
 
 def _percent(ratio: float | None) -> str:

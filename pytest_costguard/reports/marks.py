@@ -48,6 +48,8 @@ NOT_PRICED = Mark(
     sign="?", word="not priced", tone="doubtful", urgency=7, fails_on=FailOn.NOT_PRICED
 )
 NOT_MEASURED = Mark(sign="?", word="not measured", tone="doubtful", urgency=8)
+NOT_JUDGED = Mark(sign="?", word="not judged", tone="doubtful", urgency=8)
+"""A budget relative to a baseline's value, where there is none: what is missing is not a figure."""
 IMPROVED = Mark(sign="★", word="improved", tone="good", urgency=9)
 NEW = Mark(sign="+", word="new", tone="quiet", urgency=EVERYTHING_ELSE)
 WITHIN = Mark(sign="✓", word="within budget", tone="good", urgency=EVERYTHING_ELSE + 2)

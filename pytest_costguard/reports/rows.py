@@ -193,8 +193,10 @@ def _of_budget(
     fail_on: frozenset[FailOn],
     currency: Currency,
 ) -> Row:
-    mark = marks.OF_BUDGET[result.verdict]
     budget, seen = result.budget, result.interval
+    mark = marks.OF_BUDGET[result.verdict]
+    if mark is marks.NOT_MEASURED and budget.relative and result.limit is None and seen:
+        mark = marks.NOT_JUDGED
     estimate = seen.estimate if seen else None
     scale = scale_for(budget.metric, (result.limit, estimate), currency=currency)
     sign = "≤" if budget.bound == "at most" else "≥"

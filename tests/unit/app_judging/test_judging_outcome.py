@@ -15,7 +15,8 @@ from factories.judging import (
 )
 from fakes.pricing import another_machine, no_price
 
-from pytest_costguard.records import FailOn, Failure, Report, to_json
+from pytest_costguard.records import FailOn, Failure, Gates, Report, WorkloadId, to_json
+from pytest_costguard.reports.terminal import render
 
 STRICT = tuple(FailOn)
 
@@ -109,8 +110,8 @@ def test_what_could_not_be_measured_always_fails():
         (
             judged(head(0.0011), series(), gates=gates(regression(), budget(limit=0.0005))),
             (
-                "Regressed: tests/test_rerank.py::test_rerank mean latency +10.0 %; "
-                "over budget: tests/test_rerank.py::test_rerank mean latency (limit 0.0005)."
+                "Regressed: test_rerank mean latency +10.0 %; "
+                "over budget: test_rerank mean latency (limit 0.0005)."
             ),
         ),
         (
@@ -123,7 +124,7 @@ def test_what_could_not_be_measured_always_fails():
         ),
         (
             judged(head(0.0009), series(), gates=gates(regression())),
-            "Improved: tests/test_rerank.py::test_rerank mean latency \N{MINUS SIGN}10.0 %.",
+            "Improved: test_rerank mean latency \N{MINUS SIGN}10.0 %.",
         ),
         (
             judged(head(), series(runs=2), gates=gates(regression())),
@@ -167,3 +168,28 @@ def test_a_workload_that_slows_down_is_warned_about():
     found = only(judged(run(measurement([unit(blocks=rising) for _ in range(3)]))))
 
     assert any("slower within a unit" in warning for warning in found.warnings)
+
+
+def test_tests_of_one_name_are_told_apart_by_their_files():
+    slow, other = (
+        WorkloadId(nodeid=f"tests/{folder}/test_rerank.py::test_rerank") for folder in "ab"
+    )
+    report = judged(
+        run(*(measurement([unit(), unit()], workload=workload) for workload in (slow, other))),
+        gates={str(slow): Gates(budgets=(budget(limit=0.0005),))},
+    )
+
+    assert str(slow) in report.outcome.sentence
+
+
+def test_a_relative_budget_on_a_first_run_is_told_to_be_not_judged_yet():
+    share = budget("quality", 0.99, relative=True, bound="at least", text="99% of baseline")
+    report = judged(
+        run(measurement([unit(quality=0.9)] * 3)), gates=gates(share), fail_on=tuple(FailOn)
+    )
+
+    assert not report.outcome.failed
+    assert report.outcome.sentence == "1 budget relative to a baseline not judged; no baseline yet."
+    shown = render(report, width=100, colour=False, verbosity=0)
+    assert "quality not judged: 0.900" in shown
+    assert "'99% of baseline' needs a baseline, and there is none" in shown
