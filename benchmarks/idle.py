@@ -37,7 +37,7 @@ CONTENDERS: dict[str, tuple[str, ...]] = {
     OURS: ("-p", "pytest_costguard.plugin"),
     PEER: ("-p", "pytest_benchmark.plugin"),
 }
-_STARTS = 3
+STARTS = 3
 _NOTHING_COLLECTED = 5
 
 
@@ -82,8 +82,8 @@ def start(words: Sequence[str], *, folder: Path) -> Start:
     return Start(wall_seconds=wall, cpu_seconds=cpu)
 
 
-def measure(*, rounds: int) -> dict[str, list[Start]]:
-    """Start every contender thrice a round; two rounds before the first compile everything."""
+def measure(*, rounds: int, starts: int = STARTS) -> dict[str, list[Start]]:
+    """Start each contender `starts` times a round; two rounds before the first compile all."""
     names = list(CONTENDERS)
     found: dict[str, list[Start]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as place:
@@ -93,9 +93,9 @@ def measure(*, rounds: int) -> dict[str, list[Start]]:
         for number in range(-2, rounds):
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
-                starts = [start(CONTENDERS[name], folder=folder) for _ in range(_STARTS)]
+                each = [start(CONTENDERS[name], folder=folder) for _ in range(starts)]
                 if number >= 0:
-                    found[name].append(_fastest(starts))
+                    found[name].append(_fastest(each))
     return found
 
 
@@ -133,7 +133,7 @@ def _rank(n: int) -> int:
     return rank
 
 
-def summary(found: dict[str, list[Start]]) -> dict[str, object]:
+def summary(found: dict[str, list[Start]], *, starts: int) -> dict[str, object]:
     """Return what is written as JSON."""
     clocks = {
         clock: {
@@ -142,7 +142,11 @@ def summary(found: dict[str, list[Start]]) -> dict[str, object]:
         }
         for clock in ("wall", "cpu")
     }
-    result: dict[str, object] = {"rounds": len(found[OURS]), "goal_share": GOAL_SHARE}
+    result: dict[str, object] = {
+        "rounds": len(found[OURS]),
+        "starts": starts,
+        "goal_share": GOAL_SHARE,
+    }
     for clock, series in clocks.items():
         bare, ours, peer = series["no plugin"], series[OURS], series[PEER]
         extra = {
@@ -169,8 +173,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="What an unused plugin adds to pytest's start.")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--starts", type=int, default=STARTS, help="of which the fastest counts")
     arguments = parser.parse_args()
-    result = summary(measure(rounds=arguments.rounds))
+    result = summary(
+        measure(rounds=arguments.rounds, starts=arguments.starts), starts=arguments.starts
+    )
     for clock in ("wall", "cpu"):
         figures = result[clock]
         for name, one in figures["added"].items():

@@ -28,6 +28,12 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "idle": ("-m", "benchmarks.idle"),
     "scale": ("-m", "benchmarks.scale"),
 }
+QUICK: dict[str, tuple[str, ...]] = {
+    "per_request": ("--repeats=2", "--requests=20"),
+    "idle": ("--rounds=6", "--starts=1"),
+    "scale": ("--repeats=1", "--requests=20", "--workloads=20", "--baseline-runs=8"),
+}
+"""As little as each can do: shows that it works, and nothing else."""
 _PACKAGES = ("pytest-costguard", "pytest", "pytest-benchmark", "torch", "numpy", "msgspec", "rich")
 _GOAL_MISSED = 1
 _HEAD = """# What this tool costs
@@ -49,7 +55,7 @@ class Circumstances:
     load_after: float | None
 
 
-def measured(name: str, *, folder: Path) -> dict[str, Any]:
+def measured(name: str, *, folder: Path, options: Sequence[str] = ()) -> dict[str, Any]:
     """Run one benchmark and return what it wrote; a missed goal is no error here.
 
     Raises:
@@ -57,7 +63,7 @@ def measured(name: str, *, folder: Path) -> dict[str, Any]:
     """
     file = folder / f"{name}.json"
     print(f"== {name}", flush=True)
-    command = [sys.executable, *BENCHMARKS[name], "--json", str(file)]
+    command = [sys.executable, *BENCHMARKS[name], *options, "--json", str(file)]
     done = subprocess.run(command, cwd=ROOT, check=False, timeout=1800)
     if done.returncode not in (0, _GOAL_MISSED) or not file.exists():
         raise SystemExit(f"{name} ended with {done.returncode}")
@@ -146,9 +152,9 @@ def _idle(found: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"`pytest --collect-only` on an empty folder, {found['rounds']} rounds, the contenders in"
-        " turn within each, the fastest of three starts. Medians of the differences to the start"
-        " without plugins in the same round, with 95 % intervals of the sign test. The goal counts"
-        " as reached only where the interval of (ours less a third of pytest-benchmark's) lies"
+        f" turn within each, the fastest of {found['starts']} starts. Medians of the differences"
+        " to the start without plugins in the same round, with 95 % intervals of the sign test."
+        " The goal counts as reached only where the interval of (ours less a third of pytest-benchmark's) lies"
         " below zero."
     )
     yield ""
@@ -257,10 +263,19 @@ def processor() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Measure this tool itself beside its peers.")
     parser.add_argument("--page", type=Path, default=PAGE, help="where the page is written")
+    parser.add_argument(
+        "--quick", action="store_true", help="next to no rounds, to see that it works; needs --page"
+    )
     arguments = parser.parse_args()
+    if arguments.quick and arguments.page == PAGE:
+        parser.error("figures of --quick mean nothing: name another page with --page")
+    options = QUICK if arguments.quick else {}
     before = load_average()
     with tempfile.TemporaryDirectory() as folder:
-        results = {name: measured(name, folder=Path(folder)) for name in BENCHMARKS}
+        results = {
+            name: measured(name, folder=Path(folder), options=options.get(name, ()))
+            for name in BENCHMARKS
+        }
     about = Circumstances(
         day=dt.datetime.now(tz=dt.UTC).date(),
         processor=processor(),

@@ -247,13 +247,19 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--requests", type=int, default=Size.requests, help="requests a unit")
+    parser.add_argument("--workloads", type=int, default=Size.workloads)
+    parser.add_argument("--baseline-runs", type=int, default=Size.baseline_runs, help="at least 8")
     parser.add_argument("--only-stages", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.only_stages:
         stages = run_stages(arguments.only_stages)
         print(json.dumps({"stage_seconds": stages, "peak_bytes": _peak_bytes()}))
         return 0
-    size = Size(requests=arguments.requests)
+    size = Size(
+        workloads=arguments.workloads,
+        baseline_runs=arguments.baseline_runs,
+        requests=arguments.requests,
+    )
     with tempfile.TemporaryDirectory() as folder:
         head, read_bytes = write_records(Path(folder), size)
         result = summary(size, read_bytes, list(passes(head, repeats=arguments.repeats)))
