@@ -154,8 +154,8 @@ def _idle(found: dict[str, Any]) -> Iterator[str]:
         f"`pytest --collect-only` on an empty folder, {found['rounds']} rounds, the contenders in"
         f" turn within each, the fastest of {found['starts']} starts. Medians of the differences"
         " to the start without plugins in the same round, with 95 % intervals of the sign test."
-        " The goal counts as reached only where the interval of (ours less a third of pytest-benchmark's) lies"
-        " below zero."
+        " The goal counts as reached only where the interval of (ours less a third of"
+        " pytest-benchmark's) lies below zero."
     )
     yield ""
     yield "| Plugin | Wall time added (ms) | Processor time added (ms) |"
