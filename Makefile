@@ -20,10 +20,10 @@ $(VENV)/.installed: pyproject.toml requirements-dev.txt constraints.txt
 	$(PIP) install -c constraints.txt --no-deps silero-vad
 	touch $@
 
-# The packaging tests install from here, without a network.
+# The packaging tests and the benchmark of an unused plugin install from here, without a network.
 $(WHEELHOUSE)/.filled: pyproject.toml constraints.txt | $(VENV)/.installed
 	rm -rf $(WHEELHOUSE)
-	$(PIP) wheel -c constraints.txt --wheel-dir $(WHEELHOUSE) hatchling .
+	$(PIP) wheel -c constraints.txt --wheel-dir $(WHEELHOUSE) hatchling ".[benchmark]"
 	rm -f $(WHEELHOUSE)/pytest_costguard-*.whl
 	touch $@
 

@@ -1,12 +1,14 @@
 """What an installed but unused plugin adds to every start of pytest, beside pytest-benchmark.
 
-Run it as `python -m benchmarks.idle --json idle.json`. Each round starts `pytest --collect-only` on
-an empty folder three times for each contender, without plugins found by themselves, in an order
-that is rotated from round to round: with no plugin, with ours, with pytest-benchmark. All are
-compiled before the first round, as pip leaves what it installs. The fastest of the three counts,
-since whatever else runs can only make a start slower. A figure is the median over the rounds of the
-difference between two contenders in the same round; its interval is the one of the sign test, which
-assumes nothing about the noise (Conover, Practical Nonparametric Statistics, 3.2).
+Run it as `python -m benchmarks.idle --json idle.json`, after `make setup`. Each contender is an
+environment of its own, installed by pip from wheels: pytest alone, with our wheel, with
+pytest-benchmark. So the plugins are found as a user's are, and pay for what they bring along: their
+dependencies, and their list of files, which pytest reads at every start. Each round starts
+`pytest --collect-only` on an empty folder three times in each environment, in an order that is
+rotated from round to round; two rounds before the first compile everything. The fastest of the
+three counts, since whatever else runs can only make a start slower. A figure is the median over the
+rounds of the difference between two contenders in the same round; its interval is the one of the
+sign test, which assumes nothing about the noise (Conover, Practical Nonparametric Statistics, 3.2).
 
 Goal: ours adds at most a third of what pytest-benchmark adds. It is reached where the median of
 (ours - a third of pytest-benchmark's) is surely below zero.
@@ -24,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import venv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,11 +35,11 @@ GOAL_SHARE = 1 / 3
 CONFIDENCE = 0.95
 OURS = "pytest-costguard"
 PEER = "pytest-benchmark"
-CONTENDERS: dict[str, tuple[str, ...]] = {
-    "no plugin": (),
-    OURS: ("-p", "pytest_costguard.plugin"),
-    PEER: ("-p", "pytest_benchmark.plugin"),
-}
+BARE = "no plugin"
+ROOT = Path(__file__).resolve().parents[1]
+WHEELHOUSE = ROOT / ".wheelhouse"
+CONTENDERS: dict[str, str] = {BARE: "pytest", OURS: OURS, PEER: PEER}
+"""What is installed into the environment of each."""
 STARTS = 3
 _NOTHING_COLLECTED = 5
 
@@ -58,17 +61,50 @@ class Added:
     upper_ms: float
 
 
-def start(words: Sequence[str], *, folder: Path) -> Start:
+def install(folder: Path) -> dict[str, Path]:
+    """Make an environment for each contender; return its interpreter.
+
+    Raises:
+        SystemExit: the wheelhouse is not filled, or a wheel is missing in it.
+    """
+    if not (WHEELHOUSE / ".filled").exists():
+        raise SystemExit(f"{WHEELHOUSE.name}/ is not filled: run `make setup`")
+    wheels = folder / "wheels"
+    _pip("wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={wheels}", str(ROOT))
+    found = {}
+    for name, wanted in CONTENDERS.items():
+        place = folder / wanted
+        venv.create(place, with_pip=False)
+        python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
+        links = [f"--find-links={wheels}", f"--find-links={WHEELHOUSE}"]
+        _pip(f"--python={python}", "install", "--compile", *links, wanted)
+        found[name] = python
+    return found
+
+
+def _pip(*words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *words],
+        env=os.environ | {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"pip {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+
+
+def start(python: Path, *, folder: Path) -> Start:
     """Start pytest once and wait for its end."""
-    dropped = ("PYTEST_", "COSTGUARD_", "COV_", "PYTHONDONTWRITEBYTECODE")
+    dropped = ("PYTEST_", "COSTGUARD_", "COV_", "PYTHON")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    bytecode = {"PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", *words],
+        [str(python), "-m", "pytest", "--collect-only", "-q"],
         cwd=folder,
-        env=kept | bytecode | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        env=kept,
         capture_output=True,
         text=True,
         timeout=60,
@@ -87,13 +123,15 @@ def measure(*, rounds: int, starts: int = STARTS) -> dict[str, list[Start]]:
     names = list(CONTENDERS)
     found: dict[str, list[Start]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+        pythons = install(Path(place))
+        folder = Path(place) / "empty"
+        folder.mkdir()
         # Makes the folder a root of its own, whatever lies above it.
-        (folder / "pytest.ini").write_text("[pytest]\nnorecursedirs = bytecode\n", encoding="utf-8")
+        (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
         for number in range(-2, rounds):
             turn = number % len(names)
             for name in names[turn:] + names[:turn]:
-                each = [start(CONTENDERS[name], folder=folder) for _ in range(starts)]
+                each = [start(pythons[name], folder=folder) for _ in range(starts)]
                 if number >= 0:
                     found[name].append(_fastest(each))
     return found
@@ -148,7 +186,7 @@ def summary(found: dict[str, list[Start]], *, starts: int) -> dict[str, object]:
         "goal_share": GOAL_SHARE,
     }
     for clock, series in clocks.items():
-        bare, ours, peer = series["no plugin"], series[OURS], series[PEER]
+        bare, ours, peer = series[BARE], series[OURS], series[PEER]
         extra = {
             name: added([one - plain for one, plain in zip(series[name], bare, strict=True)])
             for name in (OURS, PEER)

@@ -151,7 +151,9 @@ def _idle(found: dict[str, Any]) -> Iterator[str]:
     yield "## What an unused plugin adds to a start"
     yield ""
     yield (
-        f"`pytest --collect-only` on an empty folder, {found['rounds']} rounds, the contenders in"
+        "`pytest --collect-only` on an empty folder in three environments that pip made: pytest"
+        " alone, and with one of the plugins and what it depends on."
+        f" {found['rounds']} rounds, the contenders in"
         f" turn within each, the fastest of {found['starts']} starts. Medians of the differences"
         " to the start without plugins in the same round, with 95 % intervals of the sign test."
         " The goal counts as reached only where the interval of (ours less a third of"

@@ -36,10 +36,15 @@ worker_key: pytest.StashKey[Worker] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options, from the one table of them."""
-    from pytest_costguard.plugin.options import add_options
+    """Declare the options, from the one table of them.
 
-    add_options(parser)
+    Their defaults stay None, so that the cascade can tell what was given.
+    """
+    from pytest_costguard.config.options import flags
+
+    group = parser.getgroup("costguard", "inference cost, latency and memory (pytest-costguard)")
+    for flag in flags():
+        group.addoption(flag.name, **flag.arguments)
 
 
 @pytest.hookimpl(tryfirst=True)

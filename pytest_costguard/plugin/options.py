@@ -1,4 +1,4 @@
-"""From the table of options to pytest's flags, and from a session to what its workers need."""
+"""From the options of a session to what its workers need."""
 
 from __future__ import annotations
 
@@ -18,16 +18,6 @@ _OWN_PLUGIN = "pytest_costguard.plugin"
 _DISTURBING = r"(pytest_|pytest-)?(randomly|random_order|timeout|rerunfailures)(\.plugin)?"
 """By entry point or module: what the workers block. Not compiled here, for an idle plugin."""
 _PLAIN = (str, int, float, bool, type(None))
-
-
-def add_options(parser: pytest.Parser) -> None:
-    """Add every flag of the table to pytest's command line.
-
-    Defaults stay None, so that the cascade can tell what was given.
-    """
-    group = parser.getgroup("costguard", "inference cost, latency and memory (pytest-costguard)")
-    for flag in flags():
-        group.addoption(flag.name, **flag.arguments)
 
 
 def given_options(config: pytest.Config) -> dict[str, Any]:

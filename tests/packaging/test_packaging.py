@@ -85,5 +85,4 @@ def test_collecting_with_an_idle_plugin_imports_only_its_table_of_options(tmp_pa
         "pytest_costguard.config",
         "pytest_costguard.config.options",
         "pytest_costguard.plugin",
-        "pytest_costguard.plugin.options",
     ]
