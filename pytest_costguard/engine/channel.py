@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import select
 import socket
 import struct
 import time
@@ -20,6 +19,8 @@ import msgspec
 _HEADER = struct.Struct("!I")
 _LARGEST_MESSAGE = 1 << 30
 _CONNECT_SECONDS = 30.0
+_SEND_SECONDS = 120.0
+"""How long the other end may leave a message unread; long, since a person may suspend it."""
 
 Received = TypeVar("Received")
 Sent = TypeVar("Sent")
@@ -29,21 +30,44 @@ class ChannelClosed(Exception):
     """The other end is gone."""
 
 
-class Channel(Generic[Received, Sent]):
-    """Sends and receives whole messages; not shared between threads."""
+class ChannelStuck(ChannelClosed):
+    """The other end is there and does not read."""
 
-    def __init__(self, connection: socket.socket, *, receives: object) -> None:
+
+class Channel(Generic[Received, Sent]):
+    """Sends and receives whole messages; not shared between threads.
+
+    Waiting is left to the socket's own time limit, which any descriptor may have; `select` takes
+    none from 1024 on.
+    """
+
+    def __init__(
+        self,
+        connection: socket.socket,
+        *,
+        receives: object,
+        send_seconds: float = _SEND_SECONDS,
+    ) -> None:
         self._socket = connection
-        self._socket.setblocking(True)
+        self._send_seconds = send_seconds
         self._decoder: msgspec.msgpack.Decoder[Received] = msgspec.msgpack.Decoder(receives)
         self._encoder = msgspec.msgpack.Encoder()
         self._buffer = bytearray()
 
     def send(self, message: Sent) -> None:
-        """Send one message; raises `ChannelClosed` where nobody listens."""
+        """Send one message.
+
+        Raises:
+            ChannelClosed: the other end is gone.
+            ChannelStuck: it has not read for too long. Then nothing more can be sent, since half
+                a message may be under way.
+        """
         body = self._encoder.encode(message)
         try:
-            self._socket.sendall(_HEADER.pack(len(body)) + body)
+            self._send_whole(memoryview(_HEADER.pack(len(body)) + body))
+        except TimeoutError as error:
+            self.close()
+            raise ChannelStuck(f"nothing was read for {self._send_seconds:g} s") from error
         except OSError as error:
             raise ChannelClosed(str(error)) from error
 
@@ -56,11 +80,11 @@ class Channel(Generic[Received, Sent]):
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         while (message := self._take()) is None:
             wait = None if deadline is None else max(0.0, deadline - time.monotonic())
-            readable, _, _ = select.select([self._socket], [], [], wait)
-            if not readable:
-                return None
             try:
+                self._socket.settimeout(wait)
                 chunk = self._socket.recv(1 << 16)
+            except (TimeoutError, BlockingIOError):
+                return None
             except OSError as error:
                 raise ChannelClosed(str(error)) from error
             if not chunk:
@@ -72,6 +96,19 @@ class Channel(Generic[Received, Sent]):
         """Close this end; the other sees the end of the stream."""
         with contextlib.suppress(OSError):
             self._socket.close()
+
+    def _send_whole(self, data: memoryview) -> None:
+        """Send at once what fits, and the rest within the limit.
+
+        A socket with a time limit waits until a good part of its buffer is free, though the
+        message would fit.
+        """
+        self._socket.settimeout(0.0)
+        with contextlib.suppress(BlockingIOError):
+            data = data[self._socket.send(data) :]
+        if data:
+            self._socket.settimeout(self._send_seconds)
+            self._socket.sendall(data)
 
     def _take(self) -> Received | None:
         if len(self._buffer) < _HEADER.size:
@@ -120,6 +157,11 @@ class Rendezvous:
         """Give up the worker's end, so that its death is seen here as the end of the stream."""
         if self._theirs is not None:
             self._theirs.close()
+
+    def close(self) -> None:
+        """Give up both ends, where no worker will connect."""
+        self.started()
+        self._ours.close()
 
     def connect(self) -> socket.socket:
         """Return the connected socket; waits for a worker that has to dial in."""

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 
 import pytest
 
-from pytest_costguard.engine.channel import Channel, ChannelClosed, Rendezvous, dial
+from pytest_costguard.engine.channel import Channel, ChannelClosed, ChannelStuck, Rendezvous, dial
 from pytest_costguard.engine.protocol import Began, Begin, Calibrated, Command, Event, RunBlock
+from pytest_costguard.engine.protocol import TestEnded as Ended
 
 Ends = tuple[Channel[Event, Command], Channel[Command, Event]]
 
@@ -42,8 +44,6 @@ def test_messages_arrive_whole_and_in_order(connect):
 def test_a_message_larger_than_the_socket_buffer_arrives(connect):
     coordinator, worker = connect()
     words = "x" * 3_000_000
-    from pytest_costguard.engine.protocol import TestEnded as Ended
-
     thread = threading.Thread(
         target=worker.send, args=(Ended(nodeid="a", outcome="failed", details=words),)
     )
@@ -92,8 +92,6 @@ def test_garbage_is_no_message(connect):
 
 
 def test_a_stranger_without_the_token_is_not_let_in():
-    import socket
-
     rendezvous = Rendezvous(inherit=False)
     stranger = socket.create_connection(("127.0.0.1", rendezvous.address.port))
     stranger.sendall(b"0" * len(rendezvous.address.token))
@@ -107,3 +105,28 @@ def test_a_stranger_without_the_token_is_not_let_in():
     assert coordinator.receive(timeout_seconds=5) == Calibrated(seconds=0.5)
     for channel in (coordinator, friend, stranger):
         channel.close()
+
+
+def test_a_descriptor_beyond_what_select_takes_is_as_good_as_any():
+    fcntl = pytest.importorskip("fcntl")
+    resource = pytest.importorskip("resource")
+    ours, theirs = socket.socketpair()
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= 1100:
+        pytest.skip("this system allows no descriptor above 1024")
+    high = socket.socket(fileno=fcntl.fcntl(ours.fileno(), fcntl.F_DUPFD, 1030))
+    ours.close()
+    worker, coordinator = Channel(theirs, receives=Command), Channel(high, receives=Event)
+    worker.send(Began())
+    assert coordinator.receive(timeout_seconds=5) == Began()
+    assert coordinator.receive(timeout_seconds=0) is None
+    coordinator.close()
+    worker.close()
+
+
+def test_a_message_that_nobody_reads_is_given_up():
+    ours, theirs = socket.socketpair()
+    channel = Channel(ours, receives=Event, send_seconds=0.01)
+    more_than_any_buffer = Ended(nodeid="a", outcome="failed", details="x" * (64 << 20))
+    with pytest.raises(ChannelStuck, match="nothing was read"):
+        channel.send(more_than_any_buffer)
+    theirs.close()
