@@ -68,6 +68,11 @@ class Collection:
         """The workloads of a test, in the order of their first announcement."""
         return tuple(workload for workload in self._growing if workload.nodeid == nodeid)
 
+    @property
+    def sound(self) -> int:
+        """How many workloads were measured and have not failed."""
+        return len(self._growing.keys() - self._failures.keys())
+
     def without_memory(self) -> tuple[WorkloadId, ...]:
         """Workloads that no process has served alone yet."""
         return tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from pytest_costguard.engine.collection import Collection
 from pytest_costguard.engine.launch import Side, start
 from pytest_costguard.engine.plain import Effort, measure_unit
-from pytest_costguard.engine.protocol import Proceed, Reached, Refused, TestEnded
+from pytest_costguard.engine.protocol import Proceed, Reached, Refused, SessionEnded, TestEnded
 from pytest_costguard.engine.session import WorkerSession, WorkloadRefused
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.records import Failure, Fingerprint, WorkloadId
@@ -19,6 +20,8 @@ from pytest_costguard.records import Failure, Fingerprint, WorkloadId
 Isolation = Literal["test", "suite"]
 _ALONE_UNITS = 3
 """How many processes serve a workload alone, where its test measures several."""
+_END_SECONDS = 30.0
+"""How long the teardowns of a worker session may take, once all was measured that was wanted."""
 _START_SECONDS = 1.0
 """A guess at a worker's start, for the estimate that is given before anything is known."""
 
@@ -36,8 +39,13 @@ class CollectedTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far the measuring is, for a person who waits."""
+    """How far the measuring is, for a person who waits.
 
+    First come the units. In the second stage, memory, a unit is one process that serves one
+    workload alone.
+    """
+
+    stage: Literal["units", "memory"] = "units"
     unit: int
     units: int
     doing: str
@@ -96,9 +104,28 @@ class Coordinator:
             for group in self._groups(unit):
                 self._run_group(group, unit=unit)
         self.collection.check_complete(tuple(self._tests), units=self._effort.units)
-        for workload in self.collection.without_memory():
-            for unit in range(min(_ALONE_UNITS, self._effort.units)):
-                self._run_alone(workload, unit=unit)
+        self._measure_memory()
+
+    def _measure_memory(self) -> None:
+        """Give each workload that shared its process some processes of its own."""
+        started = time.monotonic()
+        processes = min(_ALONE_UNITS, self._effort.units)
+        waiting = self.collection.without_memory()
+        for number, workload in enumerate(waiting):
+            for unit in range(processes):
+                done, total = number * processes + unit, len(waiting) * processes
+                self._progress(
+                    Progress(
+                        stage="memory",
+                        unit=done,
+                        units=total,
+                        doing=str(workload),
+                        share=done / total,
+                        elapsed_seconds=time.monotonic() - started,
+                    )
+                )
+                if not self._run_alone(workload, unit=unit):
+                    break
 
     def _groups(self, unit: int) -> list[list[CollectedTest]]:
         """The sessions of a unit; the order rotates, so that each test is first in its turn."""
@@ -158,6 +185,7 @@ class Coordinator:
                         ),
                     )
                     return current
+            self._let_end(session)
         except WorkerError as error:
             self._fail(reached or WorkloadId(nodeid=current), error)
             return current
@@ -222,34 +250,58 @@ class Coordinator:
         self._steps_done += 1
         session.tell(Proceed(measurement=self.collection.measurement(workload)))
 
-    def _run_alone(self, workload: WorkloadId, *, unit: int) -> None:
-        """Serve only `workload` in a process of its own, for its memory and cold start."""
+    def _run_alone(self, workload: WorkloadId, *, unit: int) -> bool:
+        """Serve only `workload` in a process of its own; return whether that went well."""
         session: WorkerSession | None = None
         try:
             session, _ = self._start([workload.nodeid])
-            while isinstance(event := session.next_event(), Reached):
-                if event.workload == workload:
-                    self._tell(unit=unit, doing=f"memory of {workload}")
-                    self.collection.complete_memory(
-                        measure_unit(session, index=unit, effort=self._effort, min_requests=0)
-                    )
-                    return
-                session.tell(Proceed(measurement=self.collection.measurement(event.workload)))
-            raise WorkerError(
-                "the test ended before it reached this workload",
-                remedy="let each measurement of a test work without the ones before it",
-            )
-        except (WorkerError, WorkloadRefused) as error:
-            self.collection.fail(
-                Failure(
-                    workload=workload,
-                    reason=f"its memory could not be measured alone: {error}",
-                    remedy="let each measurement of a test work without the ones before it",
-                )
-            )
+            try:
+                self._serve_alone(session, workload, unit=unit)
+            except WorkloadRefused as refused:
+                self._fail_alone(workload, refused)
+            self._let_end(session)
+        except WorkerError as error:
+            self._fail_alone(workload, error)
         finally:
             if session is not None:
                 session.stop()
+        return all(failure.workload != workload for failure in self.collection.failures)
+
+    def _serve_alone(self, session: WorkerSession, workload: WorkloadId, *, unit: int) -> None:
+        """Let the test pass by its other workloads, and measure memory and cold start of one."""
+        while isinstance(event := session.next_event(), Reached):
+            if event.workload == workload:
+                self.collection.complete_memory(
+                    measure_unit(session, index=unit, effort=self._effort, min_requests=0)
+                )
+                session.tell(Proceed(measurement=self.collection.measurement(workload)))
+                return
+            session.tell(Proceed(measurement=self.collection.measurement(event.workload)))
+        raise WorkerError(
+            "the test ended before it reached this workload",
+            remedy="let each measurement of a test work without the ones before it",
+        )
+
+    def _fail_alone(self, workload: WorkloadId, error: Exception) -> None:
+        self.collection.fail(
+            Failure(
+                workload=workload,
+                reason=f"its memory could not be measured alone: {error}",
+                remedy="let each measurement of a test work without the ones before it",
+            )
+        )
+
+    def _let_end(self, session: WorkerSession) -> None:
+        """Let the session come to its own end, teardowns included; no word of it counts."""
+        deadline = time.monotonic() + _END_SECONDS
+        with contextlib.suppress(WorkerError):
+            while True:
+                event = session.next_event(timeout_seconds=deadline - time.monotonic())
+                if isinstance(event, SessionEnded):
+                    return
+                if isinstance(event, Reached):
+                    measured = self.collection.measurement(event.workload)
+                    session.tell(Proceed(measurement=measured))
 
     def _note_end(self, event: TestEnded) -> None:
         if event.outcome == "failed":
@@ -269,13 +321,14 @@ class Coordinator:
         self.collection.fail(Failure(workload=workload, reason=error.message, remedy=error.remedy))
 
     def _tell(self, *, unit: int, doing: str) -> None:
-        known = max(len(self._tests), len(self.collection.measurements()))
+        sound = self.collection.sound
+        known = max(1, sound, len(self._tests) - len(self.collection.failures))
         self._progress(
             Progress(
                 unit=unit,
                 units=self._effort.units,
                 doing=doing,
-                share=min(0.99, self._steps_done / max(1, known * self._effort.units)),
+                share=min(0.99, self._steps_done / (known * self._effort.units)),
                 elapsed_seconds=time.monotonic() - self._started,
             )
         )

@@ -16,14 +16,24 @@ from typing import IO, Any
 import msgspec
 
 from pytest_costguard.engine.channel import Address, Channel, ChannelClosed, Rendezvous
+from pytest_costguard.engine.last_words import telling_part
 from pytest_costguard.engine.protocol import Command, Event
 from pytest_costguard.errors import WorkerError
 
 WORKER_VARIABLE = "COSTGUARD_WORKER"
-_BLOCKED_PLUGINS = ("randomly", "random_order", "timeout", "rerunfailures")
+_DISTURBING_PLUGINS = {
+    "randomly": "pytest_randomly",
+    "random_order": "random_order.plugin",
+    "timeout": "pytest_timeout",
+    "rerunfailures": "pytest_rerunfailures",
+    "flaky": "flaky.flaky_pytest_plugin",
+    "pytest-retry": "pytest_retry.retry_plugin",
+}
 """Plugins that would reorder, cut short or repeat what a worker measures without being asked.
 
-Others (xdist, coverage, stepwise) do nothing without their options, and stay for their fixtures.
+By entry point, with the module, since either name may load them, also from a conftest file or
+PYTEST_PLUGINS. Others (xdist, coverage, stepwise, repeat) do nothing without their
+options, and stay for their fixtures and parameters.
 """
 _LENIENT = (
     *("--override-ini=addopts=", "--override-ini=strict=false"),
@@ -41,7 +51,11 @@ _DROPPED_VARIABLES = (
     "COV_CORE_CONFIG",
     "COV_CORE_DATAFILE",
 )
+_LEAVE_SECONDS = 0.5
+"""How long a worker may take to end by itself, once its channel is closed."""
 _STOP_SECONDS = 5.0
+"""How long it may take after SIGTERM."""
+_OUTPUT_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +95,7 @@ class WorkerProcess:
     process: subprocess.Popen[bytes]
     channel: Channel[Event, Command]
     output: IO[bytes]
+    output_mark: int = 0
 
     def alive(self) -> bool:
         """Whether the process is still running."""
@@ -92,24 +107,29 @@ class WorkerProcess:
             return self.process.wait(2.0)
         return None
 
-    def last_output(self, *, characters: int = 4000) -> str:
-        """Return the end of what the worker printed on its standard streams."""
-        self.output.seek(0, os.SEEK_END)
-        self.output.seek(max(0, self.output.tell() - characters))
-        return self.output.read().decode(errors="replace").strip()
+    def mark_output(self) -> None:
+        """Take what was printed so far as said by pytest and its plugins, not by a test."""
+        self.output_mark = os.fstat(self.output.fileno()).st_size
+
+    def last_output(self) -> str:
+        """Return what tells most of what the worker printed since the mark."""
+        end = os.fstat(self.output.fileno()).st_size
+        self.output.seek(max(self.output_mark, end - _OUTPUT_BYTES))
+        return telling_part(self.output.read().decode(errors="replace"))
 
     def stop(self) -> None:
         """End the worker and everything that it started."""
-        self.channel.close()
-        if self.alive():
+        try:
+            self.channel.close()
+            if self.alive():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(_LEAVE_SECONDS)
+            _signal_group(self.process, "SIGTERM")
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(0.5)
-        _signal_group(self.process, "SIGTERM")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(_STOP_SECONDS)
-        _signal_group(self.process, "SIGKILL")
-        self.process.wait()
-        self.output.close()
+                self.process.wait(_STOP_SECONDS)
+        finally:  # also where an impatient person interrupts the waiting
+            _kill(self.process)
+            self.output.close()
 
 
 def start(
@@ -126,36 +146,39 @@ def start(
     Raises:
         WorkerError: the process could not be started or never connected.
     """
-    rendezvous = Rendezvous()
-    task = WorkerTask(
-        address=rendezvous.address,
-        nodeids=nodeids,
-        threads=threads,
-        options=dict(side.options),
-        settings=dict(settings),
-    )
     environ = {k: v for k, v in side.environ.items() if k not in _DROPPED_VARIABLES}
     environ |= thread_variables
-    environ[WORKER_VARIABLE] = msgspec.json.encode(task).decode()
-    output = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
-    try:
-        process = subprocess.Popen(
-            command_line(side, files=files),
-            cwd=side.invocation_dir,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=os.name == "posix",
-            pass_fds=rendezvous.descriptors,
-        )
-        rendezvous.started()
-        connection = rendezvous.connect()
-    except (OSError, ChannelClosed) as error:
-        raise WorkerError(
-            f"a worker could not be started with {side.python}: {error}",
-            remedy="check that this interpreter runs, and that processes may be started here",
-        ) from error
+    with contextlib.ExitStack() as undo:  # whatever interrupts the start, nothing of it is left
+        try:
+            rendezvous = undo.enter_context(contextlib.closing(Rendezvous()))
+            task = WorkerTask(
+                address=rendezvous.address,
+                nodeids=nodeids,
+                threads=threads,
+                options=dict(side.options),
+                settings=dict(settings),
+            )
+            environ[WORKER_VARIABLE] = msgspec.json.encode(task).decode()
+            output = undo.enter_context(tempfile.TemporaryFile())
+            process = subprocess.Popen(
+                command_line(side, files=files),
+                cwd=side.invocation_dir,
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=os.name == "posix",
+                pass_fds=rendezvous.descriptors,
+            )
+            undo.callback(_kill, process)
+            rendezvous.started()
+            connection = rendezvous.connect()
+        except (OSError, ChannelClosed) as error:
+            raise WorkerError(
+                f"a worker could not be started with {side.python}: {error}",
+                remedy="check that this interpreter runs, and that processes may be started here",
+            ) from error
+        undo.pop_all()
     return WorkerProcess(
         process=process, channel=Channel(connection, receives=Event), output=output
     )
@@ -163,18 +186,26 @@ def start(
 
 def command_line(side: Side, *, files: tuple[Path, ...]) -> list[str]:
     """Return the worker's command: an allow-list of options, nothing of the user's `addopts`."""
-    command = [side.python, "-m", "pytest", "-q"]
+    # Nothing is captured, so that a test's last words outlive the process that said them.
+    command = [side.python, "-m", "pytest", "-q", "--capture=no"]
     if side.inifile is not None:
         command += ["-c", str(side.inifile)]
     command += ["--rootdir", str(side.rootdir), f"--import-mode={side.import_mode}"]
     for override in side.ini_overrides:
         command += ["--override-ini", override]
     command += _LENIENT
-    for plugin in _BLOCKED_PLUGINS:
+    blocked = [name for names in _DISTURBING_PLUGINS.items() for name in names]
+    for plugin in blocked:
         command += ["-p", f"no:{plugin}"]
     for plugin in side.plugins:
-        command += ["-p", plugin]
+        if plugin not in blocked:  # to name one is to unblock it
+            command += ["-p", plugin]
     return [*command, "--", *map(str, files)]
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    _signal_group(process, "SIGKILL")
+    process.wait()
 
 
 def _signal_group(process: subprocess.Popen[bytes], name: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TypeVar
 
-from pytest_costguard.engine.channel import ChannelClosed
+from pytest_costguard.engine.channel import ChannelClosed, ChannelStuck
+from pytest_costguard.engine.last_words import ending
 from pytest_costguard.engine.launch import WorkerProcess
 from pytest_costguard.engine.protocol import (
     Command,
@@ -41,11 +42,19 @@ class WorkerSession:
 
     def hello(self) -> Hello:
         """Wait for the worker to be up and to have collected its tests."""
-        return self._expect(Hello, doing="starting and collecting")
+        hello = self._expect(Hello, doing="starting and collecting")
+        self._worker.mark_output()
+        return hello
 
-    def next_event(self) -> Reached | Refused | TestEnded | SessionEnded:
+    def next_event(
+        self, *, timeout_seconds: float | None = None
+    ) -> Reached | Refused | TestEnded | SessionEnded:
         """Wait for what the session does by itself: reach a workload, end a test, end."""
-        event = self._receive(doing="running a test up to its next measurement")
+        event = self._receive(
+            doing="running a test up to its next measurement", timeout_seconds=timeout_seconds
+        )
+        if isinstance(event, TestEnded):
+            self._worker.mark_output()
         if isinstance(event, Reached | Refused | TestEnded | SessionEnded):
             return event
         raise WorkerError(
@@ -67,6 +76,11 @@ class WorkerSession:
         """Send a command that has no answer."""
         try:
             self._worker.channel.send(command)
+        except ChannelStuck as error:
+            raise WorkerError(
+                f"the worker does not listen: {error}; it was stopped",
+                remedy="run the test without --costguard to see what holds it up",
+            ) from error
         except ChannelClosed as error:
             raise self._died() from error
 
@@ -90,33 +104,46 @@ class WorkerSession:
                 f"{self._worker.last_output()}",
                 remedy="run the same tests without --costguard and mend what fails there",
             )
+        if isinstance(event, Reached):
+            raise WorkerError(
+                f"the test began to measure {event.workload} before this measurement was over",
+                remedy="measure one after the other; scenario='concurrent(4)' serves requests at"
+                " the same time",
+            )
         raise WorkerError(
             f"the worker answered {type(event).__name__} while {doing}",
             remedy="coordinator and worker must run the same version of pytest-costguard",
         )
 
-    def _receive(self, *, doing: str) -> Event:
-        deadline = time.monotonic() + self._timeout
+    def _receive(self, *, doing: str, timeout_seconds: float | None = None) -> Event:
+        limit = self._timeout if timeout_seconds is None else timeout_seconds
+        deadline = time.monotonic() + limit
         while (remaining := deadline - time.monotonic()) > 0:
-            try:
-                event = self._worker.channel.receive(timeout_seconds=min(_LOOK_SECONDS, remaining))
-            except ChannelClosed as error:
-                raise self._died() from error
+            event = self._hear(min(_LOOK_SECONDS, remaining))
+            if event is None and not self._worker.alive():
+                event = self._hear(0.0)  # what it said between the silence and its end
+                if event is None:
+                    raise self._died()
             if event is not None:
                 return event
-            if not self._worker.alive():
-                raise self._died()
+        output = self._worker.last_output()
         raise WorkerError(
-            f"no answer for {self._timeout:g} s while {doing}; the worker was stopped",
+            f"no answer for {limit:g} s while {doing}; the worker was stopped"
+            + (f"; its last output:\n{output}" if output else ""),
             remedy="make the step shorter, or allow more with --costguard-timeout",
         )
 
+    def _hear(self, seconds: float) -> Event | None:
+        try:
+            return self._worker.channel.receive(timeout_seconds=seconds)
+        except ChannelClosed as error:
+            raise self._died() from error
+
     def _died(self) -> WorkerError:
-        status = self._worker.wait_briefly()
+        how = ending(self._worker.wait_briefly())
         output = self._worker.last_output()
-        how = "closed its channel" if status is None else f"ended with status {status}"
         return WorkerError(
-            f"the worker process {how} before it had measured everything"
-            + (f"; its last output:\n{output}" if output else ", without a word"),
+            f"the worker process {how}; it had not measured everything"
+            + (f". Its last output:\n{output}" if output else " and left no word"),
             remedy="run the test without --costguard to see it fail by itself",
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,8 +14,6 @@ import pytest
 from pytest_costguard.config.options import flags
 
 _OWN_PLUGIN = "pytest_costguard.plugin"
-_DISTURBING = r"(pytest_|pytest-)?(randomly|random_order|timeout|rerunfailures)(\.plugin)?"
-"""By entry point or module: what the workers block. Not compiled here, for an idle plugin."""
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -34,7 +31,7 @@ def own_options(config: pytest.Config) -> dict[str, Any]:
     defaults = {
         dest: default
         for plugin in _project_plugins(config)
-        for dest, default in _defined(plugin).items()
+        for dest, default in _defined(plugin, config.pluginmanager).items()
     }
     given = {}
     for dest, default in defaults.items():
@@ -50,15 +47,14 @@ def own_options(config: pytest.Config) -> dict[str, Any]:
 
 
 def loaded_plugins(config: pytest.Config) -> tuple[str, ...]:
-    """Return the modules given with `-p`, less those that are switched off.
+    """Return the modules given with `-p`; the worker loads them, less those that it blocks.
 
     Where entry points are not loaded, we are among them.
     """
     given = [name for name in config.option.plugins or () if not name.startswith("no:")]
-    kept = [name for name in given if not re.fullmatch(_DISTURBING, name)]
-    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") and _OWN_PLUGIN not in kept:
-        kept.insert(0, _OWN_PLUGIN)
-    return tuple(dict.fromkeys(kept))
+    if os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") and _OWN_PLUGIN not in given:
+        given.insert(0, _OWN_PLUGIN)
+    return tuple(dict.fromkeys(given))
 
 
 def _project_plugins(config: pytest.Config) -> Iterator[ModuleType]:
@@ -78,14 +74,23 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, _PLAIN)
 
 
-def _defined(plugin: ModuleType) -> dict[str, Any]:
+def _defined(plugin: ModuleType, manager: pytest.PytestPluginManager) -> dict[str, Any]:
     """Ask a plugin for its options once more, on a parser of its own."""
     hook = getattr(plugin, "pytest_addoption", None)
     if hook is None:
         return {}
     recorder = _Recorder()
-    wanted = {"parser": recorder, "pluginmanager": None}
-    hook(**{name: wanted[name] for name in inspect.signature(hook).parameters if name in wanted})
+    wanted = {"parser": recorder, "pluginmanager": _Reader(manager)}
+    known = inspect.signature(hook).parameters.keys() & wanted.keys()
+    try:
+        hook(**{name: wanted[name] for name in known})
+    except Exception as error:  # the project's own code may do anything
+        raise pytest.UsageError(
+            f"--costguard cannot tell which options {plugin.__file__} defines: when it was asked"
+            f" again, pytest_addoption raised {type(error).__name__}: {error}\n"
+            "  remedy: let pytest_addoption do nothing but add options; what else it does belongs"
+            " into pytest_configure"
+        ) from error
     return recorder.defaults
 
 
@@ -100,8 +105,36 @@ class _Recorder:
         default = long.lstrip("-").replace("-", "_")
         self.defaults[str(attributes.get("dest") or default)] = attributes.get("default")
 
+    _addoption = addoption
+    """What groups are asked for where an option has a short name of one small letter."""
+
     def getgroup(self, *_: Any, **__: Any) -> _Recorder:
         return self
 
     def addini(self, *_: Any, **__: Any) -> None:
         """Settings of the file reach the workers by themselves."""
+
+    def __getattr__(self, name: str) -> _Ignored:
+        return _Ignored()
+
+
+class _Ignored:
+    """Stands in for whatever else of the parser a plugin touches: it has no option in it."""
+
+    def __getattr__(self, name: str) -> _Ignored:
+        return self
+
+    def __call__(self, *_: Any, **__: Any) -> _Ignored:
+        return self
+
+
+class _Reader:
+    """The plugin manager for one who asks a second time: it answers, and changes nothing."""
+
+    def __init__(self, manager: pytest.PytestPluginManager) -> None:
+        self._manager = manager
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("register", "unregister", "import", "add", "set_", "unblock", "load")):
+            return _Ignored()
+        return getattr(self._manager, name)

@@ -12,7 +12,7 @@ class ProgressLine:
 
     def __init__(self, reporter: pytest.TerminalReporter | None, *, quiet: bool) -> None:
         self._reporter = None if quiet else reporter
-        self._unit = -1
+        self._told = ("", -1)
         self._open = False
 
     def announce(self, *, tests: int, seconds: float) -> None:
@@ -29,22 +29,33 @@ class ProgressLine:
         """Show one step."""
         if self._reporter is None:
             return
-        left = progress.remaining_seconds
-        text = f"costguard: unit {progress.unit + 1}/{progress.units}"
-        if left is not None:
-            text += f", about {_duration(left)} left"
+        text = _text(progress)
+        # In a log each unit has a line; the processes of the second stage have one in all.
+        told = (progress.stage, progress.unit if progress.stage == "units" else 0)
         if self._reporter.isatty:
             width = self._reporter._tw.fullwidth - 1  # as pytest's own progress
             self._reporter.rewrite(f"{text}: {progress.doing}"[:width], erase=True)
             self._open = True
-        elif progress.unit != self._unit:
+        elif told != self._told:
             self._reporter.write_line(text)
-        self._unit = progress.unit
+        self._told = told
 
     def close(self) -> None:
         """Leave the line, so that what follows begins on its own."""
         if self._reporter is not None and self._open:
             self._reporter.rewrite("", erase=True)
+
+
+def _text(progress: Progress) -> str:
+    if progress.stage == "memory":
+        text = (
+            "costguard: memory and cold start of workloads that shared a process, each alone,"
+            f" {progress.unit + 1}/{progress.units}"
+        )
+    else:
+        text = f"costguard: unit {progress.unit + 1}/{progress.units}"
+    left = progress.remaining_seconds
+    return text if left is None else f"{text}, about {_duration(left)} left"
 
 
 def _duration(seconds: float) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
+from io import TextIOWrapper
 
 import pytest
 
@@ -21,6 +23,7 @@ def start_worker(config: pytest.Config) -> None:
     for dest, value in worker.task.options.items():
         setattr(config.option, dest, value)
     config.stash[backend_key] = config.stash[worker_key] = worker
+    _keep_words()
 
 
 def register_worker(config: pytest.Config, worker: Worker) -> None:
@@ -30,6 +33,13 @@ def register_worker(config: pytest.Config, worker: Worker) -> None:
         if plugin is not None:
             config.pluginmanager.unregister(plugin)
     config.pluginmanager.register(WorkerHooks(worker), "costguard-worker")
+
+
+def _keep_words() -> None:
+    """Print as under pytest's capture: any character, and each line at once, for a sudden end."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace", line_buffering=True)
 
 
 class WorkerHooks:

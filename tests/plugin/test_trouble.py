@@ -20,8 +20,8 @@ GOOD = """
     [
         ("raise ValueError('no such token')", "ValueError: no such token"),
         ("import sys; sys.exit(3)", "SystemExit"),
-        ("import os; os._exit(7)", "ended with status 7"),
-        ("import os; os.kill(os.getpid(), 9)", "ended with status -9"),
+        ("import os; os._exit(7)", "ended with exit code 7"),
+        ("import os; os.kill(os.getpid(), 9)", "was ended by SIGKILL"),
     ],
     ids=["raises", "exits", "dies", "killed"],
 )
@@ -354,6 +354,68 @@ def test_an_option_that_cannot_be_handed_over_is_refused(project):
     result = project.measure("--model=big.onnx")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*cannot hand the option model*"])
+
+
+def test_a_conftest_may_ask_and_arrange_what_it_likes_where_it_adds_its_options(project):
+    project.write(
+        "conftest.py",
+        """
+        import argparse
+        class Spec:
+            def pytest_model_size(self): ...
+        def pytest_addoption(parser, pluginmanager):
+            pluginmanager.add_hookspecs(Spec)
+            group = parser.getgroup("model")
+            group.name.title()
+            if not pluginmanager.hasplugin("no-such-plugin"):
+                group.addoption("--model-size", type=int, default=1)
+    """,
+    )
+    project.tests("""
+        def test_it(costguard, request):
+            size = request.config.getoption("--model-size")
+            result = costguard.measure(abs, inputs=[1], quality=lambda _: size)
+            assert result.quality == 5
+    """)
+    project.measure("--model-size=5").assert_outcomes(passed=1)
+
+
+def test_a_conftest_that_cannot_be_asked_twice_for_its_options_is_named(project):
+    project.write(
+        "conftest.py",
+        """
+        ASKED = []
+        def pytest_addoption(parser):
+            if ASKED:
+                raise RuntimeError("only once")
+            ASKED.append(parser)
+    """,
+    )
+    project.tests(GOOD)
+    result = project.measure()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*cannot tell which options*conftest.py*only once*"])
+
+
+def test_a_plugin_that_runs_failed_tests_again_measures_nothing_twice(project):
+    project.write(
+        "flaky/flaky_pytest_plugin.py",
+        """
+        import pytest
+        from _pytest.runner import runtestprotocol
+        def pytest_runtest_protocol(item, nextitem):
+            item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            for report in (*runtestprotocol(item, log=False), *runtestprotocol(item, log=False)):
+                item.ihook.pytest_runtest_logreport(report=report)
+            item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+            return True
+    """,
+    )
+    project.write("flaky/__init__.py", "")
+    project.tests(GOOD)
+    project.measure(plugins=("flaky.flaky_pytest_plugin",))
+    assert project.measured() == {"test_it.py::test_good"}
+    assert not project.report["run"]["failures"]
 
 
 def test_a_fixture_that_is_asked_for_at_run_time_is_never_a_silent_pass(project):
