@@ -134,6 +134,7 @@ class Costguard:
             ConfigError: an argument is not understood.
             WorkloadError: the workload cannot be loaded, or raised.
         """
+        __tracebackhide__ = True
         call = self._call(
             workload,
             inputs=inputs,
@@ -161,6 +162,7 @@ class Costguard:
         **options: Any,
     ) -> Result:
         """Measure a coroutine function on the test's own event loop; else as `measure`."""
+        __tracebackhide__ = True
         call = self._call(
             workload,
             inputs=inputs,

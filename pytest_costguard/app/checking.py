@@ -134,6 +134,7 @@ class Check:
         Raises:
             WorkloadError: it could not be measured; the message says why, with the details.
         """
+        __tracebackhide__ = True
         verdict = self._verdict(call.workload)
         failure = self._failure(call.workload)
         measurement = (
@@ -265,6 +266,7 @@ class Unmeasured:
 
     def measure(self, call: MeasureCall) -> Result:
         """Refuse: without a measurement there is no verdict."""
+        __tracebackhide__ = True
         raise WorkloadError(
             f"{call.workload} was not measured: the test was not seen to use costguard",
             remedy="name the costguard fixture among the test's arguments",
@@ -272,6 +274,7 @@ class Unmeasured:
 
     async def measure_async(self, call: MeasureCall) -> Result:
         """Refuse: without a measurement there is no verdict."""
+        __tracebackhide__ = True
         return self.measure(call)
 
 
@@ -283,10 +286,12 @@ class FinalPass:
 
     def measure(self, call: MeasureCall) -> Result:
         """Return the merged result."""
+        __tracebackhide__ = True  # pytest and --pdb then show the test's own line
         return self._check.result(call)
 
     async def measure_async(self, call: MeasureCall) -> Result:
         """Return the merged result."""
+        __tracebackhide__ = True  # pytest and --pdb then show the test's own line
         return self._check.result(call)
 
 

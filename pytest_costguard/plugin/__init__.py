@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_costguard.plugin.worker import register_worker
 
         register_worker(config, worker)
-    elif config.getoption("costguard") and not config.getoption("collectonly"):
+    elif config.getoption("costguard"):
         from pytest_costguard.plugin.coordinator import register_coordinator
 
         register_coordinator(config)

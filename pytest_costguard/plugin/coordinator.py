@@ -17,6 +17,7 @@ from pytest_costguard.plugin import backend_key
 from pytest_costguard.plugin.benchmarks import uses_benchmark
 from pytest_costguard.plugin.options import given_options, loaded_plugins, own_options
 from pytest_costguard.plugin.progress import ProgressLine
+from pytest_costguard.plugin.signals import ended_in_order
 from pytest_costguard.reports.junit import properties
 
 _MEASURES = "costguard"
@@ -57,7 +58,7 @@ class CoordinatorHooks:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Measure before the tests run."""
         failed = session.testsfailed and not session.config.option.continue_on_collection_errors
-        if not failed and not session.config.option.collectonly:
+        if not failed:
             try:
                 self._measure(session)
             except CostguardError as error:
@@ -67,6 +68,7 @@ class CoordinatorHooks:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
         """Fail a test that passes its assertions by its verdict, in its natural place."""
+        __tracebackhide__ = True
         yield
         check = self._check
         if check is None or item.nodeid not in self._measured:
@@ -74,7 +76,9 @@ class CoordinatorHooks:
         if uses_benchmark(item):
             check.consume(item.nodeid)
         for verdict in check.verdicts(item.nodeid):
-            item.user_properties.extend(properties(verdict))
+            known = properties(verdict)
+            # A plugin that runs a failed test again must not make them double.
+            item.user_properties.extend(p for p in known if p not in item.user_properties)
         if messages := check.failing(item.nodeid):
             pytest.fail("\n\n".join(messages), pytrace=False)
 
@@ -111,10 +115,13 @@ class CoordinatorHooks:
 
     def _measure(self, session: pytest.Session) -> None:
         guarded = [item for item in session.items if self._guards(item)]
+        declared = [_declared(item) for item in guarded]
         self._config.stash[backend_key] = Unmeasured()
         if not guarded:
             self._lines = ("costguard: no test here measures anything",)
             return
+        if self._config.option.collectonly:
+            return  # the configuration and the markers are understood; that is all it asks for
         side = Side(
             name="head",
             rootdir=self._config.rootpath,
@@ -132,12 +139,15 @@ class CoordinatorHooks:
         )
         self._check = self._session.check(side=side, whole_suite=self._whole_suite())
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-        progress = ProgressLine(reporter, quiet=self._config.option.verbose < 0)
-        seconds = self._check.prepare([_declared(item) for item in guarded], progress=progress)
+        # Without a reporter (-p no:terminal) there is no option `verbose` either.
+        quiet = reporter is None or self._config.option.verbose < 0
+        progress = ProgressLine(reporter, quiet=quiet)
+        seconds = self._check.prepare(declared, progress=progress)
         self._measured = {item.nodeid for item in guarded}
         progress.announce(tests=len(guarded), seconds=seconds)
         try:
-            self._check.measure()
+            with ended_in_order():
+                self._check.measure()
         finally:
             progress.close()
         self._config.stash[backend_key] = FinalPass(self._check)
