@@ -10,6 +10,7 @@ from os import PathLike
 from typing import Any, Protocol, cast, get_args
 
 from pytest_costguard.app.adapters import adapter_for
+from pytest_costguard.app.agreement import agrees
 from pytest_costguard.app.result import Result
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.measure.ports import Workload
@@ -116,12 +117,14 @@ class Costguard:
             inputs: the representative requests: a list, an iterator (consumed once and kept), or
                 a function without arguments that returns either.
             load: instead of `workload`, a function without arguments that returns it: its time is
-                reported as cold start.
+                reported as cold start, with that of the first call. Imports count if `load`
+                makes them; those of the test file, and the start of the process, do not.
             batch_size: items (inferences) that a request holds: a number, or a function of the
                 input. Throughput and cost count items; latency counts requests.
             quality: a function of the list of outputs that returns one number, higher is better.
             reference: instead of `quality`, the expected outputs: the quality is the share of
-                outputs within `tolerance`.
+                outputs within `tolerance`. Several outputs of one input, as a list or by name,
+                are compared one by one, and all of them must agree.
             tolerance: largest absolute or relative difference from `reference`.
             scenario: `single_stream`, `multi_stream(n)`, `concurrent(k)` or `offline`.
             name: tells several workloads of one test apart.
@@ -251,27 +254,11 @@ def _quality(
 
 def _share_within(outputs: Sequence[Any], expected: Sequence[Any], tolerance: float) -> float:
     """The share of outputs that agree with the expected ones, element by element."""
-    import numpy
-
     if len(outputs) != len(expected):
         raise WorkloadError(
             f"reference= has {len(expected)} outputs, the workload gave {len(outputs)}",
             remedy="give one expected output for each input",
         )
-    agreeing = 0
-    for output, wanted in zip(outputs, expected, strict=True):
-        ours, theirs = numpy.asarray(_plain(output)), numpy.asarray(_plain(wanted))
-        agreeing += ours.shape == theirs.shape and bool(
-            numpy.allclose(ours, theirs, rtol=tolerance, atol=tolerance)
-            if numpy.issubdtype(theirs.dtype, numpy.number)
-            else (ours == theirs).all()
-        )
+    pairs = zip(outputs, expected, strict=True)
+    agreeing = sum(agrees(output, wanted, tolerance=tolerance) for output, wanted in pairs)
     return agreeing / len(expected)
-
-
-def _plain(output: Any) -> Any:
-    """A torch tensor of any device as an array; a model's single output without its list."""
-    if isinstance(output, list | tuple) and len(output) == 1:
-        return _plain(output[0])
-    detach = getattr(output, "detach", None)
-    return detach().cpu().numpy() if detach is not None else output

@@ -24,8 +24,9 @@ from pytest_costguard.config.gates import (
     gates_for,
     labels_for,
     threads_for,
+    unmatched_rules,
 )
-from pytest_costguard.config.model import Settings
+from pytest_costguard.config.model import Rule, Settings
 from pytest_costguard.engine.coordinator import (
     CollectedTest,
     Coordinator,
@@ -82,6 +83,8 @@ class Check:
         self._gates: dict[str, Gates] = {}
         self._consumed: set[WorkloadId] = set()
         self.report: Report | None = None
+        self.warnings: tuple[str, ...] = ()
+        """What the configuration says in vain, for the end of the run."""
 
     def prepare(
         self, tests: Sequence[DeclaredTest], *, progress: Callable[[Progress], None]
@@ -94,6 +97,9 @@ class Check:
         self._gates = {
             test.nodeid: gates_for(test.nodeid, self._settings, test.marker) for test in tests
         }
+        if self._whole_suite:
+            markers = [(test.nodeid, test.marker) for test in tests]
+            self.warnings = tuple(map(_in_vain, unmatched_rules(markers, self._settings)))
         labels = {test.nodeid: labels_for(self._settings, test.marker) for test in tests}
         self._coordinator = Coordinator(
             setup=WorkerSetup(
@@ -175,16 +181,16 @@ class Check:
     def failing(self, nodeid: str) -> tuple[str, ...]:
         """What fails a test that has passed its assertions: readable messages."""
         messages = [message for verdict in self.verdicts(nodeid) for message in verdict.failing]
-        failures = self.report.run.failures if self.report is not None else ()
+        failures = self._failures(nodeid)
         messages += [
             f"{failure.workload} was not measured: {failure.reason}\n  remedy: {failure.remedy}"
             for failure in failures
-            if failure.workload.nodeid == nodeid and failure.reason not in "".join(messages)
         ]
+        explained = self._consumed | {failure.workload for failure in failures}
         unasked = [
             verdict.workload
             for verdict in self.verdicts(nodeid)
-            if verdict.workload not in self._consumed
+            if verdict.workload not in explained
         ]
         messages += [
             f"{workload} was measured in the workers, but the test did not ask for it again\n"
@@ -251,9 +257,13 @@ class Check:
         return next((v for v in self.verdicts(workload.nodeid) if v.workload == workload), None)
 
     def _failure(self, workload: WorkloadId) -> Failure | None:
-        failures = self.report.run.failures if self.report is not None else ()
         whole_test = WorkloadId(nodeid=workload.nodeid)
+        failures = self._failures(workload.nodeid)
         return next((f for f in failures if f.workload in (workload, whole_test)), None)
+
+    def _failures(self, nodeid: str) -> list[Failure]:
+        failures = self.report.run.failures if self.report is not None else ()
+        return [failure for failure in failures if failure.workload.nodeid == nodeid]
 
     def _test_details(self, nodeid: str) -> str:
         if self._coordinator is None:
@@ -293,6 +303,17 @@ class FinalPass:
         """Return the merged result."""
         __tracebackhide__ = True  # pytest and --pdb then show the test's own line
         return self._check.result(call)
+
+
+def _in_vain(rule: Rule) -> str:
+    labels = ", ".join(f"{name}={value}" for name, value in rule.labels.items())
+    said = [f"workload {rule.workload!r}"] if rule.workload else []
+    said += [f"labels {labels}"] if labels else []
+    what = f" ({' and '.join(said)})" if said else ""
+    return (
+        f"{rule.origin}{what} matched no test that measures: mend its pattern or its labels,"
+        " or remove it"
+    )
 
 
 def _requests_needed(q: float, *, units: int) -> int:

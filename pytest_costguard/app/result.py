@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pytest_costguard.errors import NotMeasured
 from pytest_costguard.records import METRICS, Cost, Interval, Measurement, WorkloadId
@@ -13,7 +14,11 @@ _REMEDY = "run pytest with --costguard, or ask result.measured first"
 
 
 class Figure(float):
-    """A number that knows its interval: `lower` and `upper` at 95 %, None for a single unit."""
+    """A number that knows its interval: `lower` and `upper` at 95 %, None where it is not bounded.
+
+    A single unit bounds nothing; the cost of a throughput that may be zero has no upper bound.
+    `n` is the number of units that the figure rests on.
+    """
 
     lower: float | None
     upper: float | None
@@ -23,19 +28,40 @@ class Figure(float):
     @classmethod
     def of(cls, interval: Interval, *, unit: str) -> Figure:
         """Return the figure of an interval over units."""
-        figure = cls(interval.estimate)
         known = interval.n > 1
-        figure.lower = interval.lower if known else None
-        figure.upper = interval.upper if known else None
-        figure.n = interval.n
-        figure.unit = unit
+        return cls._bounded(
+            interval.estimate,
+            lower=interval.lower if known else None,
+            upper=interval.upper if known else None,
+            n=interval.n,
+            unit=unit,
+        )
+
+    @classmethod
+    def of_cost(cls, usd: Decimal, cost: Cost, *, n: int) -> Figure:
+        """Return the figure of a cost of `usd` that rests on the throughput of `n` units."""
+        return cls._bounded(
+            float(usd),
+            lower=None if cost.lower is None else float(cost.lower),
+            upper=None if cost.upper is None else float(cost.upper),
+            n=n,
+            unit="USD",
+        )
+
+    @classmethod
+    def _bounded(
+        cls, estimate: float, *, lower: float | None, upper: float | None, n: int, unit: str
+    ) -> Figure:
+        figure = cls(estimate)
+        figure.lower, figure.upper, figure.n, figure.unit = lower, upper, n, unit
         return figure
 
     def __repr__(self) -> str:
         number = f"{float(self):.4g} {self.unit}".rstrip()
-        if self.lower is None or self.upper is None:
+        if self.n < 2:
             return f"{number} (one unit, no interval)"
-        return f"{number} [{self.lower:.4g}, {self.upper:.4g}]"
+        bounds = ("?" if bound is None else f"{bound:.4g}" for bound in (self.lower, self.upper))
+        return f"{number} [{', '.join(bounds)}]"
 
     __str__ = __repr__
 
@@ -126,7 +152,12 @@ class Result:
 
     @property
     def cold_start(self) -> Figure:
-        """Seconds from nothing to the first answer, in a fresh process."""
+        """Seconds of loading and of the first answer, in a fresh process.
+
+        Loading is `load=`, or reading the model's file. The process's own start and the imports
+        of the test file and its conftest come before, and are not in it: what an import costs is
+        counted only where `load=` itself makes it.
+        """
         return self.figure("cold_start")
 
     @property
@@ -156,18 +187,7 @@ class Result:
                 f"{self.workload}: cost_per_1k is not known: {reason}",
                 remedy="declare a target, or price this machine: --costguard-price=USD_PER_HOUR",
             )
-        estimate = float(cost.usd_per_1k)
-        known = cost.lower is not None and cost.upper is not None
-        return Figure.of(
-            Interval(
-                estimate=estimate,
-                lower=float(cost.lower or estimate),
-                upper=float(cost.upper or estimate),
-                confidence=0.95,
-                n=2 if known else 1,
-            ),
-            unit="USD",
-        )
+        return Figure.of_cost(cost.usd_per_1k, cost, n=self.throughput.n)
 
     def figure(self, metric: str) -> Figure:
         """Return the figure of a metric by its name, see `records.METRICS`.

@@ -231,6 +231,7 @@ class Worker:
                 throughputs=[unit_metrics(unit)["throughput"] for unit in measurement.units],
                 scenario=measurement.declaration.scenario,
                 interval=figures(measurement)["throughput"],
+                # No `today`: it only warns of an old price, which the coordinator does once.
             )
         return Result(call.workload, measurement=measurement, cost=cost)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_costguard.config.limits import parse_gates, regression
@@ -149,6 +149,16 @@ def matching_rules(nodeid: str, settings: Settings, marker: MarkerSettings) -> t
         if _applies(rule, nodeid=nodeid, labels=labels)
     ]
     return tuple(settings.rules[place] for _, place in sorted(ranked, reverse=True))
+
+
+def unmatched_rules(
+    tests: Iterable[tuple[str, MarkerSettings]], settings: Settings
+) -> tuple[Rule, ...]:
+    """Return the rules that apply to none of the tests, given as node id and marker."""
+    matched = {
+        rule.origin for nodeid, marker in tests for rule in matching_rules(nodeid, settings, marker)
+    }
+    return tuple(rule for rule in settings.rules if rule.origin not in matched)
 
 
 def _applies(rule: Rule, *, nodeid: str, labels: Mapping[str, str]) -> bool:

@@ -166,7 +166,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="switch",
         default="false",
         help="Ask the cloud's metadata service which machine this is; without it nothing is asked "
-        "over the network.",
+        "over the network. A declared target wins over the answer.",
     ),
     Option(
         key="allow",
@@ -210,7 +210,8 @@ OPTIONS: tuple[Option, ...] = (
         metavar="test|suite",
         choices=("test", "suite"),
         default="test",
-        help="Start one worker process for each test and unit, or one a unit for all tests.",
+        help="Start one worker process for each test and unit, or one a unit for all tests; "
+        "memory and cold start then come from three more starts for each workload.",
     ),
 )
 

@@ -112,6 +112,8 @@ class CoordinatorHooks:
         )
         for line in self._lines:
             terminalreporter.write_line(line)
+        for warning in self._check.warnings:
+            terminalreporter.write_line(f"costguard: warning: {warning}", yellow=True)
 
     def _measure(self, session: pytest.Session) -> None:
         guarded = [item for item in session.items if self._guards(item)]

@@ -85,9 +85,10 @@ class Memory(Record, frozen=True, kw_only=True):
 
 
 class ColdStart(Record, frozen=True, kw_only=True):
-    """Seconds from nothing to a loaded model, and of the first call after it.
+    """Seconds of loading in a fresh process, and of the first call after it.
 
-    `load_seconds` is None where the test gave what it had loaded itself.
+    The process's start and the imports of the test file are not in it. `load_seconds` is None
+    where the test gave what it had loaded itself.
     """
 
     load_seconds: float | None

@@ -91,3 +91,50 @@ def test_junit_carries_the_figures(project):
     project.tests(SLEEPY.format(marker=""))
     project.measure("--junitxml=junit.xml")
     assert "costguard" in (project.path / "junit.xml").read_text()
+
+
+def test_two_failures_of_one_test_are_both_said_though_one_names_the_other(project):
+    project.tests("""
+        import time
+        import pytest
+        def serve(x):
+            raise ValueError("broken")
+        @pytest.mark.costguard(slo={"mean": "1ns"})
+        @pytest.mark.parametrize("case", [1], ids=["it raised ValueError: broken"])
+        def test_it(costguard, case):
+            costguard.measure(time.sleep, inputs=[0.001], name="slow")
+            try:
+                costguard.measure(serve, inputs=[1], name="bad")
+            except Exception:
+                pass
+    """)
+    result = project.measure("--costguard-fail-on=strict", "--costguard-units=1")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*[[]bad[]] was not measured: it raised ValueError: broken"])
+
+
+RULES = """
+    rules:
+      - workload: "test_renamed.py::*"
+        threads: 1
+      - workload: "test_it.py::*"
+        threads: 1
+"""
+
+
+def test_a_rule_that_matches_no_test_is_said_once_at_the_end(project):
+    project.write("costguard.yaml", RULES)
+    project.tests(SLEEPY.format(marker=""))
+    result = project.measure()
+    result.assert_outcomes(passed=1)
+    warnings = [line for line in result.outlines if "matched no test" in line]
+    assert len(warnings) == 1
+    assert "rules[0]" in warnings[0]
+    assert "test_renamed.py" in warnings[0]
+
+
+def test_a_part_of_the_suite_says_nothing_of_the_rules_for_the_rest(project):
+    project.write("costguard.yaml", RULES)
+    project.tests(SLEEPY.format(marker=""))
+    result = project.measure("test_it.py")
+    assert "matched no test" not in result.stdout.str()

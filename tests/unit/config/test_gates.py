@@ -12,6 +12,7 @@ from pytest_costguard.config.gates import (
     parse_marker,
     stack_markers,
     threads_for,
+    unmatched_rules,
 )
 from pytest_costguard.config.model import Settings
 from pytest_costguard.errors import ConfigError
@@ -305,3 +306,24 @@ def test_a_marker_that_is_not_understood_says_where_what_and_how(kwargs, problem
 
     assert error.value.message.startswith(f"marker of {NODE} (tests/test_rerank.py:7)")
     assert remedy in error.value.remedy
+
+
+def test_rules_that_apply_to_no_test_are_found(tmp_path):
+    settings = settings_from(
+        tmp_path,
+        """
+        [[tool.costguard.rules]]
+        workload = "tests/test_rerank.py::*"
+        threads = 2
+        [[tool.costguard.rules]]
+        workload = "tests/test_renamed.py::*"
+        threads = 2
+        [[tool.costguard.rules]]
+        labels = { team = "search" }
+        threads = 3
+        """,
+    )
+
+    (unmatched,) = unmatched_rules([(NODE, marker(labels={"team": "search"}))], settings)
+
+    assert unmatched.workload == "tests/test_renamed.py::*"
