@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.host.energy import EnergyMeter, EnergyReading
 from pytest_costguard.host.memory import PeakMemory
 from pytest_costguard.host.sensors import SensorReader, Snapshot
-from pytest_costguard.host.threads import ThreadTimes, ThreadUse, busy_threads, check
+from pytest_costguard.host.threads import ThreadTimes, ThreadUse, busy_threads, check, corrected
 from pytest_costguard.records import Energy, Memory, Scenario, Sensors
 
 _SHORTEST_THREAD_CHECK_SECONDS = 0.2
@@ -26,59 +28,86 @@ class MachineInstruments:
         *,
         threads: int,
         scenario: Scenario,
+        is_async: bool,
         device_peak_bytes: Callable[[], int | None],
         reset_device_peak: Callable[[], None],
     ) -> None:
-        self._declared = threads
-        self._callers = scenario.n if scenario.kind == "concurrent" else 0
+        # Each caller in a thread of its own brings its threads; coroutines share the loop's.
+        in_threads = scenario.kind == "concurrent" and not is_async
+        self._allowed = threads * scenario.n if in_threads else threads
         self._device_peak_bytes = device_peak_bytes
         self._reset_device_peak = reset_device_peak
         self._memory = PeakMemory()
         self._sensors = SensorReader()
         self._energy = EnergyMeter.detect(root=Path("/"), environ=os.environ)
         self._threads = ThreadUse()
-        self._started: float = 0.0
-        self._sensors_start: Snapshot | None = None
         self._energy_start: EnergyReading | None = None
+        self._sensors_start: Snapshot | None = None
         self._threads_start: ThreadTimes | None = None
+        self._serving_wall_seconds = 0.0
+        self._serving_cpu_seconds: dict[int, float] = {}
+        """Of the threads that the coordinator commands, by id."""
+
+    @property
+    def has_meter(self) -> bool:
+        """Whether this machine counts energy."""
+        return bool(self._energy.source)
 
     def begin(self) -> None:
-        """Reset the memory peak; start sensors, thread clocks and the energy meter."""
+        """Reset the memory peak; start sensors and thread clocks."""
         self._memory.reset()
         self._reset_device_peak()
+        self._serving_wall_seconds = 0.0
+        self._serving_cpu_seconds = {threading.get_native_id(): 0.0}
         self._threads_start = self._threads.start()
-        self._energy_start = self._energy.start() if self._energy is not None else None
         self._sensors_start = self._sensors.start()
-        self._started = time.perf_counter()
 
-    def end(self, *, items: int) -> tuple[Sensors, Memory | None, Energy | None, tuple[str, ...]]:
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Count this thread's work as the workload's: outside, it calibrates and reports."""
+        wall, cpu = time.perf_counter(), time.thread_time()
+        try:
+            yield
+        finally:
+            used = self._serving_cpu_seconds
+            tid = threading.get_native_id()
+            used[tid] = used.get(tid, 0.0) + time.thread_time() - cpu
+            self._serving_wall_seconds += time.perf_counter() - wall
+
+    def begin_meter(self) -> None:
+        """Read the energy counters."""
+        self._energy_start = self._energy.start()
+
+    def end_meter(self, *, items: int) -> Energy | None:
+        """Read them again; what was spent since went into `items` items."""
+        spent = self._energy.since(self._energy_start)
+        return None if spent is None else Energy(joules=spent[0], items=items, source=spent[1])
+
+    def end(self) -> tuple[Sensors, Memory | None, tuple[str, ...]]:
         """Read everything since `begin`.
 
         Raises:
             WorkloadError: more threads worked than were declared.
         """
         assert self._sensors_start is not None, "begin comes first"
-        wall_seconds = time.perf_counter() - self._started
         sensors = self._sensors.since(self._sensors_start)
-        spent = self._energy.since(self._energy_start) if self._energy is not None else None
-        energy = None if spent is None else Energy(joules=spent[0], items=items, source=spent[1])
         peak = self._memory.read()
         memory = None
         if peak is not None:
             memory = Memory(
                 peak_bytes=peak[0], method=peak[1], device_peak_bytes=self._device_peak_bytes()
             )
-        return sensors, memory, energy, self._check_threads(wall_seconds)
+        return sensors, memory, self._check_threads()
 
-    def _check_threads(self, wall_seconds: float) -> tuple[str, ...]:
+    def _check_threads(self) -> tuple[str, ...]:
+        wall_seconds = self._serving_wall_seconds
         used = self._threads.since(self._threads_start)
         if used is None:
             return ("threads could not be verified on this system",)
         if wall_seconds < _SHORTEST_THREAD_CHECK_SECONDS:
-            return ("threads were not verified: the unit was shorter than 0.2 s",)
-        # Each concurrent caller brings its threads; the main thread calibrates in between.
-        allowed = self._declared * self._callers + 1 if self._callers else self._declared
-        complaint = check(allowed, busy_threads(used, wall_seconds))
+            return ("threads were not verified: the unit served for less than 0.2 s",)
+        workloads_own = corrected(used, cpu_seconds=self._serving_cpu_seconds)
+        complaint = check(self._allowed, busy_threads(workloads_own, wall_seconds))
         if complaint:
             raise WorkloadError(
                 f"the figures cannot stand: {complaint}",

@@ -196,6 +196,7 @@ class Worker:
             instruments=MachineInstruments(
                 threads=self.task.threads,
                 scenario=call.scenario,
+                is_async=loaded.adapter.is_async,
                 device_peak_bytes=loaded.adapter.device_peak_bytes,
                 reset_device_peak=loaded.adapter.reset_device_peak,
             ),

@@ -9,19 +9,22 @@ from pytest_costguard.engine.protocol import (
     Announced,
     Began,
     Begin,
+    BeginMeter,
     BlockDone,
     Calibrate,
     Calibrated,
     End,
     Ended,
+    EndMeter,
     Load,
+    Metered,
     RunBlock,
     WarmedUp,
     WarmUp,
 )
 from pytest_costguard.engine.session import WorkerSession
-from pytest_costguard.measure.blocks import plan_unit
-from pytest_costguard.records import Unit
+from pytest_costguard.measure.blocks import MIN_BLOCKS, plan_unit
+from pytest_costguard.records import Energy, Unit
 
 _CALIBRATIONS = 12
 _WARMUP_SECONDS = 5.0
@@ -95,6 +98,7 @@ def measure_unit(
     cheap = seconds * announced.declaration.input_count < effort.unit_seconds
     quality = announced.has_quality and (cheap or index < _QUALITY_UNITS)
     ended = session.ask(End(quality=quality), Ended, doing="reading sensors and quality")
+    energy = _energy(session, announced, effort, seconds) if ended.has_meter else None
     unit = Unit(
         index=index,
         blocks=tuple(answer.block for answer in done),
@@ -104,7 +108,34 @@ def measure_unit(
         sensors=ended.sensors,
         memory=ended.memory if announced.alone else None,
         cold_start=announced.cold_start if announced.alone else None,
-        energy=ended.energy,
+        energy=energy,
         quality=ended.quality,
     )
     return MeasuredUnit(announced=announced, unit=unit, notes=ended.notes)
+
+
+def _energy(
+    session: WorkerSession, announced: Announced, effort: Effort, seconds: float
+) -> Energy | None:
+    """Meter a few long blocks with nothing between them.
+
+    Apart from the timed ones, since between those calibration runs and requests go that are not
+    counted, and each is shorter than a device takes to renew its counter.
+    """
+    plan = plan_unit(
+        inputs=announced.declaration.input_count,
+        scenario=announced.declaration.scenario,
+        seconds_per_request=seconds,
+        unit_seconds=effort.unit_seconds,
+        max_seconds=effort.longest_unit_seconds,
+        target_seconds=effort.unit_seconds / MIN_BLOCKS,
+    )
+    session.ask(BeginMeter(), Began, doing="reading the energy counters")
+    items = 0
+    for first, requests in plan:
+        items += session.ask(
+            RunBlock(first=first, requests=requests, discard=0),
+            BlockDone,
+            doing=f"serving a block of {requests} requests",
+        ).block.items
+    return session.ask(EndMeter(items=items), Metered, doing="reading the energy counters").energy

@@ -74,7 +74,7 @@ class Calibrated(_Message, frozen=True, kw_only=True, tag=True):
 
 
 class Began(_Message, frozen=True, kw_only=True, tag=True):
-    """The answer to `Begin`."""
+    """The answer to `Begin` and `BeginMeter`."""
 
 
 class Ended(_Message, frozen=True, kw_only=True, tag=True):
@@ -82,9 +82,16 @@ class Ended(_Message, frozen=True, kw_only=True, tag=True):
 
     sensors: Sensors
     memory: Memory | None
-    energy: Energy | None
     quality: float | None
+    has_meter: bool = False
+    """Whether this machine counts energy, so that metering is worth its time."""
     notes: tuple[str, ...] = ()
+
+
+class Metered(_Message, frozen=True, kw_only=True, tag=True):
+    """The answer to `EndMeter`; None where a counter could not be read."""
+
+    energy: Energy | None
 
 
 class Refused(_Message, frozen=True, kw_only=True, tag=True):
@@ -124,7 +131,7 @@ class WarmUp(_Message, frozen=True, kw_only=True, tag=True):
 
 
 class Begin(_Message, frozen=True, kw_only=True, tag=True):
-    """Reset the memory peak and start the sensors and the energy meter."""
+    """Reset the memory peak and start the sensors."""
 
 
 class RunBlock(_Message, frozen=True, kw_only=True, tag=True):
@@ -145,6 +152,16 @@ class End(_Message, frozen=True, kw_only=True, tag=True):
     quality: bool
 
 
+class BeginMeter(_Message, frozen=True, kw_only=True, tag=True):
+    """Read the energy counters; the answer is `Began`."""
+
+
+class EndMeter(_Message, frozen=True, kw_only=True, tag=True):
+    """Read the energy counters again, after blocks that held `items` items and nothing else."""
+
+    items: int
+
+
 class Proceed(_Message, frozen=True, kw_only=True, tag=True):
     """Let the test go on, with what is known of the workload so far."""
 
@@ -160,8 +177,9 @@ Event = (
     | Calibrated
     | Began
     | Ended
+    | Metered
     | Refused
     | TestEnded
     | SessionEnded
 )
-Command = Load | WarmUp | Begin | RunBlock | Calibrate | End | Proceed
+Command = Load | WarmUp | Begin | RunBlock | Calibrate | End | BeginMeter | EndMeter | Proceed

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,13 +12,16 @@ from pytest_costguard.engine.channel import Channel
 from pytest_costguard.engine.protocol import (
     Began,
     Begin,
+    BeginMeter,
     BlockDone,
     Calibrate,
     Calibrated,
     Command,
     End,
     Ended,
+    EndMeter,
     Event,
+    Metered,
     Proceed,
     RunBlock,
     WarmedUp,
@@ -30,17 +35,30 @@ WorkerChannel = Channel[Command, Event]
 
 
 class Instruments(Protocol):
-    """What the worker reads from its machine between `begin` and `end`."""
+    """What the worker reads from its machine between `begin` and `end`, and beside that."""
+
+    @property
+    def has_meter(self) -> bool:
+        """Whether this machine counts energy."""
 
     def begin(self) -> None:
-        """Reset the memory peak; start sensors, thread clocks and the energy meter."""
+        """Reset the memory peak; start sensors and thread clocks."""
 
-    def end(self, *, items: int) -> tuple[Sensors, Memory | None, Energy | None, tuple[str, ...]]:
-        """Read them; the last are notes that a reader must know.
+    def serving(self) -> AbstractContextManager[object]:
+        """Return a context for a block: what its thread does outside of it is the tool's work."""
+
+    def end(self) -> tuple[Sensors, Memory | None, tuple[str, ...]]:
+        """Read what `begin` started; the last are notes that a reader must know.
 
         Raises:
             WorkloadError: what was measured cannot stand, for instance more threads than declared.
         """
+
+    def begin_meter(self) -> None:
+        """Read the energy counters."""
+
+    def end_meter(self, *, items: int) -> Energy | None:
+        """Read them again; what was spent since went into `items` items."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,19 +69,17 @@ class WorkloadServer:
     instruments: Instruments
     quality: Callable[[Sequence[Any]], float | None]
     calibrate: Callable[[], float]
-    items_measured: int = 0
 
     def reply(self, command: Command) -> Event:
         """Do what the command says and return the answer."""
         if isinstance(command, WarmUp):
             return self._warmed(self.served.warm_up(max_seconds=command.max_seconds))
         if isinstance(command, RunBlock):
-            return self._measured(
-                self.served.block(
+            with self.instruments.serving():
+                block, latency_seconds = self.served.block(
                     first=command.first, requests=command.requests, discard=command.discard
-                ),
-                discard=command.discard,
-            )
+                )
+            return BlockDone(block=block, latency_seconds=latency_seconds)
         if isinstance(command, End):
             return self._ended(self.served.outputs if command.quality else None)
         return self._plain(command)
@@ -73,12 +89,11 @@ class WorkloadServer:
         if isinstance(command, WarmUp):
             return self._warmed(await self.served.warm_up_async(max_seconds=command.max_seconds))
         if isinstance(command, RunBlock):
-            return self._measured(
-                await self.served.block_async(
+            with self.instruments.serving():
+                block, latency_seconds = await self.served.block_async(
                     first=command.first, requests=command.requests, discard=command.discard
-                ),
-                discard=command.discard,
-            )
+                )
+            return BlockDone(block=block, latency_seconds=latency_seconds)
         if isinstance(command, End):
             outputs = await self.served.outputs_async() if command.quality else None
             return self._ended(None if outputs is None else lambda: outputs)
@@ -86,9 +101,13 @@ class WorkloadServer:
 
     def _plain(self, command: Command) -> Event:
         if isinstance(command, Begin):
-            self.items_measured = 0
             self.instruments.begin()
             return Began()
+        if isinstance(command, BeginMeter):
+            self.instruments.begin_meter()
+            return Began()
+        if isinstance(command, EndMeter):
+            return Metered(energy=self.instruments.end_meter(items=command.items))
         if isinstance(command, Calibrate):
             return Calibrated(seconds=self.calibrate())
         raise AssertionError(f"unknown command {command!r}")
@@ -96,16 +115,16 @@ class WorkloadServer:
     def _warmed(self, warmup: Any) -> WarmedUp:
         return WarmedUp(warmup=warmup, seconds_per_request=self.served.seconds_per_request())
 
-    def _measured(self, measured: tuple[Any, tuple[float, ...]], *, discard: int) -> BlockDone:
-        """Count what was served, the discarded requests too, since they cost energy as well."""
-        block, latency_seconds = measured
-        self.items_measured += block.items + round(discard * block.items / block.requests)
-        return BlockDone(block=block, latency_seconds=latency_seconds)
-
     def _ended(self, outputs: Callable[[], list[Any]] | None) -> Ended:
-        sensors, memory, energy, notes = self.instruments.end(items=max(1, self.items_measured))
+        sensors, memory, notes = self.instruments.end()
         quality = None if outputs is None else self.quality(outputs())
-        return Ended(sensors=sensors, memory=memory, energy=energy, quality=quality, notes=notes)
+        return Ended(
+            sensors=sensors,
+            memory=memory,
+            quality=quality,
+            has_meter=self.instruments.has_meter,
+            notes=notes,
+        )
 
 
 def serve(channel: WorkerChannel, server: WorkloadServer) -> Measurement | None:
@@ -127,12 +146,23 @@ def _require(command: Command | None) -> Command:
     return command
 
 
-def _off_the_loop(blocking: Callable[[], Command | None]) -> Awaitable[Command | None]:
-    """Wait in a thread, so that tasks of the user's loop go on; trio and asyncio are told apart."""
+async def _off_the_loop(blocking: Callable[[], Command | None]) -> Command | None:
+    """Wait in a thread, so that tasks of the user's loop go on; trio and asyncio are told apart.
+
+    Where the test cancels the waiting, the thread is waited for all the same: left behind, it
+    would take the next measurement's command. The coordinator's word comes at once.
+    """
     if running_under_trio():
         import trio
 
-        return trio.to_thread.run_sync(blocking)  # type: ignore[no-any-return]
+        return await trio.to_thread.run_sync(blocking)  # type: ignore[no-any-return]
     import asyncio
 
-    return asyncio.to_thread(blocking)
+    waiting = asyncio.ensure_future(asyncio.to_thread(blocking))
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        while not waiting.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({waiting})
+        raise

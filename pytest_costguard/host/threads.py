@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_costguard.errors import ConfigError
@@ -132,6 +132,22 @@ def used_between(before: ThreadTimes, after: ThreadTimes) -> ThreadTimes:
         threads=threads,
         process_cpu_seconds=max(0.0, after.process_cpu_seconds - before.process_cpu_seconds),
     )
+
+
+def corrected(use: ThreadTimes, *, cpu_seconds: Mapping[int, float]) -> ThreadTimes:
+    """Return the use with other CPU seconds for some threads, by id; the rest stays as it is.
+
+    For threads that did more than what is asked about. What is taken from a thread is taken from
+    the process, so that it does not pass for the work of threads that have ended.
+    """
+    threads = tuple(
+        replace(thread, cpu_seconds=min(thread.cpu_seconds, cpu_seconds[thread.tid]))
+        if thread.tid in cpu_seconds
+        else thread
+        for thread in use.threads
+    )
+    taken = sum(t.cpu_seconds for t in use.threads) - sum(t.cpu_seconds for t in threads)
+    return ThreadTimes(threads=threads, process_cpu_seconds=use.process_cpu_seconds - taken)
 
 
 def busy_threads(use: ThreadTimes, wall_seconds: float, share: float = 0.1) -> int:

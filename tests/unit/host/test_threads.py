@@ -13,6 +13,7 @@ from pytest_costguard.host.threads import (
     ThreadUse,
     busy_threads,
     check,
+    corrected,
     thread_environment,
 )
 
@@ -126,3 +127,17 @@ def test_a_thread_of_this_process_is_found_by_its_work():
     [mine] = [thread for thread in times.threads if thread.tid == worker.native_id]
     assert mine.cpu_seconds > 0
     assert mine.cores
+
+
+def test_what_a_thread_did_beside_the_workload_is_no_busy_thread():
+    use = used(0.2, 1.0, process=1.2)
+
+    workloads_own = corrected(use, cpu_seconds={0: 0.01})
+
+    assert busy_threads(workloads_own, 1.0) == 1
+
+
+def test_what_is_taken_from_a_thread_does_not_pass_for_one_that_has_ended():
+    workloads_own = corrected(used(0.9, 1.0, process=1.9), cpu_seconds={0: 0.0})
+
+    assert workloads_own.unaccounted_seconds == pytest.approx(0.0)

@@ -1,0 +1,74 @@
+"""How many threads a workload may use: the declared ones, for each caller in a thread."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pytest_costguard.app.instruments import MachineInstruments
+from pytest_costguard.errors import WorkloadError
+from pytest_costguard.records import Scenario
+
+DATA = b"x" * 2_000_000
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are listed in /proc")
+
+
+def instruments(*, scenario=None, is_async=False):
+    return MachineInstruments(
+        threads=1,
+        scenario=scenario or Scenario(),
+        is_async=is_async,
+        device_peak_bytes=lambda: None,
+        reset_device_peak=lambda: None,
+    )
+
+
+def work(cpu_seconds):
+    """Work until this thread has used so much CPU, however busy the machine is."""
+    start = time.thread_time()
+    while time.thread_time() - start < cpu_seconds:
+        hashlib.sha256(DATA).digest()
+
+
+def test_our_own_work_on_the_main_thread_is_not_the_workloads():
+    measured = instruments()
+    with ThreadPoolExecutor(1) as pool:
+        measured.begin()
+        for _ in range(4):
+            with measured.serving():
+                pool.submit(work, 0.1).result()
+            work(0.1)
+
+        measured.end()
+
+
+def test_coroutines_that_serve_at_once_may_use_no_more_than_declared():
+    measured = instruments(scenario=Scenario(kind="concurrent", n=4), is_async=True)
+    with ThreadPoolExecutor(1) as pool:
+        measured.begin()
+        with measured.serving():
+            other = pool.submit(work, 0.4)
+            work(0.4)
+            other.result()
+
+        with pytest.raises(WorkloadError, match="declared 1 thread, 2 worked"):
+            measured.end()
+
+
+def test_callers_in_threads_may_use_the_declared_threads_each():
+    measured = instruments(scenario=Scenario(kind="concurrent", n=2))
+    callers = [threading.Thread(target=work, args=(0.3,)) for _ in range(2)]
+    measured.begin()
+    with measured.serving():
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+
+    measured.end()

@@ -1,0 +1,117 @@
+"""A worker's answers about one workload, on a channel to a coordinator that is played here."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import nullcontext
+
+import pytest
+from fakes.measuring import FakeTime, FakeWorkload
+
+from pytest_costguard.engine.channel import Channel
+from pytest_costguard.engine.protocol import (
+    Began,
+    BeginMeter,
+    Command,
+    EndMeter,
+    Event,
+    Metered,
+    Proceed,
+    RunBlock,
+)
+from pytest_costguard.engine.serving import WorkloadServer, serve_async
+from pytest_costguard.measure.served import Served
+from pytest_costguard.records import Energy, Scenario, Sensors
+
+
+class Meters:
+    """Instruments that count a joule for each nanosecond of the fake clock."""
+
+    has_meter = True
+
+    def __init__(self, time):
+        self._time = time
+        self._start = 0
+        self.blocks = 0
+
+    def begin(self):
+        """Nothing to reset."""
+
+    def serving(self):
+        self.blocks += 1
+        return nullcontext()
+
+    def end(self):
+        return Sensors(wall_seconds=1.0, cpu_seconds=1.0), None, ()
+
+    def begin_meter(self):
+        self._start = self._time.wall_ns
+
+    def end_meter(self, *, items):
+        return Energy(joules=float(self._time.wall_ns - self._start), items=items, source="fake")
+
+
+def server(*, is_async=False, scenario=None):
+    time = FakeTime()
+    served = Served(
+        workload=FakeWorkload(time, is_async=is_async),
+        inputs=[100],
+        items=[2],
+        scenario=scenario or Scenario(),
+        clock=time.clock(),
+    )
+    return WorkloadServer(
+        served=served,
+        instruments=Meters(time),
+        quality=lambda outputs: None,
+        calibrate=lambda: time.advance(1_000_000) or 0.001,
+    )
+
+
+def test_energy_is_of_the_counted_requests_and_of_nothing_else():
+    one = server()
+
+    assert isinstance(one.reply(BeginMeter()), Began)
+    block = one.reply(RunBlock(first=0, requests=5, discard=0)).block
+    metered = one.reply(EndMeter(items=block.items))
+
+    assert metered == Metered(energy=Energy(joules=500.0, items=10, source="fake"))
+
+
+def test_each_block_and_nothing_else_counts_as_the_workloads_own_work():
+    one = server()
+
+    one.reply(RunBlock(first=0, requests=1, discard=0))
+    one.reply(BeginMeter())
+
+    assert one.instruments.blocks == 1
+
+
+def test_a_measurement_that_is_cancelled_ends_with_its_own_command_and_takes_no_later_one():
+    ours, theirs = socket.socketpair()
+    worker = Channel[Command, Event](theirs, receives=Command)
+    coordinator = Channel[Event, Command](ours, receives=Event)
+
+    sent = threading.Event()
+
+    def command():
+        sent.set()
+        coordinator.send(BeginMeter())
+
+    async def cancelled():
+        waiting = asyncio.ensure_future(serve_async(worker, server(is_async=True)))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        threading.Timer(0.05, command).start()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert sent.is_set()
+
+    asyncio.run(cancelled())
+    coordinator.send(Proceed(measurement=None))
+
+    assert worker.receive(timeout_seconds=5) == Proceed(measurement=None)
+    ours.close()
+    theirs.close()
