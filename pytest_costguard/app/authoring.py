@@ -131,7 +131,10 @@ class Costguard:
             options: for the adapter: `autocast`, `device`, `providers`, `io_binding` and so on.
 
         Returns:
-            The figures. Reading one that was not measured raises `NotMeasured`.
+            The figures. Reading one that was not measured raises `NotMeasured`. With
+            `--costguard` the test first runs in workers, where the figures are what is known so
+            far; assertions decide in the last run, on the figures of all units. Measure everything
+            before asserting: an assertion that fails in a worker loses the measurements after it.
 
         Raises:
             ConfigError: an argument is not understood.

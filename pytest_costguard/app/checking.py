@@ -15,6 +15,7 @@ import msgspec
 from pytest_costguard import __version__
 from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.baselines import locate
+from pytest_costguard.app.endings import Ending, Endings
 from pytest_costguard.app.judging import judge
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.targets import PricedSetup
@@ -134,8 +135,10 @@ class Check:
         finally:
             self.report = self._judge(complete=complete)
 
-    def result(self, call: MeasureCall) -> Result:
+    def result(self, call: MeasureCall, *, endings: Endings) -> Result:
         """Return the merged result of a workload, in the final pass.
+
+        Where the workload skipped its test in the worker, the test is skipped here.
 
         Raises:
             WorkloadError: it could not be measured; the message says why, with the details.
@@ -156,17 +159,29 @@ class Check:
                 remedy=failure.remedy,
             )
         if measurement is None:
+            self._end_again(call.workload, endings)
             details = self._test_details(call.workload.nodeid)
             raise WorkloadError(
                 f"{call.workload} was never reached in the workers"
                 + (f", where the test failed:\n{details}" if details else ""),
-                remedy="make the test reach the same measurements each time it runs, and name the"
-                " costguard fixture among its arguments",
+                remedy="make the test reach the same measurements each time it runs, measure"
+                " everything before it asserts anything, and name the costguard fixture among its"
+                " arguments",
             )
         return Result(
             call.workload,
             measurement=measurement,
             cost=verdict.cost if verdict is not None else None,
+        )
+
+    def _end_again(self, workload: WorkloadId, endings: Endings) -> None:
+        skipped = None if self._coordinator is None else self._coordinator.collection.skipped
+        if not skipped or (told := skipped.get(workload)) is None:
+            return
+        endings.repeat(Ending(reason=told.reason, expected_failure=told.expected_failure))
+        raise WorkloadError(
+            f"{workload} was not measured: it ended its test in the worker: {told.reason}",
+            remedy="--runxfail does not reach the workers: run without it",
         )
 
     def consume(self, nodeid: str) -> None:
@@ -291,18 +306,19 @@ class Unmeasured:
 class FinalPass:
     """The backend of `measure` after the measuring: it returns the merged result at once."""
 
-    def __init__(self, check: Check) -> None:
+    def __init__(self, check: Check, *, endings: Endings) -> None:
         self._check = check
+        self._endings = endings
 
     def measure(self, call: MeasureCall) -> Result:
         """Return the merged result."""
         __tracebackhide__ = True  # pytest and --pdb then show the test's own line
-        return self._check.result(call)
+        return self._check.result(call, endings=self._endings)
 
     async def measure_async(self, call: MeasureCall) -> Result:
         """Return the merged result."""
         __tracebackhide__ = True  # pytest and --pdb then show the test's own line
-        return self._check.result(call)
+        return self._check.result(call, endings=self._endings)
 
 
 def _in_vain(rule: Rule) -> str:

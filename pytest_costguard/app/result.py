@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from pytest_costguard.errors import NotMeasured
 from pytest_costguard.records import METRICS, Cost, Interval, Measurement, WorkloadId
-from pytest_costguard.stats.summary import figures, unsupported
+from pytest_costguard.stats.summary import estimates, figures, unsupported
 
 _REMEDY = "run pytest with --costguard, or ask result.measured first"
 
@@ -99,7 +99,11 @@ class Latency:
 
 
 class Result:
-    """The figures of one workload. Reading what was not measured raises `NotMeasured`."""
+    """The figures of one workload. Reading what was not measured raises `NotMeasured`.
+
+    In a worker a test sees what is known so far. A percentile for which there are too few requests
+    yet is then that of the requests so far, so that reading it does not end the test.
+    """
 
     def __init__(
         self,
@@ -108,15 +112,18 @@ class Result:
         measurement: Measurement | None = None,
         cost: Cost | None = None,
         quality: float | None = None,
+        final: bool = True,
     ) -> None:
         self.workload = workload
         self.measurement = measurement
         """The record behind the figures; None without `--costguard`."""
         self._cost = cost
-        self._figures: Mapping[str, Interval] = {}
+        self._figures: dict[str, Interval] = {}
         self._unsupported: Mapping[str, str] = {}
         if measurement is not None:
             self._figures = figures(measurement)
+            if not final:
+                self._figures = estimates(measurement) | self._figures
             self._unsupported = unsupported(measurement)
         elif quality is not None:
             self._figures = {

@@ -11,6 +11,7 @@ import msgspec
 
 from pytest_costguard import __version__
 from pytest_costguard.app.authoring import MeasureCall, refuse_coroutine
+from pytest_costguard.app.endings import Endings
 from pytest_costguard.app.instruments import MachineInstruments
 from pytest_costguard.app.result import Result
 from pytest_costguard.cost.unit_cost import cost_of
@@ -25,6 +26,7 @@ from pytest_costguard.engine.protocol import (
     Reached,
     Refused,
     SessionEnded,
+    Skipped,
     TestEnded,
 )
 from pytest_costguard.engine.serving import WorkloadServer, serve, serve_async
@@ -38,6 +40,7 @@ from pytest_costguard.records import (
     Declaration,
     Fingerprint,
     Measurement,
+    Memory,
     Target,
 )
 from pytest_costguard.stats.summary import figures, unit_metrics
@@ -61,12 +64,34 @@ class _Loaded:
     cold_start: ColdStart
     alone: bool
 
+    def answered(self, *, first_call_seconds: float) -> None:
+        """Note how long the first answer took."""
+        self.cold_start = msgspec.structs.replace(
+            self.cold_start, first_call_seconds=first_call_seconds
+        )
+
+    def complete(
+        self, measurement: Measurement | None, *, memory: Memory | None
+    ) -> Measurement | None:
+        """Give the last unit, which is this process's, what only a lone process's record keeps.
+
+        For the test's own eyes: here it cannot wait for the processes that serve it alone.
+        """
+        if measurement is None or memory is None:
+            return measurement
+        *before, last = measurement.units
+        last = msgspec.structs.replace(last, memory=memory, cold_start=self.cold_start)
+        return msgspec.structs.replace(measurement, units=(*before, last))
+
 
 class Worker:
     """The worker session: its channel, what it was told, and what it has served."""
 
-    def __init__(self, task: WorkerTask, channel: Channel[Command, Event]) -> None:
+    def __init__(
+        self, task: WorkerTask, channel: Channel[Command, Event], *, endings: Endings
+    ) -> None:
         self.task = task
+        self._endings = endings
         self._channel = channel
         self._settings = msgspec.convert(task.settings, WorkerSettings)
         self._fingerprint: Fingerprint = fingerprint(environ=os.environ)
@@ -74,16 +99,19 @@ class Worker:
         self._loaded_before = False
 
     @classmethod
-    def from_environment(cls) -> Worker | None:
+    def from_environment(cls, endings: Endings) -> Worker | None:
         """Return this process's worker, or None where the process is none.
 
         The variable is removed, so that what the tests start is no worker.
+
+        Args:
+            endings: the test runner's exceptions that are no failures of a workload.
         """
         text = os.environ.pop(WORKER_VARIABLE, None)
         if text is None:
             return None
         task = msgspec.json.decode(text, type=WorkerTask)
-        return cls(task, Channel(dial(task.address), receives=Command))
+        return cls(task, Channel(dial(task.address), receives=Command), endings=endings)
 
     def hello(self, *, missing: tuple[str, ...]) -> None:
         """Say that the session is up, and which tests it could not collect."""
@@ -107,13 +135,11 @@ class Worker:
         try:
             loaded = self._load(call)
             refuse_coroutine(call, loaded.adapter)
-            first = loaded.served.first_call()
-            self._announce(call, loaded, first_call_seconds=first)
-            return self._result(call, serve(self._channel, self._server(call, loaded)))
+            return self._serve(call, loaded)
         except ChannelClosed:
             raise SystemExit("the coordinator is gone") from None
         except BaseException as error:
-            self._refuse(call, error)
+            self._give_up(call, error)
             raise
 
     async def measure_async(self, call: MeasureCall) -> Result:
@@ -122,18 +148,25 @@ class Worker:
             return self._result(call, early.measurement)
         try:
             loaded = self._load(call)
+            if not loaded.adapter.is_async:
+                return self._serve(call, loaded)
             server = self._server(call, loaded)
-            if loaded.adapter.is_async:
-                first = await loaded.served.first_call_async()
-                self._announce(call, loaded, first_call_seconds=first)
-                return self._result(call, await serve_async(self._channel, server))
-            self._announce(call, loaded, first_call_seconds=loaded.served.first_call())
-            return self._result(call, serve(self._channel, server))
+            loaded.answered(first_call_seconds=await loaded.served.first_call_async())
+            self._announce(call, loaded)
+            measurement = await serve_async(self._channel, server)
+            return self._result(call, loaded.complete(measurement, memory=server.memory))
         except ChannelClosed:
             raise SystemExit("the coordinator is gone") from None
         except BaseException as error:
-            self._refuse(call, error)
+            self._give_up(call, error)
             raise
+
+    def _serve(self, call: MeasureCall, loaded: _Loaded) -> Result:
+        server = self._server(call, loaded)
+        loaded.answered(first_call_seconds=loaded.served.first_call())
+        self._announce(call, loaded)
+        measurement = serve(self._channel, server)
+        return self._result(call, loaded.complete(measurement, memory=server.memory))
 
     def _reach(self, call: MeasureCall) -> Proceed | None:
         """Ask what to do about a workload: None means load it."""
@@ -167,7 +200,7 @@ class Worker:
             alone=alone,
         )
 
-    def _announce(self, call: MeasureCall, loaded: _Loaded, *, first_call_seconds: float) -> None:
+    def _announce(self, call: MeasureCall, loaded: _Loaded) -> None:
         description = loaded.adapter.describe()
         self._channel.send(
             Announced(
@@ -182,9 +215,7 @@ class Worker:
                     details=description.details,
                     labels=self._settings.labels.get(call.workload.nodeid, {}),
                 ),
-                cold_start=msgspec.structs.replace(
-                    loaded.cold_start, first_call_seconds=first_call_seconds
-                ),
+                cold_start=loaded.cold_start,
                 has_quality=call.quality is not None,
                 alone=loaded.alone,
             )
@@ -204,13 +235,27 @@ class Worker:
             calibrate=lambda: calibrate(self._clock),
         )
 
+    def _give_up(self, call: MeasureCall, error: BaseException) -> None:
+        """Say why this workload is not measured; the exception itself is the test's own."""
+        ending = self._endings.recognise(error)
+        if ending is None:
+            self._refuse(call, error)
+            return
+        self._tell(
+            Skipped(
+                workload=call.workload,
+                reason=ending.reason,
+                expected_failure=ending.expected_failure,
+            )
+        )
+
     def _refuse(self, call: MeasureCall, error: BaseException) -> None:
         known = error if isinstance(error, CostguardError) else None
         self._tell(
             Refused(
                 workload=call.workload,
                 reason=known.message if known else f"it raised {_in_short(error)}",
-                remedy=known.remedy if known else "run the test without --costguard to debug it",
+                remedy=known.remedy if known else _remedy(error),
                 details="" if known else _traceback(error),
             )
         )
@@ -234,7 +279,13 @@ class Worker:
                 interval=figures(measurement)["throughput"],
                 # No `today`: it only warns of an old price, which the coordinator does once.
             )
-        return Result(call.workload, measurement=measurement, cost=cost)
+        return Result(call.workload, measurement=measurement, cost=cost, final=False)
+
+
+def _remedy(error: BaseException) -> str:
+    if type(error).__name__ in ("CancelledError", "Cancelled"):  # asyncio's and trio's
+        return "measuring takes seconds: lift the test's own time limit under --costguard"
+    return "run the test without --costguard to debug it"
 
 
 def _traceback(error: BaseException) -> str:

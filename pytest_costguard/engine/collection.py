@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from pytest_costguard.engine.plain import MeasuredUnit
+from pytest_costguard.engine.protocol import Skipped
 from pytest_costguard.records import Declaration, Failure, Measurement, Unit, WorkloadId
 
 
@@ -18,6 +19,12 @@ class _Growing:
     notes: list[str] = field(default_factory=list)
 
 
+_SAME_EACH_TIME = (
+    "make the test reach the same measurements each time it runs, and measure everything before"
+    " it asserts anything: in a worker the figures are not final yet"
+)
+
+
 class Collection:
     """Measurements, failures and the words of tests that failed before they measured."""
 
@@ -26,6 +33,8 @@ class Collection:
         self._failures: dict[WorkloadId, Failure] = {}
         self.test_details: dict[str, str] = {}
         """What pytest said of tests that failed in a worker, by node id."""
+        self.skipped: dict[WorkloadId, Skipped] = {}
+        """Workloads that ended their test while they were loaded or served."""
 
     def add(self, measured: MeasuredUnit) -> None:
         """Add one unit of one workload."""
@@ -108,13 +117,15 @@ class Collection:
         for workload, growing in self._growing.items():
             if workload.nodeid in nodeids and len(growing.units) < units:
                 reason = f"measured in {len(growing.units)} of {units} units only"
-                if self.failed(workload.nodeid):
+                if workload in self.skipped:
+                    reason += f", then its test was skipped: {self.skipped[workload].reason}"
+                elif self.failed(workload.nodeid):
                     reason += ", since another measurement of its test failed"
                 self.fail(
                     Failure(
                         workload=workload,
                         reason=reason,
-                        remedy="make the test reach the same measurements each time it runs",
+                        remedy=_SAME_EACH_TIME,
                         details=self.test_details.get(workload.nodeid, ""),
                     )
                 )

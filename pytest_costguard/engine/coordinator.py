@@ -12,14 +12,21 @@ from typing import Any, Literal
 from pytest_costguard.engine.collection import Collection
 from pytest_costguard.engine.launch import Side, start
 from pytest_costguard.engine.plain import Effort, measure_unit
-from pytest_costguard.engine.protocol import Proceed, Reached, Refused, SessionEnded, TestEnded
+from pytest_costguard.engine.protocol import (
+    Proceed,
+    Reached,
+    Refused,
+    SessionEnded,
+    Skipped,
+    TestEnded,
+)
 from pytest_costguard.engine.session import WorkerSession, WorkloadRefused
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.records import Failure, Fingerprint, WorkloadId
 
 Isolation = Literal["test", "suite"]
 _ALONE_UNITS = 3
-"""How many processes serve a workload alone, where its test measures several."""
+"""How many processes serve a workload alone, where its units do not."""
 _END_SECONDS = 30.0
 """How long the teardowns of a worker session may take, once all was measured that was wanted."""
 _START_SECONDS = 1.0
@@ -93,12 +100,16 @@ class Coordinator:
 
     def estimated_seconds(self) -> float:
         """About how long this will take, before anything is known of the workloads."""
-        sessions = len(self._tests) if self._isolation == "test" else 1
-        measuring = len(self._tests) * self._effort.unit_seconds * 1.7
-        return self._effort.units * (sessions * _START_SECONDS + measuring)
+        tests, units = len(self._tests), self._effort.units
+        measuring = self._effort.unit_seconds * 1.7
+        alone = tests * (_START_SECONDS + measuring)
+        if self._isolation == "test" or tests == 1:
+            return units * alone
+        together = _START_SECONDS + tests * measuring
+        return units * together + min(_ALONE_UNITS, units) * alone
 
     def run(self) -> None:
-        """Measure every test in every unit, then memory where a test measures several things."""
+        """Measure every test in every unit, then memory of what no process has served alone."""
         self._started = time.monotonic()
         for unit in range(self._effort.units):
             for group in self._groups(unit):
@@ -128,7 +139,10 @@ class Coordinator:
                     break
 
     def _groups(self, unit: int) -> list[list[CollectedTest]]:
-        """The sessions of a unit; the order rotates, so that each test is first in its turn."""
+        """The sessions of a unit: one a test or, in suite isolation, one a number of threads.
+
+        There the order rotates, so that each test is the first of its session in its turn.
+        """
         tests = [test for test in self._tests.values() if not self._given_up(test.nodeid, unit)]
         if not tests:
             return []
@@ -157,6 +171,7 @@ class Coordinator:
         session: WorkerSession | None = None
         current = waiting[0]
         reached: WorkloadId | None = None
+        lone = len(waiting) == 1
         try:
             session, missing = self._start(waiting)
             for nodeid in missing:
@@ -167,7 +182,7 @@ class Coordinator:
                 event = session.next_event()
                 if isinstance(event, Reached):
                     current, reached = event.workload.nodeid, event.workload
-                    self._measure(session, event.workload, unit=unit)
+                    self._measure(session, event.workload, unit=unit, lone=lone)
                     reached = None
                 elif isinstance(event, Refused):
                     self._refuse(event)
@@ -216,7 +231,9 @@ class Coordinator:
             self.fingerprint = hello.fingerprint
         return session, hello.missing
 
-    def _measure(self, session: WorkerSession, workload: WorkloadId, *, unit: int) -> None:
+    def _measure(
+        self, session: WorkerSession, workload: WorkloadId, *, unit: int, lone: bool
+    ) -> None:
         self._tell(unit=unit, doing=str(workload))
         if self.collection.has(workload, unit=unit):
             self._fail(
@@ -242,6 +259,7 @@ class Coordinator:
                         index=unit,
                         effort=self._effort,
                         min_requests=self._tests[workload.nodeid].min_requests,
+                        lone=lone,
                     )
                 )
             except WorkloadRefused as refused:
@@ -272,7 +290,9 @@ class Coordinator:
         while isinstance(event := session.next_event(), Reached):
             if event.workload == workload:
                 self.collection.complete_memory(
-                    measure_unit(session, index=unit, effort=self._effort, min_requests=0)
+                    measure_unit(
+                        session, index=unit, effort=self._effort, min_requests=0, lone=True
+                    )
                 )
                 session.tell(Proceed(measurement=self.collection.measurement(workload)))
                 return
@@ -307,7 +327,10 @@ class Coordinator:
         if event.outcome == "failed":
             self.collection.test_details[event.nodeid] = event.details
 
-    def _refuse(self, refusal: Refused) -> None:
+    def _refuse(self, refusal: Refused | Skipped) -> None:
+        if isinstance(refusal, Skipped):
+            self.collection.skipped[refusal.workload] = refusal
+            return
         self.collection.fail(
             Failure(
                 workload=refusal.workload,

@@ -55,12 +55,20 @@ class MeasuredUnit:
 
 
 def measure_unit(
-    session: WorkerSession, *, index: int, effort: Effort, min_requests: int
+    session: WorkerSession, *, index: int, effort: Effort, min_requests: int, lone: bool
 ) -> MeasuredUnit:
     """Measure the workload that `session` has reached, and leave it waiting for `Proceed`.
 
+    Args:
+        session: the worker session.
+        index: of the unit.
+        effort: how much is measured.
+        min_requests: that the percentiles asked for need.
+        lone: whether the session has collected this workload's test alone. Where it has imported
+            what other tests need, neither memory nor cold start are this workload's.
+
     Raises:
-        WorkloadRefused: the workload raised, or its figures cannot stand.
+        WorkloadRefused: the workload raised or skipped, or its figures cannot stand.
         WorkerError: the worker died or hung.
     """
     announced = session.ask(Load(), Announced, doing="loading the workload")
@@ -99,6 +107,7 @@ def measure_unit(
     quality = announced.has_quality and (cheap or index < _QUALITY_UNITS)
     ended = session.ask(End(quality=quality), Ended, doing="reading sensors and quality")
     energy = _energy(session, announced, effort, seconds) if ended.has_meter else None
+    alone = lone and announced.alone
     unit = Unit(
         index=index,
         blocks=tuple(answer.block for answer in done),
@@ -106,8 +115,8 @@ def measure_unit(
         calibration_seconds=tuple(calibration),
         warmup=warmed.warmup,
         sensors=ended.sensors,
-        memory=ended.memory if announced.alone else None,
-        cold_start=announced.cold_start if announced.alone else None,
+        memory=ended.memory if alone else None,
+        cold_start=announced.cold_start if alone else None,
         energy=energy,
         quality=ended.quality,
     )

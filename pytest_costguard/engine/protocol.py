@@ -103,6 +103,14 @@ class Refused(_Message, frozen=True, kw_only=True, tag=True):
     details: str = ""
 
 
+class Skipped(_Message, frozen=True, kw_only=True, tag=True):
+    """Loading or serving a workload skipped the test, or said that it was expected to fail."""
+
+    workload: WorkloadId
+    reason: str
+    expected_failure: bool = False
+
+
 class TestEnded(_Message, frozen=True, kw_only=True, tag=True):
     """A test of the worker session ended."""
 
@@ -179,6 +187,7 @@ Event = (
     | Ended
     | Metered
     | Refused
+    | Skipped
     | TestEnded
     | SessionEnded
 )

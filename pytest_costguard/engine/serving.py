@@ -69,6 +69,8 @@ class WorkloadServer:
     instruments: Instruments
     quality: Callable[[Sequence[Any]], float | None]
     calibrate: Callable[[], float]
+    memory: Memory | None = None
+    """What `End` has read last."""
 
     def reply(self, command: Command) -> Event:
         """Do what the command says and return the answer."""
@@ -116,11 +118,11 @@ class WorkloadServer:
         return WarmedUp(warmup=warmup, seconds_per_request=self.served.seconds_per_request())
 
     def _ended(self, outputs: Callable[[], list[Any]] | None) -> Ended:
-        sensors, memory, notes = self.instruments.end()
+        sensors, self.memory, notes = self.instruments.end()
         quality = None if outputs is None else self.quality(outputs())
         return Ended(
             sensors=sensors,
-            memory=memory,
+            memory=self.memory,
             quality=quality,
             has_meter=self.instruments.has_meter,
             notes=notes,

@@ -15,6 +15,7 @@ from pytest_costguard.engine.protocol import (
     Reached,
     Refused,
     SessionEnded,
+    Skipped,
     TestEnded,
 )
 from pytest_costguard.errors import WorkerError
@@ -26,9 +27,9 @@ Answer = TypeVar("Answer", bound=Event)
 
 
 class WorkloadRefused(Exception):
-    """The worker refused to go on with a workload; the session itself is sound."""
+    """The worker refused or skipped a workload; the session itself is sound."""
 
-    def __init__(self, refusal: Refused) -> None:
+    def __init__(self, refusal: Refused | Skipped) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
 
@@ -66,7 +67,7 @@ class WorkerSession:
         """Send a command about the workload that was reached and wait for its answer.
 
         Raises:
-            WorkloadRefused: the workload raised, or its figures cannot stand.
+            WorkloadRefused: the workload raised or skipped, or its figures cannot stand.
             WorkerError: the worker died, hung, or answered something else.
         """
         self.tell(command)
@@ -96,7 +97,7 @@ class WorkerSession:
         event = self._receive(doing=doing)
         if isinstance(event, answer):
             return event
-        if isinstance(event, Refused):
+        if isinstance(event, Refused | Skipped):
             raise WorkloadRefused(event)
         if isinstance(event, SessionEnded):
             raise WorkerError(

@@ -15,6 +15,7 @@ from pytest_costguard.engine.launch import Side
 from pytest_costguard.errors import CostguardError
 from pytest_costguard.plugin import backend_key
 from pytest_costguard.plugin.benchmarks import uses_benchmark
+from pytest_costguard.plugin.endings import PYTEST_ENDINGS
 from pytest_costguard.plugin.options import given_options, loaded_plugins, own_options
 from pytest_costguard.plugin.progress import ProgressLine
 from pytest_costguard.plugin.signals import ended_in_order
@@ -152,7 +153,7 @@ class CoordinatorHooks:
                 self._check.measure()
         finally:
             progress.close()
-        self._config.stash[backend_key] = FinalPass(self._check)
+        self._config.stash[backend_key] = FinalPass(self._check, endings=PYTEST_ENDINGS)
 
     def _guards(self, item: pytest.Item) -> bool:
         if item.get_closest_marker("skip") is not None:

@@ -11,6 +11,7 @@ import pytest
 from pytest_costguard.app.worker import Worker
 from pytest_costguard.plugin import backend_key, worker_key
 from pytest_costguard.plugin.benchmarks import FIXTURE, guard_benchmark
+from pytest_costguard.plugin.endings import PYTEST_ENDINGS
 
 _BOOKKEEPERS = ("lfplugin", "nfplugin", "stepwiseplugin")
 """They would note a worker's failures as the user's last run."""
@@ -18,7 +19,7 @@ _BOOKKEEPERS = ("lfplugin", "nfplugin", "stepwiseplugin")
 
 def start_worker(config: pytest.Config) -> None:
     """Make this session a worker; its options are there before any conftest is configured."""
-    worker = Worker.from_environment()
+    worker = Worker.from_environment(PYTEST_ENDINGS)
     assert worker is not None, "asked only where the variable is set"
     for dest, value in worker.task.options.items():
         setattr(config.option, dest, value)

@@ -92,6 +92,16 @@ def reduce(measurement: Measurement) -> BaselineWorkload:
     )
 
 
+def estimates(measurement: Measurement) -> dict[str, Interval]:
+    """Return each percentile over all samples so far, whether or not they support it.
+
+    A stand-in where more units are to come: nothing is decided on it.
+    """
+    samples = sorted(seconds for unit in measurement.units for seconds in unit.latency_seconds)
+    values = {name: (percentile(samples, q),) for name, q in PERCENTILES.items() if samples}
+    return intervals(values)
+
+
 def figures(
     measured: Measurement | BaselineWorkload, confidence: float = 0.95
 ) -> dict[str, Interval]:

@@ -168,14 +168,12 @@ def test_threads_are_set_before_anything_is_imported(project):
 def test_more_threads_than_declared_are_refused(project, monkeypatch):
     monkeypatch.setenv("COSTGUARD_UNIT_TIME", "400ms")
     project.tests("""
-        import hashlib, threading
-        DATA = b"x" * 2_000_000
+        import hashlib
+        from concurrent.futures import ThreadPoolExecutor
+        DATA = b"x" * 8_000_000
+        POOL = ThreadPoolExecutor(3)
         def serve(_):
-            threads = [
-                threading.Thread(target=lambda: hashlib.sha256(DATA * 4).digest())
-                for _ in range(3)]
-            [t.start() for t in threads]
-            [t.join() for t in threads]
+            list(POOL.map(lambda _: hashlib.sha256(DATA).digest(), range(3)))
         def test_it(costguard):
             costguard.measure(serve, inputs=[1])
     """)
