@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
+
 from pytest_costguard.engine.channel import Channel
 from pytest_costguard.engine.protocol import (
     Began,
@@ -83,7 +85,8 @@ class WorkloadServer:
                 )
             return BlockDone(block=block, latency_seconds=latency_seconds)
         if isinstance(command, End):
-            return self._ended(self.served.outputs if command.quality else None)
+            read = self._read()
+            return self._ended(read, self.served.outputs() if command.quality else None)
         return self._plain(command)
 
     async def reply_async(self, command: Command) -> Event:
@@ -97,8 +100,8 @@ class WorkloadServer:
                 )
             return BlockDone(block=block, latency_seconds=latency_seconds)
         if isinstance(command, End):
-            outputs = await self.served.outputs_async() if command.quality else None
-            return self._ended(None if outputs is None else lambda: outputs)
+            read = self._read()
+            return self._ended(read, await self.served.outputs_async() if command.quality else None)
         return self._plain(command)
 
     def _plain(self, command: Command) -> Event:
@@ -117,16 +120,20 @@ class WorkloadServer:
     def _warmed(self, warmup: Any) -> WarmedUp:
         return WarmedUp(warmup=warmup, seconds_per_request=self.served.seconds_per_request())
 
-    def _ended(self, outputs: Callable[[], list[Any]] | None) -> Ended:
+    def _read(self) -> Ended:
+        """Read the instruments, before a quality pass adds its own work and keeps every output."""
         sensors, self.memory, notes = self.instruments.end()
-        quality = None if outputs is None else self.quality(outputs())
         return Ended(
             sensors=sensors,
             memory=self.memory,
-            quality=quality,
+            quality=None,
             has_meter=self.instruments.has_meter,
             notes=notes,
         )
+
+    def _ended(self, read: Ended, outputs: list[Any] | None) -> Ended:
+        quality = None if outputs is None else self.quality(outputs)
+        return msgspec.structs.replace(read, quality=quality)
 
 
 def serve(channel: WorkerChannel, server: WorkloadServer) -> Measurement | None:

@@ -15,6 +15,7 @@ from pytest_costguard.engine.protocol import (
     Began,
     BeginMeter,
     Command,
+    End,
     EndMeter,
     Event,
     Metered,
@@ -35,6 +36,7 @@ class Meters:
         self._time = time
         self._start = 0
         self.blocks = 0
+        self.ended_at = 0
 
     def begin(self):
         """Nothing to reset."""
@@ -44,6 +46,7 @@ class Meters:
         return nullcontext()
 
     def end(self):
+        self.ended_at = self._time.wall_ns
         return Sensors(wall_seconds=1.0, cpu_seconds=1.0), None, ()
 
     def begin_meter(self):
@@ -65,7 +68,7 @@ def server(*, is_async=False, scenario=None):
     return WorkloadServer(
         served=served,
         instruments=Meters(time),
-        quality=lambda outputs: None,
+        quality=lambda outputs: float(len(outputs)),
         calibrate=lambda: time.advance(1_000_000) or 0.001,
     )
 
@@ -87,6 +90,18 @@ def test_each_block_and_nothing_else_counts_as_the_workloads_own_work():
     one.reply(BeginMeter())
 
     assert one.instruments.blocks == 1
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_quality_pass_is_in_no_reading(is_async):
+    one = server(is_async=is_async)
+    before = one.served.workload.time.wall_ns
+
+    answer = one.reply_async(End(quality=True)) if is_async else None
+    ended = asyncio.run(answer) if is_async else one.reply(End(quality=True))
+
+    assert one.instruments.ended_at == before
+    assert ended.quality == 1.0
 
 
 def test_a_measurement_that_is_cancelled_ends_with_its_own_command_and_takes_no_later_one():
