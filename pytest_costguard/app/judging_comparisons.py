@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -115,7 +116,7 @@ def _doubted(
     """
     if verdict not in (Verdict.REGRESSED, Verdict.IMPROVED):
         return False
-    plain, *runs = (_unit_logs(entry, metric, calibrated=False) for entry in (head, *entries))
+    plain, *runs = (_signed_logs(entry, metric) for entry in (head, *entries))
     return decide_stored(plain, runs, limits=limits).verdict != verdict
 
 
@@ -175,45 +176,43 @@ def _logs(metric: str, head: BaselineWorkload, entries: Sequence[BaselineWorkloa
     Returns:
         None where a value of a broken record has no logarithm.
     """
-    everyone = [head, *entries]
-    if not all(_have_logarithms(entry.metrics[metric]) for entry in everyone):
+    everyone = (head, *entries)
+    try:
+        logs = [_signed_logs(entry, metric) for entry in everyone]
+    except ValueError:
         return None
-    calibrated = METRICS[metric].scales_with_machine and all(
-        entry.calibration and _have_logarithms(entry.calibration) for entry in everyone
-    )
-    machine = 0.0
-    if calibrated:
-        speeds = [_average_log(entry.calibration) for entry in everyone]
-        machine = speeds[0] - mean(speeds[1:])
+    kernels = _kernel_logs(everyone) if METRICS[metric].scales_with_machine else None
+    if kernels is None:
+        return _Logs(head=logs[0], runs=tuple(logs[1:]), machine=0.0, corrected=False)
+    speeds = [mean(kernel) for kernel in kernels]
+    corrected = [_corrected(*pair) for pair in zip(logs, kernels, strict=True)]
     return _Logs(
-        head=_unit_logs(head, metric, calibrated=calibrated),
-        runs=tuple(_unit_logs(entry, metric, calibrated=calibrated) for entry in entries),
-        machine=machine,
-        corrected=calibrated,
+        head=corrected[0],
+        runs=tuple(corrected[1:]),
+        machine=speeds[0] - mean(speeds[1:]),
+        corrected=True,
     )
 
 
-def _have_logarithms(values: Sequence[float]) -> bool:
-    return min(values) > 0 and max(values) < math.inf
+def _signed_logs(entry: BaselineWorkload, metric: str) -> tuple[float, ...]:
+    """Raise `ValueError` for a value that is not above zero; records hold finite ones only."""
+    logs = tuple(map(math.log, entry.metrics[metric]))
+    return tuple(map(operator.neg, logs)) if METRICS[metric].better == "higher" else logs
 
 
-def _unit_logs(entry: BaselineWorkload, metric: str, *, calibrated: bool) -> tuple[float, ...]:
-    values, kernel = entry.metrics[metric], entry.calibration
-    sign = -1.0 if METRICS[metric].better == "higher" else 1.0
-    # Lists, since a generator costs twice as much for so few values, and this runs most of all.
-    logs = [sign * math.log(value) for value in values]
-    if not calibrated:
-        return tuple(logs)
-    if len(kernel) == len(values):
-        pairs = zip(logs, kernel, strict=True)
-        return tuple([log - math.log(seconds) for log, seconds in pairs])
+def _kernel_logs(everyone: Sequence[BaselineWorkload]) -> list[tuple[float, ...]] | None:
+    """Return the logarithm of the kernel's seconds a unit; None where a run lacks them."""
+    if not all(entry.calibration for entry in everyone):
+        return None
+    return [tuple(map(math.log, entry.calibration)) for entry in everyone]
+
+
+def _corrected(logs: tuple[float, ...], kernel: tuple[float, ...]) -> tuple[float, ...]:
+    if len(kernel) == len(logs):
+        return tuple(map(operator.sub, logs, kernel))
     # Some units lack one of the two, so which belongs to which is not known: take the mean.
-    shift = _average_log(kernel)
+    shift = mean(kernel)
     return tuple([log - shift for log in logs])
-
-
-def _average_log(values: Sequence[float]) -> float:
-    return mean([math.log(value) for value in values])
 
 
 def _compare_quality(

@@ -103,7 +103,7 @@ def history(measurement: Measurement, known: Reference, *, fingerprint: Fingerpr
     """Find the earlier measurements of a workload that its figures may be held against."""
     found = known.entries.get(measurement.workload, ())
     ours = measurement.declaration
-    alike = [pair for pair in found if not _setting_differences(ours, pair[1].declaration)]
+    alike = [pair for pair in found if _same_settings(ours, pair[1].declaration)]
     if not alike:
         verdict, reason = _absence(measurement, known, found=found, fingerprint=fingerprint)
         return History(name=known.name, absence=verdict, reason=reason)
@@ -177,6 +177,10 @@ def _absence(
     if known.other_series:
         reason += f"; series exist for {', '.join(known.other_series)}"
     return Verdict.NOT_COMPARABLE, reason
+
+
+def _same_settings(ours: Declaration, theirs: Declaration) -> bool:
+    return ours.threads == theirs.threads and ours.scenario == theirs.scenario
 
 
 def _setting_differences(ours: Declaration, theirs: Declaration) -> tuple[str, ...]:

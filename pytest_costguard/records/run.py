@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from itertools import chain
 
 import msgspec
 
-from pytest_costguard.records.base import SCHEMA_VERSION, Record
+from pytest_costguard.records.base import SCHEMA_VERSION, Record, require_all_positive
 from pytest_costguard.records.environment import Fingerprint
 from pytest_costguard.records.measurement import Declaration, Failure, Measurement, WorkloadId
 from pytest_costguard.records.money import Target
@@ -51,16 +52,15 @@ class BaselineWorkload(Record, frozen=True, kw_only=True):
     """Median seconds of the calibration kernel, one a unit."""
 
     def __post_init__(self) -> None:
+        # A series holds a million values: look closer only where their sum or the least tells.
+        everything = [*self.calibration, *chain.from_iterable(self.metrics.values())]
+        if everything and min(everything) > 0 and math.isfinite(sum(everything)):
+            return
         for name, values in self.metrics.items():
-            # Sum and minimum: a series holds a million values, too many to look at each.
-            sound = not values or (
-                math.isfinite(sum(values)) and (min(values) >= 0 or name == "quality")
-            )
-            if not sound:
-                raise ValueError(f"{name} must be finite and not negative, got {values!r}")
-        times = self.calibration
-        if times and not (math.isfinite(sum(times)) and min(times) > 0):
-            raise ValueError(f"calibration must be finite and above zero, got {times!r}")
+            for value in values:
+                if not math.isfinite(value) or (value < 0 and name != "quality"):
+                    raise ValueError(f"{name} must be finite and not negative, got {values!r}")
+        require_all_positive("calibration", self.calibration)
 
 
 class BaselineRun(Record, frozen=True, kw_only=True, tag="baseline", tag_field="kind"):

@@ -63,10 +63,21 @@ class FigureTable:
 
     columns: tuple[Column, ...]
     lines: tuple[WorkloadLine, ...]
+    hidden: int = 0
+    """How many workloads have no line, since fewer were asked for."""
 
 
-def figure_table(report: Report, rows: Iterable[Row], labels: Mapping[str, str]) -> FigureTable:
-    """Lay out every figure of a report; the columns are the metrics that something measured."""
+def figure_table(
+    report: Report, rows: Iterable[Row], labels: Mapping[str, str], *, most: int | None = None
+) -> FigureTable:
+    """Lay out the figures of a report; the columns are the metrics that something measured.
+
+    Args:
+        report: what to show.
+        rows: its findings, what needs action first.
+        labels: a short name for each workload.
+        most: how many lines to lay out, which costs time in a large suite; None for all.
+    """
     currency = report.target.currency if report.target else Currency()
     figures = {str(verdict.workload): _figures(verdict) for verdict in report.verdicts}
     scales = {
@@ -82,23 +93,39 @@ def figure_table(report: Report, rows: Iterable[Row], labels: Mapping[str, str])
     for row in rows:
         first_rows.setdefault(row.workload, row)
     measured = {str(one.workload): one for one in report.run.measurements}
-    lines = [
+    ordered = sorted(
+        ((verdict, first_rows.get(str(verdict.workload))) for verdict in report.verdicts),
+        key=_urgency,
+    )
+    lines = tuple(
         _line(
             verdict,
             label=labels[str(verdict.workload)],
-            first=first_rows.get(str(verdict.workload)),
+            first=first,
             figures=figures[str(verdict.workload)],
             scales=scales,
             measurement=measured.get(str(verdict.workload)),
         )
-        for verdict in report.verdicts
-    ]
-    lines.sort(key=lambda line: (not line.fails, line.mark.urgency, line.workload))
+        for verdict, first in ordered[:most]
+    )
     columns = tuple(
         Column(metric=metric, title=METRICS[metric].title, unit=scale.unit)
         for metric, scale in scales.items()
     )
-    return FigureTable(columns=columns, lines=tuple(lines))
+    return FigureTable(columns=columns, lines=lines, hidden=len(ordered) - len(lines))
+
+
+def _urgency(one: tuple[WorkloadVerdict, Row | None]) -> tuple[bool, int, str]:
+    verdict, first = one
+    return not _fails(verdict, first), _mark(first).urgency, str(verdict.workload)
+
+
+def _fails(verdict: WorkloadVerdict, first: Row | None) -> bool:
+    return bool(verdict.failing) or (first is not None and first.fails)
+
+
+def _mark(first: Row | None) -> Mark:
+    return marks.MEASURED if first is None else first.mark
 
 
 def _figures(verdict: WorkloadVerdict) -> dict[str, Interval]:
@@ -133,8 +160,8 @@ def _line(
     return WorkloadLine(
         workload=str(verdict.workload),
         label=label,
-        mark=first.mark if first else marks.MEASURED,
-        fails=bool(verdict.failing) or (first.fails if first else False),
+        mark=_mark(first),
+        fails=_fails(verdict, first),
         cells=tuple(
             _cell(figures.get(metric), scale, metric=metric, verdict=verdict)
             for metric, scale in scales.items()

@@ -21,6 +21,7 @@ def render(report: Report, *, limit: int = COMMENT_LIMIT) -> str:
     One sentence, one table of what needs action, the rest collapsed. Every text that comes
     from the repository under test is escaped.
     """
-    text = compiled("comment.md.j2").render(view=view_of(report), row_limit=_ROWS, absent=ABSENT)
+    view = view_of(report, most_lines=_ROWS)
+    text = compiled("comment.md.j2").render(view=view, row_limit=_ROWS, absent=ABSENT)
     tidy = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
     return cut(tidy, limit=limit, notice=_NOTICE)

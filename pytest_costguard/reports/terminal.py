@@ -64,8 +64,9 @@ def render(report: Report, *, width: int = 80, colour: bool = False, verbosity: 
         legacy_windows=False,
         _environ={},
     )
+    view = view_of(report, most_lines=None if verbosity > 0 else _LINES)
     with console.capture() as captured:
-        for part in _parts(view_of(report), width=width, verbosity=verbosity):
+        for part in _parts(view, width=width, verbosity=verbosity):
             console.print(part)
     lines = [line.rstrip() for line in captured.get().splitlines()]
     return "\n".join(map(_inert, lines)).strip("\n") + "\n"
@@ -83,10 +84,9 @@ def _parts(view: ReportView, *, width: int, verbosity: int) -> Iterator[Renderab
         return
     if view.figures.lines:
         yield ""
-        yield _table(view, width=width, limit=_LINES if verbosity == 0 else None)
-        hidden = len(view.figures.lines) - _LINES
-        if verbosity == 0 and hidden > 0:
-            yield f"  … and {hidden:,} more; -v shows them"
+        yield _table(view, width=width)
+        if view.figures.hidden:
+            yield f"  … and {view.figures.hidden:,} more; -v shows them"
     yield from _reasons(view, width=width, verbosity=verbosity)
     if verbosity > 0:
         for line in view.figures.lines:
@@ -139,12 +139,12 @@ def _limited(row: Row) -> str:
     return f"limit {row.limit}{unit}"
 
 
-def _table(view: ReportView, *, width: int, limit: int | None) -> Table:
+def _table(view: ReportView, *, width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    lines = view.figures.lines[:limit]
-    columns = _columns(view, lines, width=width)
+    lines = view.figures.lines
+    columns = _columns(view, width=width)
     room = max(_NAME_AT_LEAST, width - _MARK_WIDTH - sum(map(_width, columns)) - _GAP)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     table.add_column("", width=1, no_wrap=True)
@@ -163,8 +163,9 @@ def _table(view: ReportView, *, width: int, limit: int | None) -> Table:
     return table
 
 
-def _columns(view: ReportView, lines: tuple[WorkloadLine, ...], *, width: int) -> list[_Column]:
+def _columns(view: ReportView, *, width: int) -> list[_Column]:
     """Choose the columns that leave room for the names: figures, change of mean, verdict."""
+    lines = view.figures.lines
     figures: list[_Column] = []
     metrics = [column.metric for column in view.figures.columns]
     for metric in (name for name in _GIST if name in metrics):

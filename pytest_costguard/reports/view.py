@@ -45,8 +45,8 @@ class ReportView:
     """The commands that accept this level as the new baseline; none where nothing differs."""
 
 
-def view_of(report: Report) -> ReportView:
-    """Return what every format of the report shows."""
+def view_of(report: Report, *, most_lines: int | None = None) -> ReportView:
+    """Return what every format of the report shows, with at most so many lines of figures."""
     labels = labels_of(
         [
             *(verdict.workload for verdict in report.verdicts),
@@ -62,7 +62,7 @@ def view_of(report: Report) -> ReportView:
         headline=report.outcome.sentence,
         action=action,
         quiet=tuple(row for row in rows if not row.needs_action),
-        figures=figure_table(report, rows, labels),
+        figures=figure_table(report, rows, labels, most=most_lines),
         tally=_tally(rows),
         baseline=baseline_of(report),
         assumptions=assumptions_of(report),

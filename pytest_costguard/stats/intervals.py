@@ -17,10 +17,11 @@ def mean(values: Sequence[float]) -> float:
     """
     if not values:
         raise ValueError("the mean of no values does not exist")
-    if min(values) == max(values):
+    first = values[0]
+    if values.count(first) == len(values):
         # A sum of equal floats, divided again, can be off by a rounding error: enough to put a
         # deterministic figure on the wrong side of a limit that it exactly meets.
-        return values[0]
+        return first
     return math.fsum(values) / len(values)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 _ERROR_EACH_SIDE = 0.025
 
@@ -27,6 +28,7 @@ def percentile(samples: Sequence[float], q: float) -> float:
     return below + (above - below) * (position - index)
 
 
+@lru_cache
 def samples_needed(q: float) -> int:
     """Return from how many independent samples on a two-sided 95 % interval of q exists.
 
@@ -36,6 +38,7 @@ def samples_needed(q: float) -> int:
     return math.ceil(math.log(_ERROR_EACH_SIDE) / math.log(max(q, 1.0 - q)))
 
 
+@lru_cache
 def unit_samples_needed(q: float) -> int:
     """Return how many samples a single unit needs before its own q-quantile is not its maximum."""
     # 1 / (1 - 0.95) is a little above 20 in floating point.

@@ -184,7 +184,6 @@ def test_more_threads_than_declared_are_refused(project, monkeypatch):
 
 def test_skips_and_xfails_stay_what_they_are(project):
     project.tests("""
-        import time
         import pytest
         @pytest.mark.skip(reason="later")
         def test_marked(costguard): ...
@@ -194,12 +193,12 @@ def test_skips_and_xfails_stay_what_they_are(project):
         def test_over(costguard):
             costguard.measure(abs, inputs=[1])
             assert False
-        @pytest.mark.xfail(strict=True, reason="known to be too dear")
-        @pytest.mark.costguard(slo={"mean": "1ns"})
-        def test_too_slow(costguard):
-            costguard.measure(time.sleep, inputs=[0.005])
+        @pytest.mark.xfail(strict=True, reason="known to be wrong")
+        @pytest.mark.costguard(budget={"quality": 0.9})
+        def test_too_wrong(costguard):
+            costguard.measure(abs, inputs=[1], quality=lambda outputs: 0.5)
     """)
-    project.measure("--costguard-units=4").assert_outcomes(skipped=2, xfailed=2)
+    project.measure().assert_outcomes(skipped=2, xfailed=2)
 
 
 def test_help_markers_and_fixtures_explain_themselves(project):
