@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from threading import Barrier, BrokenBarrierError, Thread
 from typing import Any
 
@@ -10,6 +11,7 @@ from pytest_costguard.measure.streams import one_at_a_time
 from pytest_costguard.measure.stretch import (
     Server,
     Slice,
+    Stamps,
     Timed,
     collector_at_rest,
     latencies_ns,
@@ -22,7 +24,7 @@ from pytest_costguard.measure.stretch import (
 class Trace:
     """What one caller saw: its chained wall readings, and the process's CPU time round them."""
 
-    stamps: list[int]
+    stamps: Stamps
     cpu_start_ns: int
     cpu_end_ns: int
 
@@ -100,7 +102,9 @@ def merged(traces: list[Trace]) -> Timed:
     completed = sorted(
         (end, latency)
         for trace in traces
-        for end, latency in zip(trace.stamps[1:], latencies_ns(trace.stamps), strict=True)
+        for end, latency in zip(
+            islice(trace.stamps, 1, None), latencies_ns(trace.stamps), strict=True
+        )
     )
     start = min(trace.stamps[0] for trace in traces)
     cpu_start = min(trace.cpu_start_ns for trace in traces)

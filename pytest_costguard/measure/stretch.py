@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,8 @@ from pytest_costguard.measure.ports import Clock
 
 Serve = Callable[[Any], Any]
 ServeAsync = Callable[[Any], Awaitable[Any]]
+Stamps = deque[int]
+"""Readings of the clock in nanoseconds: before the first request and after each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +65,37 @@ def collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-def stamped(serve: Serve, requests: Sequence[Any], now: Callable[[], int]) -> list[int]:
+def stamped(serve: Serve, requests: Sequence[Any], now: Callable[[], int]) -> Stamps:
     """Serve the requests one after another; return the clock before the first and after each.
 
     One reading ends a request and begins the next, so that the latencies add up to the wall
-    time. The list is made beforehand: a growing one would be copied during some request. An
-    answer is dropped at once, so that its release counts as part of its request.
+    time. They are kept in a deque: it never copies what it has while it grows, and appending
+    takes less time than storing into a list that was made beforehand. An answer is dropped at
+    once, so that its release counts as part of its request.
     """
-    stamps = [0] * (len(requests) + 1)
-    stamps[0] = now()
-    for index, request in enumerate(requests, 1):
+    stamps: Stamps = deque()
+    keep = stamps.append
+    keep(now())
+    for request in requests:
         serve(request)
-        stamps[index] = now()
+        keep(now())
     return stamps
 
 
 async def stamped_async(
     serve: ServeAsync, requests: Sequence[Any], now: Callable[[], int]
-) -> list[int]:
+) -> Stamps:
     """Like `stamped`, for a function that answers with an awaitable."""
-    stamps = [0] * (len(requests) + 1)
-    stamps[0] = now()
-    for index, request in enumerate(requests, 1):
+    stamps: Stamps = deque()
+    keep = stamps.append
+    keep(now())
+    for request in requests:
         await serve(request)
-        stamps[index] = now()
+        keep(now())
     return stamps
 
 
-def latencies_ns(stamps: Sequence[int]) -> list[int]:
+def latencies_ns(stamps: Iterable[int]) -> list[int]:
     """Turn chained clock readings into latencies.
 
     A request too fast for the clock counts as 1 ns, the smallest step that is readable: records
