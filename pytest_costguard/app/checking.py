@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from pytest_costguard import __version__
 from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.baselines import locate
 from pytest_costguard.app.endings import Ending, Endings
-from pytest_costguard.app.judging import judge
+from pytest_costguard.app.judging import expecting, judge
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.targets import PricedSetup
 from pytest_costguard.app.worker import WorkerSettings
@@ -187,6 +187,19 @@ class Check:
     def consume(self, nodeid: str) -> None:
         """Take the verdicts of a test as asked for: its own fixture measures in its own way."""
         self._consumed.update(verdict.workload for verdict in self.verdicts(nodeid))
+
+    def expect(self, failures: Mapping[str, str]) -> None:
+        """Let the run not fail for tests that failed as expected: the reason by node id.
+
+        Tests that failed by their own assertions alone are none of ours.
+        """
+        ours = {nodeid: reason for nodeid, reason in failures.items() if self._fails(nodeid)}
+        if self.report is not None and ours:
+            self.report = expecting(self.report, ours)
+
+    def _fails(self, nodeid: str) -> bool:
+        judged = any(verdict.failing for verdict in self.verdicts(nodeid))
+        return judged or bool(self._failures(nodeid))
 
     def verdicts(self, nodeid: str) -> tuple[WorkloadVerdict, ...]:
         """The verdicts on a test's workloads."""

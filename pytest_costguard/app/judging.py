@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Mapping
 
+import msgspec
+
 from pytest_costguard.app.judging_budgets import judge_budget
 from pytest_costguard.app.judging_comparisons import Terms, compare
 from pytest_costguard.app.judging_history import (
@@ -105,6 +107,30 @@ def judge(
             missing=missing,
             fail_on=fail_on,
             unjudged=_unjudged(known, requested=baseline_requested, problem=baseline_problem),
+        ),
+    )
+
+
+def expecting(report: Report, failures: Mapping[str, str]) -> Report:
+    """Return the report of a run in which some tests failed as they were expected to.
+
+    Args:
+        report: of the same run, whatever it expects so far.
+        failures: the reason by the test's node id.
+    """
+    known = reference(report.run, report.baseline)
+    return msgspec.structs.replace(
+        report,
+        expected_failures=dict(failures),
+        outcome=outcome_of(
+            run=report.run,
+            verdicts=report.verdicts,
+            missing=report.missing,
+            fail_on=report.fail_on,
+            unjudged=_unjudged(
+                known, requested=report.baseline_requested, problem=report.baseline_problem
+            ),
+            expected=failures,
         ),
     )
 

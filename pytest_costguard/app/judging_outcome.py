@@ -10,6 +10,7 @@ from pytest_costguard.records import (
     METRICS,
     BudgetVerdict,
     FailOn,
+    Failure,
     Outcome,
     Run,
     Verdict,
@@ -21,6 +22,7 @@ from pytest_costguard.reports.rows import labels_of
 
 _BUDGET = "budget "
 _FAILED = "failed"
+_EXPECTED = "expected failure"
 _MISSING = str(Verdict.MISSING)
 _CHANGED = "changed"
 
@@ -32,6 +34,7 @@ def outcome_of(
     missing: Sequence[WorkloadId],
     fail_on: Collection[FailOn],
     unjudged: str,
+    expected: Collection[str] = (),
 ) -> Outcome:
     """Say how the run ends.
 
@@ -41,29 +44,37 @@ def outcome_of(
         missing: workloads that only the baseline has.
         fail_on: what fails a run.
         unjudged: why nothing was compared, or "" where there was a baseline to compare with.
+        expected: node ids of the tests whose failing was expected; they fail no run.
 
     Returns:
         `counts` has comparisons by verdict, budgets as `budget over` and the like, and
-        `failed`, `missing` and `changed` workloads; what did not occur is absent.
+        `failed`, `missing` and `changed` workloads, and `expected failure` tests, whose workloads
+        are in no other count; what did not occur is absent.
     """
-    counts = _counts(run, verdicts, missing)
-    failed = bool(run.failures) or any(verdict.failing for verdict in verdicts)
-    failed = failed or (bool(missing) and FailOn.MISSING in fail_on)
     # As the reports below call them: a full node id in a sentence hides what it says.
     named = [*(one.workload for one in verdicts), *(one.workload for one in run.failures), *missing]
+    verdicts = [one for one in verdicts if one.workload.nodeid not in expected]
+    failures = [one for one in run.failures if one.workload.nodeid not in expected]
+    counts = _counts(failures, verdicts, missing)
+    if expected:
+        counts[_EXPECTED] = len(expected)
+    failed = bool(failures) or any(verdict.failing for verdict in verdicts)
+    failed = failed or (bool(missing) and FailOn.MISSING in fail_on)
     found = _Found(verdicts=verdicts, counts=counts, labels=labels_of(named))
     text = "; ".join(_clauses(found, unjudged=unjudged)) or "nothing was measured"
     return Outcome(failed=failed, sentence=f"{text[0].upper()}{text[1:]}.", counts=counts)
 
 
 def _counts(
-    run: Run, verdicts: Sequence[WorkloadVerdict], missing: Sequence[WorkloadId]
+    failures: Sequence[Failure],
+    verdicts: Sequence[WorkloadVerdict],
+    missing: Sequence[WorkloadId],
 ) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for verdict in verdicts:
         counts.update(str(comparison.verdict) for comparison in verdict.comparisons)
         counts.update(f"{_BUDGET}{result.verdict}" for result in verdict.budgets)
-    counts[_FAILED] += len(run.failures)
+    counts[_FAILED] += len(failures)
     counts[_MISSING] += len(missing)
     counts[_CHANGED] += sum(verdict.inputs_changed for verdict in verdicts)
     return {name: count for name, count in counts.items() if count}
@@ -154,6 +165,8 @@ def _good(found: _Found) -> Iterator[str]:
     within = counts.get(f"{_BUDGET}{BudgetVerdict.WITHIN}")
     if within:
         yield f"{counted(within, 'budget')} kept"
+    if counts.get(_EXPECTED):
+        yield f"{counted(counts[_EXPECTED], 'test')} failed as expected"
     if found.verdicts and not counts:
         yield f"{counted(len(found.verdicts), 'workload')} measured"
 

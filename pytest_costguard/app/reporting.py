@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pytest_costguard.app.judging import judge
+from pytest_costguard.app.judging import expecting, judge
 from pytest_costguard.baselines.files import write_atomically
 from pytest_costguard.records import Report, WorkloadVerdict, to_json
 from pytest_costguard.reports.markdown import render
@@ -31,7 +31,7 @@ def remake(report: Report) -> Report:
 
     Today's prices, configuration and baselines play no part: what counts is what was stored.
     """
-    return judge(
+    remade = judge(
         run=report.run,
         baseline=report.baseline,
         gates=report.gates,
@@ -45,6 +45,7 @@ def remake(report: Report) -> Report:
         whole_suite=bool(report.missing),
         now=report.run.created.date(),
     )
+    return expecting(remade, report.expected_failures) if report.expected_failures else remade
 
 
 def disagreements(stored: Report, remade: Report) -> tuple[str, ...]:

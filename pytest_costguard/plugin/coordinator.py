@@ -49,6 +49,8 @@ class CoordinatorHooks:
         self._check: Check | None = None
         self._deselected = False
         self._measured: set[str] = set()
+        self._expected: dict[str, str] = {}
+        """The reasons of the tests that failed as expected, by node id."""
         self._lines: tuple[str, ...] = ()
 
     def pytest_deselected(self) -> None:
@@ -83,11 +85,17 @@ class CoordinatorHooks:
         if messages := check.failing(item.nodeid):
             pytest.fail("\n\n".join(messages), pytrace=False)
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what failed as it was expected to: it must not fail the run by another door."""
+        if report.skipped and hasattr(report, "wasxfail"):
+            self._expected[report.nodeid] = report.wasxfail
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write reports and the baseline, and let what has no test of its own fail the run."""
         if self._check is None or self._check.report is None:
             return
+        self._check.expect(self._expected)
         report = self._check.report
         finished = self._session.finish(report)
         self._lines = finished.lines

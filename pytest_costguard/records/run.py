@@ -114,6 +114,11 @@ class Report(Record, frozen=True, kw_only=True, tag="report", tag_field="kind"):
     gates: dict[str, Gates] = {}
     """By `str(workload)`."""
     verdicts: tuple[WorkloadVerdict, ...] = ()
+    expected_failures: dict[str, str] = {}
+    """The tests, by node id, that failed as they were expected to (xfail), and the reasons given.
+
+    What they measured is judged and shown like any, and does not fail the run.
+    """
     missing: tuple[WorkloadId, ...] = ()
     """In the baseline, selected nowhere in this run though the whole suite was asked for."""
     outcome: Outcome

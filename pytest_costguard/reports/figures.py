@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -95,13 +95,14 @@ def figure_table(
     measured = {str(one.workload): one for one in report.run.measurements}
     ordered = sorted(
         ((verdict, first_rows.get(str(verdict.workload))) for verdict in report.verdicts),
-        key=_urgency,
+        key=lambda pair: _urgency(*pair, excused=report.expected_failures),
     )
     lines = tuple(
         _line(
             verdict,
             label=labels[str(verdict.workload)],
             first=first,
+            fails=_fails(verdict, first, excused=report.expected_failures),
             figures=figures[str(verdict.workload)],
             scales=scales,
             measurement=measured.get(str(verdict.workload)),
@@ -115,13 +116,16 @@ def figure_table(
     return FigureTable(columns=columns, lines=lines, hidden=len(ordered) - len(lines))
 
 
-def _urgency(one: tuple[WorkloadVerdict, Row | None]) -> tuple[bool, int, str]:
-    verdict, first = one
-    return not _fails(verdict, first), _mark(first).urgency, str(verdict.workload)
+def _urgency(
+    verdict: WorkloadVerdict, first: Row | None, *, excused: Collection[str]
+) -> tuple[bool, int, str]:
+    fails = _fails(verdict, first, excused=excused)
+    return not fails, _mark(first).urgency, str(verdict.workload)
 
 
-def _fails(verdict: WorkloadVerdict, first: Row | None) -> bool:
-    return bool(verdict.failing) or (first is not None and first.fails)
+def _fails(verdict: WorkloadVerdict, first: Row | None, *, excused: Collection[str]) -> bool:
+    named = bool(verdict.failing) and verdict.workload.nodeid not in excused
+    return named or (first is not None and first.fails)
 
 
 def _mark(first: Row | None) -> Mark:
@@ -152,6 +156,7 @@ def _line(
     *,
     label: str,
     first: Row | None,
+    fails: bool,
     figures: Mapping[str, Interval],
     scales: Mapping[str, Scale],
     measurement: Measurement | None,
@@ -161,7 +166,7 @@ def _line(
         workload=str(verdict.workload),
         label=label,
         mark=_mark(first),
-        fails=_fails(verdict, first),
+        fails=fails,
         cells=tuple(
             _cell(figures.get(metric), scale, metric=metric, verdict=verdict)
             for metric, scale in scales.items()

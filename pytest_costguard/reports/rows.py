@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -77,7 +78,26 @@ def rows_of(report: Report, labels: Mapping[str, str]) -> tuple[Row, ...]:
     for verdict in report.verdicts:
         label = labels[str(verdict.workload)]
         rows += _of_workload(verdict, label=label, fail_on=fail_on, currency=currency)
-    return _in_order(rows)
+    return _in_order(_excused(rows, report))
+
+
+def _excused(rows: list[Row], report: Report) -> list[Row]:
+    """Let nothing fail of a test that was expected to, and say so where it would have."""
+    if not report.expected_failures:
+        return rows
+    workloads = [
+        *(verdict.workload for verdict in report.verdicts),
+        *(failure.workload for failure in report.run.failures),
+    ]
+    reasons = {str(one): report.expected_failures.get(one.nodeid) for one in workloads}
+    return [
+        row
+        if not row.fails or (reason := reasons.get(row.workload)) is None
+        else dataclasses.replace(
+            row, fails=False, reason=f"{row.reason}; expected to fail: {reason or 'xfail'}"
+        )
+        for row in rows
+    ]
 
 
 def _test_alone(name: str) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_costguard.app.reporting import remake
+from pytest_costguard.baselines.reading import read_record
+from pytest_costguard.records import Report
+
 
 @pytest.mark.parametrize(
     "call",
@@ -117,3 +121,49 @@ def test_a_measurement_that_the_test_cancels_fails_with_the_remedy(project):
     result = project.measure()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*CancelledError*", "*lift the test's own time limit*"])
+
+
+def test_what_is_expected_to_fail_is_shown_and_does_not_fail_the_run(project):
+    project.tests("""
+        import pytest
+        def broken(x):
+            raise ValueError("broken")
+        @pytest.mark.xfail(reason="not ported yet")
+        def test_raises(costguard):
+            costguard.measure(broken, inputs=[1])
+        @pytest.mark.xfail(strict=True, reason="known to be wrong")
+        @pytest.mark.costguard(budget={"quality": 0.9})
+        def test_wrong(costguard):
+            costguard.measure(abs, inputs=[1], quality=lambda outputs: 0.5)
+    """)
+    result = project.measure()
+    result.assert_outcomes(xfailed=2)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(
+        [
+            "*passed: *2 tests failed as expected*",
+            "*test_raises: measurement failed*",
+            "*expected to fail: not ported yet*",
+            "*test_wrong: quality over budget*",
+        ]
+    )
+    report = project.report
+    assert report["outcome"]["failed"] is False
+    assert report["expected_failures"]["test_it.py::test_wrong"] == "known to be wrong"
+    stored = read_record(project.path / "out" / "report.json", Report)
+    assert remake(stored).outcome == stored.outcome
+
+
+def test_one_unexpected_failure_beside_expected_ones_fails_the_run(project):
+    project.tests("""
+        import pytest
+        @pytest.mark.costguard(budget={"quality": 0.9})
+        @pytest.mark.parametrize("case", [pytest.param(1, marks=pytest.mark.xfail), 2])
+        def test_wrong(costguard, case):
+            costguard.measure(abs, inputs=[1], quality=lambda outputs: 0.5)
+    """)
+    result = project.measure()
+    result.assert_outcomes(xfailed=1, failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert project.report["outcome"]["counts"]["budget over"] == 1
+    assert project.report["outcome"]["counts"]["expected failure"] == 1
