@@ -4,11 +4,12 @@ Run it as `python -m benchmarks.idle --json idle.json`, after `make setup`. Each
 environment of its own, installed by pip from wheels: pytest alone, with our wheel, with
 pytest-benchmark. So the plugins are found as a user's are, and pay for what they bring along: their
 dependencies, and their list of files, which pytest reads at every start. Each round starts
-`pytest --collect-only` on an empty folder three times in each environment, in an order that is
-rotated from round to round; two rounds before the first compile everything. The fastest of the
-three counts, since whatever else runs can only make a start slower. A figure is the median over the
-rounds of the difference between two contenders in the same round; its interval is the one of the
-sign test, which assumes nothing about the noise (Conover, Practical Nonparametric Statistics, 3.2).
+`pytest --collect-only` on an empty folder eight times in each environment, in turn, in an order
+that is rotated from turn to turn; a round before the first compiles everything. The fastest of
+the eight counts, since whatever else runs can only make a start slower. A figure is the median
+over the rounds of the difference between two contenders in the same round; its interval is the one
+of the sign test, which assumes nothing about the noise (Conover, Practical Nonparametric
+Statistics, 3.2).
 
 Goal: ours adds at most a third of what pytest-benchmark adds. It is reached where the median of
 (ours - a third of pytest-benchmark's) is surely below zero.
@@ -40,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WHEELHOUSE = ROOT / ".wheelhouse"
 CONTENDERS: dict[str, str] = {BARE: "pytest", OURS: OURS, PEER: PEER}
 """What is installed into the environment of each."""
-STARTS = 3
+STARTS = 8
 _NOTHING_COLLECTED = 5
 
 
@@ -119,7 +120,7 @@ def start(python: Path, *, folder: Path) -> Start:
 
 
 def measure(*, rounds: int, starts: int = STARTS) -> dict[str, list[Start]]:
-    """Start each contender `starts` times a round; two rounds before the first compile all."""
+    """Start each contender `starts` times a round; a round before the first compiles all."""
     names = list(CONTENDERS)
     found: dict[str, list[Start]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory() as place:
@@ -128,12 +129,15 @@ def measure(*, rounds: int, starts: int = STARTS) -> dict[str, list[Start]]:
         folder.mkdir()
         # Makes the folder a root of its own, whatever lies above it.
         (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-        for number in range(-2, rounds):
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                each = [start(pythons[name], folder=folder) for _ in range(starts)]
-                if number >= 0:
-                    found[name].append(_fastest(each))
+        for number in range(-1, rounds):
+            each: dict[str, list[Start]] = {name: [] for name in names}
+            for place_in_round in range(starts):
+                turn = (number * starts + place_in_round) % len(names)
+                for name in names[turn:] + names[:turn]:
+                    each[name].append(start(pythons[name], folder=folder))
+            if number >= 0:
+                for name in names:
+                    found[name].append(_fastest(each[name]))
     return found
 
 
@@ -210,7 +214,7 @@ def summary(found: dict[str, list[Start]], *, starts: int) -> dict[str, object]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="What an unused plugin adds to pytest's start.")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--starts", type=int, default=STARTS, help="of which the fastest counts")
     arguments = parser.parse_args()
     result = summary(

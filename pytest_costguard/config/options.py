@@ -1,14 +1,14 @@
 """The one table of options: file keys, pytest flags, environment variables and their documentation.
 
-An idle plugin imports this module, so it imports nothing that pytest does not, and its records are
-named tuples: making a dataclass takes eight times as long, at every start of pytest. Values stay as
-they were written; `cascade.resolve` turns them into settings.
+An idle plugin imports this module, so it imports nothing that pytest does not, and its classes are
+written out: making one dataclass or named tuple takes as long as all the rest, at every start of
+pytest. Values stay as they were written; `cascade.resolve` turns them into settings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 Scope = Literal["file", "flag", "environment", "action"]
 Kind = Literal["switch", "count", "duration", "percent", "price", "text", "name", "words", "limit"]
@@ -39,21 +39,56 @@ FAIL_ON = (
 """What can fail a run; the values of `records.FailOn`, which a test holds them to."""
 
 
-class Option(NamedTuple):
+class Option:
     """One option: how it is named everywhere, what it takes, and what it means."""
 
-    key: str
-    kind: Kind
-    help: str
-    """One sentence."""
-    default: str | None = None
-    """As it would be written; None: not set."""
-    metavar: str | None = None
-    choices: tuple[str, ...] = ()
-    scopes: frozenset[Scope] = _EVERYWHERE
-    repeatable: bool = False
-    bare_value: str | None = None
-    """What the flag means without a value; None: it needs one."""
+    __slots__ = (
+        "bare_value",
+        "choices",
+        "default",
+        "help",
+        "key",
+        "kind",
+        "metavar",
+        "repeatable",
+        "scopes",
+    )
+
+    def __init__(
+        self,
+        *,
+        key: str,
+        kind: Kind,
+        help: str,  # noqa: A002 - argparse's own name for it
+        default: str | None = None,
+        metavar: str | None = None,
+        choices: tuple[str, ...] = (),
+        scopes: frozenset[Scope] = _EVERYWHERE,
+        repeatable: bool = False,
+        bare_value: str | None = None,
+    ) -> None:
+        """Describe an option.
+
+        Args:
+            key: its name in files; the flag and the variable are made of it.
+            kind: what it takes.
+            help: one sentence.
+            default: as it would be written; None: not set.
+            metavar: what stands for the value in the help.
+            choices: the only values there are; empty: any of the kind.
+            scopes: where it can be given.
+            repeatable: whether the flag can be given several times.
+            bare_value: what the flag means without a value; None: it needs one.
+        """
+        self.key = key
+        self.kind = kind
+        self.help = help
+        self.default = default
+        self.metavar = metavar
+        self.choices = choices
+        self.scopes = scopes
+        self.repeatable = repeatable
+        self.bare_value = bare_value
 
     @property
     def flag(self) -> str:
@@ -218,22 +253,22 @@ OPTIONS: tuple[Option, ...] = (
 BY_KEY: Mapping[str, Option] = {option.key: option for option in OPTIONS}
 
 
-class Flag(NamedTuple):
+class Flag:
     """One pytest flag: `group.addoption(flag.name, **flag.arguments)` declares it."""
 
-    key: str
-    name: str
-    dest: str
-    arguments: Mapping[str, object]
+    __slots__ = ("arguments", "dest", "key", "name")
+
+    def __init__(self, option: Option) -> None:
+        """Make the flag of an option."""
+        self.key = option.key
+        self.name = option.flag
+        self.dest = option.dest
+        self.arguments: Mapping[str, object] = _arguments(option)
 
 
 def flags() -> tuple[Flag, ...]:
     """Return every pytest flag; one that is not given yields None."""
-    return tuple(
-        Flag(key=option.key, name=option.flag, dest=option.dest, arguments=_arguments(option))
-        for option in OPTIONS
-        if "flag" in option.scopes
-    )
+    return tuple(Flag(option) for option in OPTIONS if "flag" in option.scopes)
 
 
 def _arguments(option: Option) -> dict[str, object]:

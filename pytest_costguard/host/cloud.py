@@ -6,18 +6,18 @@ Where the firmware names no cloud, nothing is asked. A service that is slow, odd
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pytest_costguard.host.proc import read_text
-
-if TYPE_CHECKING:
-    import requests
 
 Provider = Literal["aws", "gcp", "azure"]
 _T = TypeVar("_T")
@@ -76,7 +76,6 @@ def hinted_provider(root: Path = Path("/")) -> Provider | None:
 def detect(
     *,
     root: Path = Path("/"),
-    session: requests.Session | None = None,
     endpoints: Endpoints = DEFAULTS,
     limit_seconds: float = LIMIT_SECONDS,
 ) -> DetectedMachine | None:
@@ -84,20 +83,15 @@ def detect(
 
     Args:
         root: where `sys` is.
-        session: makes the requests; None makes one that heeds no proxy and no netrc.
         endpoints: where the services are.
         limit_seconds: for the whole conversation; a service that dribbles is left alone then.
     """
     provider = hinted_provider(root)
     if provider is None:
         return None
-    import requests  # noqa: F401 - its loading must not count against the limit
-
     told = _within(
         limit_seconds,
-        lambda: _converse(
-            provider, session=session, endpoints=endpoints, limit_seconds=limit_seconds
-        ),
+        lambda: _converse(provider, endpoints=endpoints, limit_seconds=limit_seconds),
     )
     if told is None:
         return None
@@ -128,34 +122,25 @@ def _within(seconds: float, work: Callable[[], _T | None]) -> _T | None:
 
 
 def _converse(
-    provider: Provider,
-    *,
-    session: requests.Session | None,
-    endpoints: Endpoints,
-    limit_seconds: float,
+    provider: Provider, *, endpoints: Endpoints, limit_seconds: float
 ) -> tuple[str, str] | None:
     """Return instance type and region as the service gives them, or None."""
-    import requests  # loaded by `detect` already
-
-    own = session if session is not None else requests.Session()
-    if session is None:
-        own.trust_env = False  # a proxy would answer for the machine it runs on
     asked = {"aws": _ask_aws, "gcp": _ask_gcp, "azure": _ask_azure}[provider]
     try:
-        return asked(_Service(own, getattr(endpoints, provider), limit_seconds))
-    except (requests.RequestException, _NotKnown, ValueError, RecursionError):
+        return asked(_Service(getattr(endpoints, provider), limit_seconds))
+    except (OSError, http.client.HTTPException, _NotKnown, ValueError, RecursionError):
         return None
-    finally:
-        if session is None:
-            own.close()
 
 
 class _Service:
-    """One metadata service: short answers with status 200 only, no redirect followed."""
+    """One metadata service: short answers with status 200 only, no redirect followed.
 
-    def __init__(self, session: requests.Session, address: str, limit_seconds: float) -> None:
-        self._session = session
-        self._address = address
+    By the standard library's own client, which heeds no proxy: that would answer for the machine
+    it runs on.
+    """
+
+    def __init__(self, address: str, limit_seconds: float) -> None:
+        self._netloc = urlsplit(address).netloc
         self._limit_seconds = limit_seconds
 
     def ask(self, path: str, headers: Mapping[str, str], *, method: str = "GET") -> str:
@@ -163,25 +148,19 @@ class _Service:
 
         Raises:
             _NotKnown: for another status, or a body that is too long or not text.
-            requests.RequestException: where the exchange fails.
+            OSError, http.client.HTTPException: where the exchange fails.
         """
-        with self._session.request(
-            method,
-            self._address + path,
-            headers=dict(headers),
-            timeout=self._limit_seconds,
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            if response.status_code != 200:
-                raise _NotKnown(f"status {response.status_code}")
+        connection = http.client.HTTPConnection(self._netloc, timeout=self._limit_seconds)
+        with contextlib.closing(connection):
+            connection.request(method, path, headers=dict(headers))
+            response = connection.getresponse()
+            if response.status != 200:
+                raise _NotKnown(f"status {response.status}")
             if "Metadata-Flavor" in headers and response.headers.get("Metadata-Flavor") != "Google":
                 raise _NotKnown("the answer does not come from Google's service")
-            body = b""
-            for part in response.iter_content(4096):
-                body += part
-                if len(body) > _LARGEST_ANSWER:
-                    raise _NotKnown("the answer is too long")
+            body = response.read(_LARGEST_ANSWER + 1)
+            if len(body) > _LARGEST_ANSWER:
+                raise _NotKnown("the answer is too long")
         return body.decode("utf-8").strip()
 
 

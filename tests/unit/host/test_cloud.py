@@ -138,19 +138,6 @@ def test_without_a_hint_of_the_firmware_nothing_is_asked(tree, firmware):
     assert hinted_provider(root) is None
 
 
-def test_a_session_that_is_given_makes_the_requests(tree):
-    class Refusing:
-        asked = 0
-
-        def request(self, *args: object, **kwargs: object) -> None:
-            self.asked += 1
-            raise ValueError("refused")
-
-    session = Refusing()
-    assert detect(root=tree(AWS), session=session) is None  # type: ignore[arg-type]
-    assert session.asked == 1
-
-
 def test_a_proxy_of_the_environment_is_not_asked(tree, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
