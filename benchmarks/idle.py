@@ -214,7 +214,7 @@ def summary(found: dict[str, list[Start]], *, starts: int) -> dict[str, object]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="What an unused plugin adds to pytest's start.")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--starts", type=int, default=STARTS, help="of which the fastest counts")
     arguments = parser.parse_args()
     result = summary(

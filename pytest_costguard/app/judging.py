@@ -31,7 +31,6 @@ from pytest_costguard.records import (
     WorkloadVerdict,
 )
 from pytest_costguard.stats.stored import SUITE_ALPHA
-from pytest_costguard.stats.warmup import drift, stretches
 
 
 def judge(
@@ -196,14 +195,6 @@ def _warnings(measured: Subject, *, past: History | None, terms: Terms) -> tuple
             f"all {len(past.created)} baseline runs are from one day, so they do not know "
             "how much this runner differs from day to day"
         )
-    slower = _slowing_down(measured.measurement)
-    if slower:
-        found.append(f"it got {slower:.0%} slower within a unit".replace("%", " %"))
+    if measured.slowing_down:
+        found.append(f"it got {measured.slowing_down:.0%} slower within a unit".replace("%", " %"))
     return tuple(found)
-
-
-def _slowing_down(measurement: Measurement) -> float:
-    """Return by how much most units got slower while they were measured, or 0.0."""
-    count = measurement.declaration.input_count
-    drifts = sorted(drift(stretches(unit.blocks, input_count=count)) for unit in measurement.units)
-    return max(0.0, drifts[(len(drifts) - 1) // 2]) if drifts else 0.0

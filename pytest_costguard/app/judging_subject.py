@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median_low
 from typing import Protocol
 
 from pytest_costguard.records import (
@@ -22,7 +23,7 @@ from pytest_costguard.stats.budgets import ONE_UNIT
 from pytest_costguard.stats.disturbances import disturbances
 from pytest_costguard.stats.intervals import mean, t_interval
 from pytest_costguard.stats.summary import intervals, reduce, unsupported
-from pytest_costguard.stats.warmup import unit_drifting
+from pytest_costguard.stats.warmup import course
 
 _WARMS_UP = frozenset(
     {"mean", "p50", "p90", "p95", "p99", "throughput", "cost_per_1k", "energy_per_1k"}
@@ -60,7 +61,10 @@ class Subject:
     """US dollars per 1k items, one a unit; empty where there is no price."""
     currency: Currency
     disturbances: tuple[str, ...]
-    drifting: bool
+    warming_up: bool
+    """Whether most units were measured before their warm-up was over."""
+    slowing_down: float
+    """By how much most units got slower while they were measured, relative; or 0.0."""
 
     def values(self, metric: str) -> tuple[float, ...]:
         """Return one value a unit in the metric's unit; empty where it was not measured."""
@@ -81,7 +85,7 @@ class Subject:
         """Say why no verdict about a metric may be given, whatever its values; "" if it may."""
         if len(self.measurement.units) == 1:
             return f"{ONE_UNIT}; measure with more than --costguard-units=1"
-        if self.drifting and metric in _WARMS_UP:
+        if self.warming_up and metric in _WARMS_UP:
             return "it was still getting faster while it was measured: the warm-up was not over"
         return ""
 
@@ -125,6 +129,7 @@ def subject(
     """Reduce, price and examine one measurement."""
     reduced = reduce(measurement)
     declaration, throughputs = measurement.declaration, reduced.metrics.get("throughput", ())
+    courses = [course(unit, input_count=declaration.input_count) for unit in measurement.units]
     cost: Cost | None = None
     unit_costs: tuple[float, ...] = ()
     if throughputs:
@@ -146,11 +151,6 @@ def subject(
         unit_costs=unit_costs,
         currency=target.currency if target is not None else Currency(),
         disturbances=disturbances(measurement),
-        drifting=_mostly_drifting(measurement),
+        warming_up=2 * sum(one.warming_up for one in courses) > len(courses),
+        slowing_down=max(0.0, median_low([one.drift for one in courses])) if courses else 0.0,
     )
-
-
-def _mostly_drifting(measurement: Measurement) -> bool:
-    count = measurement.declaration.input_count
-    drifting = sum(unit_drifting(unit, input_count=count) for unit in measurement.units)
-    return 2 * drifting > len(measurement.units)

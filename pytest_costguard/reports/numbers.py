@@ -7,6 +7,7 @@ it never invents a zero.
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Context, Decimal
@@ -67,12 +68,12 @@ def scale_for(
     if kind == "USD":
         money = currency or Currency()
         return Scale(unit=money.code, divisor=1 / money.per_usd)
-    sizes = sorted(size for value in values if value is not None and (size := _size(value)))
+    sizes = sorted(size for value in values if value and math.isfinite(size := abs(value)))
     scales = _SCALES[kind]
     if not sizes:
         return scales[min(1, len(scales) - 1)]
     middle = sizes[len(sizes) // 2]
-    return next((scale for scale in reversed(scales) if middle >= scale.divisor), scales[0])
+    return next((scale for scale in reversed(scales) if middle >= float(scale.divisor)), scales[0])
 
 
 def significant(value: float | Decimal | None, *, digits: int = 3) -> str:
@@ -175,11 +176,6 @@ def _exact(value: float | Decimal | None) -> Decimal | None:
         return None
     exact = value if isinstance(value, Decimal) else Decimal(repr(float(value)))
     return exact if exact.is_finite() else None
-
-
-def _size(value: float | Decimal) -> Decimal | None:
-    exact = _exact(value)
-    return abs(exact) if exact else None
 
 
 def _in(scale: Scale, value: float | Decimal | None) -> Decimal | None:

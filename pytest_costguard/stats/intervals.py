@@ -18,7 +18,7 @@ def mean(values: Sequence[float]) -> float:
     if not values:
         raise ValueError("the mean of no values does not exist")
     first = values[0]
-    if values.count(first) == len(values):
+    if values[-1] == first and values.count(first) == len(values):
         # A sum of equal floats, divided again, can be off by a rounding error: enough to put a
         # deterministic figure on the wrong side of a limit that it exactly meets.
         return first
@@ -34,7 +34,7 @@ def variance(values: Sequence[float]) -> float:
     if len(values) < 2:
         raise ValueError("a variance needs at least two values")
     centre = mean(values)
-    return math.fsum((value - centre) ** 2 for value in values) / (len(values) - 1)
+    return math.fsum([(value - centre) ** 2 for value in values]) / (len(values) - 1)
 
 
 def margin(values: Sequence[float], probability: float) -> float:

@@ -15,11 +15,19 @@ def percentile(samples: Sequence[float], q: float) -> float:
     Raises:
         ValueError: if there are no samples or `q` is outside 0 to 1.
     """
-    if not samples:
+    return percentile_of_sorted(sorted(samples), q)
+
+
+def percentile_of_sorted(ordered: Sequence[float], q: float) -> float:
+    """Return the q-quantile of samples that are in ascending order, as `percentile` does.
+
+    Raises:
+        ValueError: if there are no samples or `q` is outside 0 to 1.
+    """
+    if not ordered:
         raise ValueError("the percentile of no samples does not exist")
     if not 0.0 <= q <= 1.0:
         raise ValueError(f"q must be between 0 and 1, got {q!r}")
-    ordered = sorted(samples)
     position = q * (len(ordered) - 1)
     index = math.floor(position)
     below, above = ordered[index], ordered[min(index + 1, len(ordered) - 1)]
@@ -45,7 +53,8 @@ def unit_samples_needed(q: float) -> int:
     return math.ceil(1.0 / (1.0 - q) - 1e-9)
 
 
-def support(q: float, units: Sequence[int]) -> str:
+@lru_cache(maxsize=256)
+def support(q: float, units: tuple[int, ...]) -> str:
     """Say why the samples do not support the q-quantile, or return "" where they do.
 
     Args:

@@ -14,7 +14,7 @@ from pytest_costguard.records import (
     Unit,
 )
 from pytest_costguard.stats.intervals import mean, t_interval
-from pytest_costguard.stats.percentiles import percentile, support, unit_samples_needed
+from pytest_costguard.stats.percentiles import percentile_of_sorted, support, unit_samples_needed
 
 
 def unit_metrics(unit: Unit) -> dict[str, float]:
@@ -41,9 +41,9 @@ def _latency_metrics(unit: Unit) -> dict[str, float]:
     samples = unit.latency_seconds
     if not samples:
         return {}
-    ordered = sorted(samples)  # sorting what is sorted is nearly free, and each percentile sorts
+    ordered = sorted(samples)
     return {"mean": mean(samples)} | {
-        name: percentile(ordered, q)
+        name: percentile_of_sorted(ordered, q)
         for name, q in PERCENTILES.items()
         if len(samples) >= unit_samples_needed(q)
     }
@@ -60,7 +60,7 @@ def _memory_metrics(unit: Unit) -> dict[str, float]:
 
 def unsupported(measurement: Measurement) -> dict[str, str]:
     """Name each percentile that the samples do not support, with the reason."""
-    counts = [len(unit.latency_seconds) for unit in measurement.units]
+    counts = tuple([len(unit.latency_seconds) for unit in measurement.units])
     if not counts:
         return {}
     reasons = {name: support(q, counts) for name, q in PERCENTILES.items()}
@@ -98,7 +98,9 @@ def estimates(measurement: Measurement) -> dict[str, Interval]:
     A stand-in where more units are to come: nothing is decided on it.
     """
     samples = sorted(seconds for unit in measurement.units for seconds in unit.latency_seconds)
-    values = {name: (percentile(samples, q),) for name, q in PERCENTILES.items() if samples}
+    values = {
+        name: (percentile_of_sorted(samples, q),) for name, q in PERCENTILES.items() if samples
+    }
     return intervals(values)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
@@ -67,26 +68,29 @@ def _certain(value: float, error: float, *, df: int) -> bool:
     return abs(value) > t_quantile(1 - _FALSE_ALARM / 4, df) * error
 
 
-def drifting(blocks: Sequence[Block], *, input_count: int = 1) -> bool:
-    """Tell whether a unit's blocks were still getting faster, as a workload does while it warms up.
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How the speed of a unit went while it was measured."""
+
+    drift: float
+    """Relative change of the time a request, 0.0 where noise explains it."""
+    warming_up: bool
+    """Whether it was measured before its warm-up was over."""
+
+
+def course(unit: Unit, *, input_count: int) -> Course:
+    """Examine the blocks of a unit; where they are too few, the word of its warm-up counts.
 
     Args:
-        blocks: in the order in which they were timed.
+        unit: with its blocks in the order in which they were timed.
         input_count: how many inputs the unit goes round through. Blocks are joined until they
             have gone through all of them, so that long inputs after short ones are no drift.
     """
-    return drift(stretches(blocks, input_count=input_count)) < 0
-
-
-def unit_drifting(unit: Unit, *, input_count: int) -> bool:
-    """Tell whether a unit was measured before its warm-up was over.
-
-    Where its blocks are too few to tell, the word of the warm-up itself counts.
-    """
     seconds = stretches(unit.blocks, input_count=input_count)
     if len(seconds) < _FEWEST_STRETCHES:
-        return not unit.warmup.settled
-    return drift(seconds) < 0
+        return Course(drift=0.0, warming_up=not unit.warmup.settled)
+    change = drift(seconds)
+    return Course(drift=change, warming_up=change < 0)
 
 
 def stretches(blocks: Sequence[Block], *, input_count: int) -> tuple[float, ...]:

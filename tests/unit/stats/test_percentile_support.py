@@ -36,14 +36,14 @@ def test_the_counts_are_those_of_the_published_table(q, pooled, each):
 
 
 def test_too_few_samples_in_all_are_named_with_what_is_needed():
-    assert support(0.99, [106, 106]) == "p99 not supported by 212 samples (368 needed)"
+    assert support(0.99, (106, 106)) == "p99 not supported by 212 samples (368 needed)"
 
 
 def test_too_few_samples_in_one_unit_are_named():
-    said = support(0.99, [400, 99])
+    said = support(0.99, (400, 99))
 
     assert said == "p99 not supported by 99 samples in a unit (100 needed)"
 
 
 def test_enough_samples_are_supported():
-    assert support(0.99, [184, 184]) == ""
+    assert support(0.99, (184, 184)) == ""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from factories.judging import block, unit
 
-from pytest_costguard.stats.warmup import drift, drifting, settled, stretches, unit_drifting
+from pytest_costguard.stats.warmup import course, drift, settled, stretches
 
 TRIALS = 600
 
@@ -61,7 +61,7 @@ def test_getting_slower_is_a_drift_and_no_warm_up():
     rising = [block(0.003 * (1 + index / 100)) for index in range(60)]
 
     assert drift([one.wall_seconds for one in rising]) > 0.3
-    assert not drifting(rising)
+    assert not course(unit(blocks=rising), input_count=1).warming_up
 
 
 def test_a_drift_below_two_percent_has_no_name():
@@ -73,15 +73,15 @@ def test_long_inputs_before_short_ones_are_no_warm_up():
     blocks = pass_through * 20
 
     assert stretches(blocks, input_count=40) == pytest.approx([0.0035] * 20)
-    assert not drifting(blocks, input_count=40)
+    assert not course(unit(blocks=blocks), input_count=40).warming_up
 
 
 def test_a_unit_too_short_to_tell_is_believed_about_its_warm_up():
-    assert unit_drifting(unit(settled=False), input_count=1)
-    assert not unit_drifting(unit(settled=True), input_count=1)
+    assert course(unit(settled=False), input_count=1).warming_up
+    assert not course(unit(settled=True), input_count=1).warming_up
 
 
 def test_a_unit_long_enough_speaks_for_itself():
     steady = unit(settled=False, blocks=[block()] * 40)
 
-    assert not unit_drifting(steady, input_count=1)
+    assert not course(steady, input_count=1).warming_up
