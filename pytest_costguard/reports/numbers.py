@@ -68,7 +68,7 @@ def scale_for(
     if kind == "USD":
         money = currency or Currency()
         return Scale(unit=money.code, divisor=1 / money.per_usd)
-    sizes = sorted(size for value in values if value and math.isfinite(size := abs(value)))
+    sizes = sorted(abs(float(value)) for value in values if value and math.isfinite(value))
     scales = _SCALES[kind]
     if not sizes:
         return scales[min(1, len(scales) - 1)]
