@@ -12,7 +12,7 @@ of the sign test, which assumes nothing about the noise (Conover, Practical Nonp
 Statistics, 3.2).
 
 Goal: ours adds at most a third of what pytest-benchmark adds. It is reached where the median of
-(ours - a third of pytest-benchmark's) is surely below zero.
+(ours - a third of pytest-benchmark's) is surely below zero, missed where it is surely above.
 """
 
 from __future__ import annotations
@@ -207,6 +207,7 @@ def summary(found: dict[str, list[Start]], *, starts: int) -> dict[str, object]:
             "share": extra[OURS].median_ms / extra[PEER].median_ms,
             "beyond_goal": asdict(beyond),
             "reached": beyond.upper_ms < 0,
+            "missed": beyond.lower_ms > 0,
         }
     return result
 

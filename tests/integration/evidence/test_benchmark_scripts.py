@@ -85,7 +85,20 @@ def test_the_page_holds_every_stage_of_a_large_suite(results, page):
 
 def test_the_page_says_of_each_goal_whether_it_was_reached(benchmarks, results, page):
     said = [cells[2] for cells in rows("## Goals\n" + page, "Goals")][:4]
-    assert said == ["yes" if goal[2] else "no" for goal in benchmarks.goals(results)]
+    words = {True: "yes", False: "no", None: "not sure"}
+    assert said == [words[goal[2]] for goal in benchmarks.goals(results)]
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "reached"), [(-3.0, -1.0, True), (-1.0, 2.0, None), (1.0, 3.0, False)]
+)
+def test_a_goal_whose_interval_holds_both_answers_is_not_known(
+    benchmarks, results, lower, upper, reached
+):
+    wall = results["idle"]["wall"] | {"reached": upper < 0, "missed": lower > 0}
+    found = results | {"idle": results["idle"] | {"wall": wall}}
+
+    assert benchmarks.goals(found)[1][2] is reached
 
 
 def test_the_page_names_machine_day_and_load(page):
