@@ -30,7 +30,7 @@ from pytest_costguard.records import (
     Target,
     WorkloadVerdict,
 )
-from pytest_costguard.stats.stored import SUITE_ALPHA
+from pytest_costguard.stats.limits import SUITE_ALPHA
 
 
 def judge(

@@ -22,7 +22,8 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.stats.budgets import BudgetDecision, decide_budget
 from pytest_costguard.stats.intervals import mean
-from pytest_costguard.stats.stored import BETA, Limits, StoredDecision, decide_stored
+from pytest_costguard.stats.limits import BETA, Limits
+from pytest_costguard.stats.stored import StoredDecision, decide_stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

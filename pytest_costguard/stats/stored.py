@@ -19,39 +19,16 @@ from typing import Literal
 from pytest_costguard.records import Verdict
 from pytest_costguard.stats import near_exact as ranges
 from pytest_costguard.stats.intervals import mean, variance
+from pytest_costguard.stats.limits import BETA, Limits
 from pytest_costguard.stats.quantiles import normal_quantile, t_quantile
 
 ENOUGH_RUNS = 8
-SUITE_ALPHA = 0.01
-"""P(a run fails though nothing got worse than allowed), shared among all its hypotheses."""
-BETA = 0.05
-"""P(unchanged is said of a true change of `catch`), for each hypothesis."""
 
 _FEW_RUNS_RATIO = 1.5
 _BEYOND_ALLOWED = 1.25
 _DISBELIEF = 2.0
 
 Rule = Literal["spread of runs", "near exact", "declared spread", "few runs"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What is asked of one hypothesis: shares (0.02 is 2 %) and how many share the 1 %."""
-
-    allow: float
-    catch: float
-    hypotheses: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.allow < self.catch:
-            raise ValueError(f"catch ({self.catch}) must be above allow ({self.allow}), from 0 up")
-        if self.hypotheses < 1:
-            raise ValueError(f"hypotheses must be at least 1, got {self.hypotheses}")
-
-    @property
-    def alpha(self) -> float:
-        """The error that this one hypothesis may make."""
-        return SUITE_ALPHA / self.hypotheses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_costguard.records import Verdict
+from pytest_costguard.stats.limits import BETA, Limits
 from pytest_costguard.stats.near_exact import RUN_TO_RUN, bounds
-from pytest_costguard.stats.stored import BETA, Limits, decide_stored
+from pytest_costguard.stats.stored import decide_stored
 
 LIMITS = Limits(allow=0.02, catch=0.05)
 UNITS = 6

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_costguard.records import Verdict
-from pytest_costguard.stats.stored import Limits, decide_stored
+from pytest_costguard.stats.limits import Limits
+from pytest_costguard.stats.stored import decide_stored
 
 LIMITS = Limits(allow=0.02, catch=0.05)
 EIGHT = tuple(
