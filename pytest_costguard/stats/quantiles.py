@@ -43,6 +43,21 @@ def t_quantile(p: float, df: int) -> float:
     return _upper_quantile(1.0 - p, df)
 
 
+def t_survival(t: float, df: int) -> float:
+    """Return P(T > t) for Student's t on `df` degrees of freedom; `t` may be infinite.
+
+    Raises:
+        ValueError: if `t` is not a number, or `df` is below 1.
+    """
+    if df < 1:
+        raise ValueError(f"df must be at least 1, got {df}")
+    if math.isnan(t):
+        raise ValueError("t must be a number, got nan")
+    if math.isinf(t):
+        return 0.0 if t > 0 else 1.0
+    return _tail(t, df) if t >= 0 else 1.0 - _tail(-t, df)
+
+
 def _require_probability(p: float) -> None:
     if not 0.0 < p < 1.0:
         raise ValueError(f"p must be strictly between 0 and 1, got {p!r}")

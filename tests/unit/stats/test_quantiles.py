@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_costguard.stats.quantiles import normal_quantile, t_quantile
+from pytest_costguard.stats.quantiles import normal_quantile, t_quantile, t_survival
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -67,3 +67,17 @@ def test_a_probability_outside_0_to_1_is_refused(p, quantile):
 def test_no_degrees_of_freedom_are_refused():
     with pytest.raises(ValueError, match="at least 1"):
         t_quantile(0.9, 0)
+
+
+@pytest.mark.parametrize("df", [1, 2, 4, 22, 500])
+@pytest.mark.parametrize("p", [0.001, 0.3, 0.5, 0.9, 0.9999])
+def test_the_survival_function_undoes_the_quantile(p, df):
+    assert t_survival(t_quantile(p, df), df) == pytest.approx(1 - p, rel=1e-7)
+
+
+def test_the_survival_function_at_its_ends():
+    assert (t_survival(math.inf, 3), t_survival(-math.inf, 3), t_survival(0.0, 3)) == (0, 1, 0.5)
+    with pytest.raises(ValueError, match="must be a number"):
+        t_survival(math.nan, 3)
+    with pytest.raises(ValueError, match="at least 1"):
+        t_survival(1.0, 0)
