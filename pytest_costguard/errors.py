@@ -64,6 +64,12 @@ class NotMeasured(CostguardError):
     exit_code = 17
 
 
+class RevisionError(CostguardError):
+    """A revision is not known, or what it needs to be measured is not here."""
+
+    exit_code = 18
+
+
 class GateFailed(CostguardError):
     """A verdict is among those that `fail-on` names."""
 

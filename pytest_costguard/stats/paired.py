@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, TypeVar
 
 from pytest_costguard.records import Verdict
@@ -51,9 +52,7 @@ class Looks:
     def __post_init__(self) -> None:
         if not self.units or self.units[0] < _FEWEST_UNITS:
             raise ValueError(f"looks begin at {_FEWEST_UNITS} units, got {self.units}")
-        if any(
-            later <= earlier for earlier, later in zip(self.units, self.units[1:], strict=False)
-        ):
+        if any(later <= earlier for earlier, later in pairwise(self.units)):
             raise ValueError(f"looks must grow, got {self.units}")
         for name in ("alpha_shares", "beta_shares"):
             shares = getattr(self, name) or (1 / len(self.units),) * len(self.units)

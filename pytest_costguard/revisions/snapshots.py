@@ -1,0 +1,218 @@
+"""Work trees of two revisions, made the same way, beside the checkout and never in it.
+
+Both are detached git work trees in one temporary folder, with paths of equal length: base at its
+commit, head at the checkout's commit with its uncommitted changes copied over. No hook runs,
+nothing is stashed, reset or checked out in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pytest_costguard.errors import RevisionError, StoreError
+from pytest_costguard.revisions.large_files import bring, resolve_pointers
+from pytest_costguard.revisions.leftovers import claimed, clear_leftovers
+from pytest_costguard.revisions.naming import Revision
+from pytest_costguard.revisions.repository import CommandFailed, Repository
+
+SideName = Literal["base", "head"]
+_GITLINK = "160000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One revision's tree on disk."""
+
+    side: SideName
+    tree: Path
+    """Stands for the checkout's top folder."""
+    sha: str
+    dirty: bool
+    """Whether changes that are in no commit were copied into it."""
+    pointers: tuple[str, ...] = ()
+    """Git LFS files whose content is not on this machine, relative to `tree`."""
+    empty_submodules: tuple[str, ...] = ()
+    """Submodules that the checkout has not initialised, so that they are empty here too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshots:
+    """Both trees, and which files differ between them."""
+
+    base: Snapshot
+    head: Snapshot
+    changed: frozenset[str]
+    """Files that were changed, added or removed, relative to the trees, with forward slashes."""
+
+
+@contextmanager
+def snapshots(
+    repository: Repository, *, base: Revision, share: Sequence[str] = ()
+) -> Iterator[Snapshots]:
+    """Make both trees, and remove them in the end.
+
+    Args:
+        repository: the checkout of head.
+        base: the commit to compare with.
+        share: patterns, relative to the checkout's top, of files and folders that git ignores and
+            both sides need, such as model weights; linked, or copied where links are not allowed.
+
+    Raises:
+        RevisionError: a commit of a submodule is not here, or git refuses.
+        StoreError: there is no room for them.
+    """
+    clear_leftovers(repository)
+    with ExitStack() as undo:
+        try:
+            folder = undo.enter_context(claimed(Path(tempfile.gettempdir())))
+            head_sha = repository.ask("rev-parse", "HEAD")
+            taken = {
+                "base": _take("base", folder, repository, base.sha, share=share, undo=undo),
+                "head": _take("head", folder, repository, head_sha, share=share, undo=undo),
+            }
+        except CommandFailed as error:
+            raise RevisionError(
+                f"git could not make a work tree of a revision: {error}",
+                remedy="mend what git complains about; `git worktree add --detach PATH COMMIT` "
+                "must work in this checkout",
+            ) from error
+        except OSError as error:
+            raise StoreError(
+                f"the trees of both revisions could not be written: {error}",
+                remedy="free some space, or point TMPDIR to a folder with room for two checkouts",
+            ) from error
+        yield Snapshots(**taken, changed=_changed(repository, base.sha))
+
+
+def _take(
+    side: SideName,
+    folder: Path,
+    repository: Repository,
+    sha: str,
+    *,
+    share: Sequence[str],
+    undo: ExitStack,
+) -> Snapshot:
+    tree = folder / side
+    empty = _grow(tree, repository, sha, with_changes=side == "head", undo=undo)
+    for source in _shared(repository.top, share):
+        bring(source, tree / source.relative_to(repository.top))
+    return Snapshot(
+        side=side,
+        tree=tree,
+        sha=sha,
+        dirty=side == "head" and bool(_uncommitted(repository)),
+        pointers=resolve_pointers(tree, repository),
+        empty_submodules=tuple(empty),
+    )
+
+
+def _grow(
+    tree: Path, repository: Repository, sha: str, *, with_changes: bool, undo: ExitStack
+) -> list[str]:
+    """Make one work tree and those of its submodules; return the submodules left empty."""
+    undo.callback(_remove, repository, tree)
+    repository.ask("worktree", "add", "--detach", "--force", str(tree), sha)
+    if with_changes:
+        _copy_changes(repository, tree)
+    empty = []
+    for path, wanted in _submodules(repository, sha):
+        if not (repository.top / path / ".git").exists():
+            empty.append(path)
+            continue
+        inner = repository.submodule(path)
+        commit = inner.ask("rev-parse", "HEAD") if with_changes else wanted
+        _require_commit(inner, commit, path)
+        (tree / path).mkdir(parents=True, exist_ok=True)
+        below = _grow(tree / path, inner, commit, with_changes=with_changes, undo=undo)
+        empty += [f"{path}/{name}" for name in below]
+    return empty
+
+
+def _submodules(repository: Repository, sha: str) -> list[tuple[str, str]]:
+    """The submodules of a commit: their paths and the commits that it wants of them."""
+    found = []
+    for entry in repository.listed("ls-tree", "-r", "-z", "--full-tree", sha):
+        described, _, path = entry.partition("\t")
+        mode, _, commit = described.split()
+        if mode == _GITLINK:
+            found.append((path, commit))
+    return found
+
+
+def _require_commit(inner: Repository, commit: str, path: str) -> None:
+    try:
+        inner.ask("cat-file", "-e", commit + "^{commit}")
+    except CommandFailed as error:
+        raise RevisionError(
+            f"the base needs commit {commit[:12]} of the submodule {path}, which is not here",
+            remedy=f"fetch it: git -C {path} fetch origin {commit}",
+        ) from error
+
+
+def _uncommitted(repository: Repository) -> list[str]:
+    """What differs from the commit, untracked files included; ignored ones are not."""
+    entries = repository.listed(
+        *("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames"),
+        "--ignore-submodules=all",
+    )
+    return [entry[3:] for entry in entries]
+
+
+def _copy_changes(repository: Repository, tree: Path) -> None:
+    for path in _uncommitted(repository):
+        source, target = repository.top / path, tree / path
+        _clear(target)
+        if source.is_symlink() or source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+        elif source.is_dir():  # a repository inside this one that is no submodule
+            ignore = shutil.ignore_patterns(".git")
+            shutil.copytree(source, target, symlinks=True, ignore=ignore)
+
+
+def _clear(target: Path) -> None:
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    else:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            target.unlink()
+
+
+def _shared(top: Path, patterns: Sequence[str]) -> list[Path]:
+    found = []
+    for pattern in patterns:
+        if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
+            raise RevisionError(
+                f"share_files: {pattern!r} leaves the checkout",
+                remedy="give patterns relative to the checkout's top folder, such as models/*.onnx",
+            )
+        matched = sorted(top.glob(pattern.rstrip("/")))
+        if not matched:
+            raise RevisionError(
+                f"share_files: nothing matches {pattern!r} in {top}",
+                remedy="mend the pattern, or fetch the files first: both sides need them",
+            )
+        found += matched
+    return found
+
+
+def _changed(repository: Repository, base: str) -> frozenset[str]:
+    tracked = repository.listed(
+        "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", base, "--"
+    )
+    return frozenset(tracked) | frozenset(_uncommitted(repository))
+
+
+def _remove(repository: Repository, tree: Path) -> None:
+    """Take a work tree away, and what git notes of it."""
+    shutil.rmtree(tree, ignore_errors=True)
+    with contextlib.suppress(CommandFailed):
+        repository.ask("worktree", "remove", "--force", "--force", str(tree))

@@ -1,0 +1,279 @@
+"""Both trees: what is in them, that the checkout is not touched, and that nothing is left."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pytest_costguard.errors import RevisionError
+from pytest_costguard.revisions.naming import Revision
+from pytest_costguard.revisions.repository import Repository
+from pytest_costguard.revisions.snapshots import snapshots
+from tests.factories.git_repositories import ENVIRON, GitProject
+
+pytestmark = pytest.mark.usefixtures("temporary")
+
+
+def base_of(project, name="HEAD"):
+    return Revision(sha=project.git("rev-parse", name), asked=name, found_as=name)
+
+
+def state(project):
+    """Everything of the checkout that must not move, its index and git's own notes included."""
+    files = {
+        path.relative_to(project.folder).as_posix(): path.read_bytes()
+        for path in sorted(project.folder.rglob("*"))
+        if path.is_file() and "objects" not in path.parts and not path.is_symlink()
+    }
+    return files, project.git("stash", "list"), project.git("worktree", "list")
+
+
+def test_base_is_its_commit_and_head_has_what_is_not_committed(project, repository):
+    project.commit({"kept.py": "k", "gone.py": "g", "run.sh": "x", "folder": "a file"})
+    (project.folder / "run.sh").chmod(0o755)
+    base = base_of(project)
+    project.put({"model.py": "SPEED = 2\n", "new/deep.py": "n", ".gitignore": "*.bin\n"})
+    project.put({"weights.bin": "ignored", "naïve name.py": "é"})
+    (project.folder / "gone.py").unlink()
+    (project.folder / "folder").unlink()
+    project.put({"folder/inside.py": "i"})
+    (project.folder / "link.py").symlink_to("model.py")
+
+    with snapshots(repository, base=base) as taken:
+        old, new = taken.base.tree, taken.head.tree
+        assert (old / "model.py").read_text() == "SPEED = 1\n"
+        assert (old / "gone.py").exists()
+        assert not (old / "new").exists()
+        assert (new / "model.py").read_text() == "SPEED = 2\n"
+        assert not (new / "gone.py").exists()
+        assert (new / "folder/inside.py").read_text() == "i"
+        assert (new / "new/deep.py").read_text() == "n"
+        assert (new / "naïve name.py").exists()
+        assert str((new / "link.py").readlink()) == "model.py"
+        assert os.access(new / "run.sh", os.X_OK)
+        assert not (new / "weights.bin").exists()
+        assert (taken.base.dirty, taken.head.dirty) == (False, True)
+        assert len(str(old)) == len(str(new))
+
+
+def test_the_changed_files_are_those_between_base_and_the_checkout(project, repository):
+    base = base_of(project)
+    project.commit({"committed.py": "c", "same.py": "s"})
+    project.put({"model.py": "SPEED = 3\n", "untracked.py": "u"})
+
+    with snapshots(repository, base=base) as taken:
+        assert taken.changed == {"committed.py", "same.py", "model.py", "untracked.py"}
+
+
+def test_the_checkout_is_not_touched_and_no_hook_runs(project, repository, tmp_path):
+    base = base_of(project)
+    project.put({"model.py": "SPEED = 2\n", "staged.py": "s"})
+    project.git("add", "staged.py")
+    for hook in ("post-checkout", "post-index-change", "reference-transaction"):
+        path = project.folder / ".git/hooks" / hook
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\ntouch '{tmp_path}/hook-ran'\n")
+        path.chmod(0o755)
+    before = state(project)
+
+    with snapshots(repository, base=base):
+        pass
+
+    assert not (tmp_path / "hook-ran").exists()
+    assert state(project) == before
+
+
+def test_a_branch_that_is_checked_out_can_be_the_base(project, repository):
+    with snapshots(repository, base=base_of(project, "main")) as taken:
+        assert taken.base.sha == taken.head.sha
+
+
+def test_nothing_is_left_after_an_error(project, repository, temporary):
+    with pytest.raises(KeyboardInterrupt), snapshots(repository, base=base_of(project)):
+        raise KeyboardInterrupt
+
+    assert list(temporary.iterdir()) == []
+    assert project.git("worktree", "list").count("\n") == 0
+
+
+def test_what_a_killed_run_left_is_cleared_by_the_next(project, repository, temporary):
+    # a process that takes its own life inside the context, as SIGKILL would
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from pytest_costguard.revisions.naming import Revision\n"
+        "from pytest_costguard.revisions.repository import Repository\n"
+        "from pytest_costguard.revisions.snapshots import snapshots\n"
+        "repository = Repository(Path(sys.argv[1]), environ=os.environ)\n"
+        "base = Revision(sha='HEAD', asked='HEAD', found_as='HEAD')\n"
+        "with snapshots(repository, base=base):\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    environ = {**ENVIRON, "TMPDIR": str(temporary)}
+    subprocess.run([sys.executable, "-c", script, str(project.folder)], env=environ, check=False)
+    (left,) = temporary.iterdir()
+
+    with snapshots(repository, base=base_of(project)):
+        assert not left.exists()
+
+    assert list(temporary.iterdir()) == []
+    assert project.git("worktree", "list").count("\n") == 0
+
+
+def test_two_runs_at_once_leave_each_other_alone(project, repository):
+    base = base_of(project)
+
+    with snapshots(repository, base=base) as first:
+        with snapshots(repository, base=base) as second:
+            assert second.base.tree != first.base.tree
+        assert (first.base.tree / "model.py").exists()
+        assert (first.head.tree / "model.py").exists()
+
+
+def test_a_work_tree_of_the_users_own_stays(project, repository, tmp_path):
+    project.git("worktree", "add", "-q", "--detach", str(tmp_path / "mine"))
+
+    with snapshots(repository, base=base_of(project)):
+        pass
+
+    assert (tmp_path / "mine/model.py").exists()
+    assert project.git("worktree", "list").count("\n") == 1
+
+
+# What git ignores, and what it keeps elsewhere --------------------------------------------------
+
+
+def test_shared_files_are_in_both_trees(project, repository):
+    project.commit({".gitignore": "weights/\n*.onnx\n"})
+    base = base_of(project)
+    project.put({"weights/a/w.bin": "w", "models/m.onnx": "m"})
+
+    with snapshots(repository, base=base, share=("weights/", "models/*.onnx")) as taken:
+        for tree in (taken.base.tree, taken.head.tree):
+            assert (tree / "weights/a/w.bin").read_text() == "w"
+            assert (tree / "models/m.onnx").read_text() == "m"
+
+    assert (project.folder / "weights/a/w.bin").exists(), "a link is removed, never what it names"
+
+
+def test_a_tracked_file_goes_before_a_shared_one(project, repository):
+    base = base_of(project)
+    project.put({"model.py": "SPEED = 2\n"})
+
+    with snapshots(repository, base=base, share=("*.py",)) as taken:
+        assert (taken.base.tree / "model.py").read_text() == "SPEED = 1\n"
+
+
+def test_files_are_copied_where_links_are_not_allowed(project, repository, monkeypatch):
+    project.commit({".gitignore": "weights/\n"})
+    project.put({"weights/w.bin": "w"})
+
+    def refuse(*_args, **_keywords):
+        raise OSError("privilege not held")
+
+    monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
+    with snapshots(repository, base=base_of(project), share=("weights",)) as taken:
+        assert (taken.base.tree / "weights/w.bin").read_text() == "w"
+        assert not (taken.base.tree / "weights").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [("../other", "leaves the checkout"), ("/etc/*", "leaves"), ("no/*.bin", "nothing matches")],
+)
+def test_a_pattern_that_finds_nothing_to_share_is_refused(project, repository, pattern, words):
+    with (
+        pytest.raises(RevisionError, match=words),
+        snapshots(repository, base=base_of(project), share=(pattern,)),
+    ):
+        pass
+
+
+def pointer(content):
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(content)}\n"
+    return digest, text
+
+
+def test_lfs_content_comes_from_the_store_on_this_machine(project, repository):
+    digest, text = pointer("old weights")
+    project.commit({".gitattributes": "*.bin filter=lfs\n", "w.bin": text})
+    base = base_of(project)
+    project.commit({"w.bin": pointer("new weights")[1]})
+    project.put({f".git/lfs/objects/{digest[:2]}/{digest[2:4]}/{digest}": "old weights"})
+
+    with snapshots(repository, base=base) as taken:
+        assert (taken.base.tree / "w.bin").read_text() == "old weights"
+        assert taken.base.pointers == ()
+        assert taken.head.pointers == ("w.bin",)
+
+
+def test_lfs_content_comes_from_the_checkout_where_it_is_the_very_file(project, repository):
+    project.commit({".gitattributes": "*.bin filter=lfs\n", "w.bin": pointer("weights")[1]})
+    base = base_of(project)
+    project.put({"w.bin": "weights"})
+
+    with snapshots(repository, base=base) as taken:
+        assert (taken.base.tree / "w.bin").read_text() == "weights"
+        assert (taken.head.tree / "w.bin").read_text() == "weights"
+        assert taken.base.pointers == ()
+
+
+# Submodules -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_submodule(project, repository, tmp_path):
+    """A repository whose submodule `lib` was moved on after base."""
+    library = GitProject(tmp_path / "library")
+    library.commit({"lib.py": "VERSION = 1\n"})
+    project.git("submodule", "--quiet", "add", library.folder.as_uri(), "lib")
+    project.commit()
+    base = base_of(project)
+    library.commit({"lib.py": "VERSION = 2\n"})
+    project.git("-C", "lib", "pull", "-q", "origin", "main")
+    project.commit()
+    return base
+
+
+def test_each_side_has_its_own_commit_of_a_submodule(project, repository, with_submodule):
+    (project.folder / "lib/lib.py").write_text("VERSION = 3\n")
+
+    with snapshots(repository, base=with_submodule) as taken:
+        assert (taken.base.tree / "lib/lib.py").read_text() == "VERSION = 1\n"
+        assert (taken.head.tree / "lib/lib.py").read_text() == "VERSION = 3\n"
+
+    assert project.git("-C", "lib", "worktree", "list").count("\n") == 0
+    assert (project.folder / "lib/lib.py").read_text() == "VERSION = 3\n"
+
+
+def test_a_submodule_that_is_not_initialised_is_empty_on_both_sides(
+    project, with_submodule, tmp_path
+):
+    clone = GitProject(tmp_path / "clone")
+    clone.git("pull", "-q", project.folder.as_uri(), "main")
+    repository = Repository(clone.folder, environ=ENVIRON)
+
+    with snapshots(repository, base=with_submodule) as taken:
+        assert taken.base.empty_submodules == taken.head.empty_submodules == ("lib",)
+
+
+def test_a_missing_commit_of_a_submodule_is_named(project, repository, with_submodule, tmp_path):
+    shallow = GitProject(tmp_path / "shallow")
+    shallow.git("fetch", "-q", "--depth=1", (tmp_path / "library").as_uri(), "main")
+    shallow.git("checkout", "-q", "FETCH_HEAD")
+    lib = project.folder / "lib"
+    lib.rename(tmp_path / "lib-before")
+    shallow.folder.rename(lib)
+
+    with (
+        pytest.raises(RevisionError, match="of the submodule lib, which is not here") as caught,
+        snapshots(repository, base=with_submodule),
+    ):
+        pass
+
+    assert "git -C lib fetch origin" in caught.value.remedy
