@@ -68,9 +68,3 @@ class RevisionError(CostguardError):
     """A revision is not known, or what it needs to be measured is not here."""
 
     exit_code = 18
-
-
-class GateFailed(CostguardError):
-    """A verdict is among those that `fail-on` names."""
-
-    exit_code = 1

@@ -145,6 +145,7 @@ def as_baseline(run: Run) -> BaselineRun:
         lock_digest=run.lock_digest,
         config_digest=run.config_digest,
         workloads=tuple(reduce(measurement) for measurement in run.measurements),
+        whole_suite=run.whole_suite and run.complete,
     )
 
 

@@ -153,11 +153,7 @@ class Check:
         )
         self._consumed.add(call.workload)
         if failure is not None:
-            raise WorkloadError(
-                f"{failure.workload} was not measured: {failure.reason}"
-                + (f"\n\nIn the worker:\n{failure.details}" if failure.details else ""),
-                remedy=failure.remedy,
-            )
+            raise WorkloadError(_told(failure), remedy=failure.remedy)
         if measurement is None:
             self._end_again(call.workload, endings)
             details = self._test_details(call.workload.nodeid)
@@ -210,10 +206,7 @@ class Check:
         """What fails a test that has passed its assertions: readable messages."""
         messages = [message for verdict in self.verdicts(nodeid) for message in verdict.failing]
         failures = self._failures(nodeid)
-        messages += [
-            f"{failure.workload} was not measured: {failure.reason}\n  remedy: {failure.remedy}"
-            for failure in failures
-        ]
+        messages += [f"{_told(failure)}\n  remedy: {failure.remedy}" for failure in failures]
         explained = self._consumed | {failure.workload for failure in failures}
         unasked = [
             verdict.workload
@@ -262,6 +255,7 @@ class Check:
             config_digest=self._settings.digest,
             price_digest=self._pricing.digest,
             complete=complete,
+            whole_suite=self._whole_suite,
             measurements=collection.measurements(),
             failures=collection.failures,
         )
@@ -332,6 +326,11 @@ class FinalPass:
         """Return the merged result."""
         __tracebackhide__ = True  # pytest and --pdb then show the test's own line
         return self._check.result(call, endings=self._endings)
+
+
+def _told(failure: Failure) -> str:
+    said = f"\n\nIn the worker:\n{failure.details}" if failure.details else ""
+    return f"{failure.workload} was not measured: {failure.reason}{said}"
 
 
 def _in_vain(rule: Rule) -> str:

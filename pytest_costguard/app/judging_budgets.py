@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pytest_costguard.app.judging_history import History
 from pytest_costguard.app.judging_subject import Subject, stored_metric
-from pytest_costguard.records import Budget, BudgetResult, BudgetVerdict, Interval
+from pytest_costguard.records import (
+    Budget,
+    BudgetResult,
+    BudgetVerdict,
+    FailOn,
+    Interval,
+    Verdict,
+)
 from pytest_costguard.stats.budgets import decide_budget
 from pytest_costguard.stats.intervals import t_interval
 
+_FAILS_ON = {
+    BudgetVerdict.OVER: FailOn.BUDGET,
+    BudgetVerdict.INCONCLUSIVE: FailOn.INCONCLUSIVE,
+    BudgetVerdict.NOT_PRICED: FailOn.NOT_PRICED,
+}
 _CONFIDENCE = 0.95
 _CONFIDENCE_UNDER_LOAD = 0.99
 
@@ -15,7 +29,7 @@ _CONFIDENCE_UNDER_LOAD = 0.99
 def judge_budget(
     budget: Budget, *, subject: Subject, history: History | None, alpha: float
 ) -> BudgetResult:
-    """Decide about one budget.
+    """Decide about one budget, and say which word of fail-on the result falls under.
 
     Args:
         budget: the limit, in the metric's unit or as a share of the baseline's value.
@@ -23,6 +37,25 @@ def judge_budget(
         history: its earlier runs; None where there is no baseline.
         alpha: P(over is said of a figure that is within).
     """
+    result = _judged(budget, subject=subject, history=history, alpha=alpha)
+    return msgspec.structs.replace(result, cause=_cause(result, history))
+
+
+def _cause(result: BudgetResult, history: History | None) -> FailOn | None:
+    if result.verdict is not BudgetVerdict.NOT_MEASURED:
+        return _FAILS_ON.get(result.verdict)
+    if result.budget.metric == "cost_per_1k" and result.limit is not None:
+        return FailOn.NOT_PRICED
+    if result.limit is None and result.budget.relative:
+        # A first run, or a new workload, has nothing yet that a share could be taken of.
+        absent = history is None or history.absence is Verdict.NEW
+        return None if absent else FailOn.NOT_COMPARABLE
+    return FailOn.INCONCLUSIVE
+
+
+def _judged(
+    budget: Budget, *, subject: Subject, history: History | None, alpha: float
+) -> BudgetResult:
     priceless = _priceless(budget, subject)
     if priceless is not None:
         return priceless

@@ -15,14 +15,13 @@ from pytest_costguard.app.judging_subject import Subject, stored_metric
 from pytest_costguard.records import (
     METRICS,
     BaselineWorkload,
-    BudgetVerdict,
     Comparison,
     Regression,
     Verdict,
 )
-from pytest_costguard.stats.budgets import BudgetDecision, decide_budget
 from pytest_costguard.stats.intervals import mean
-from pytest_costguard.stats.limits import BETA, Limits
+from pytest_costguard.stats.levels import decide_level
+from pytest_costguard.stats.limits import Limits
 from pytest_costguard.stats.stored import StoredDecision, decide_stored
 
 
@@ -70,6 +69,14 @@ def compare(
     if metric == "quality":
         return _compare_quality(regression, subject=subject, history=history, terms=terms)
     entries = [entry for entry in history.entries if entry.metrics.get(stored)]
+    if metric == "peak_memory":
+        method = subject.reduced.memory_method
+        alike = [entry for entry in entries if entry.memory_method in ("", method)]
+        if not alike:
+            theirs = entries[-1].memory_method
+            reason = f"its memory is read as {method!r} here, and was as {theirs!r} in the baseline"
+            return _undecided(regression, Verdict.NOT_COMPARABLE, reason, head=head, base=base)
+        entries = alike
     logs = _logs(stored, subject.reduced, entries)
     if logs is None:
         reason = f"a {METRICS[stored].title} that is not above zero has no ratio"
@@ -219,38 +226,22 @@ def _corrected(logs: tuple[float, ...], kernel: tuple[float, ...]) -> tuple[floa
 def _compare_quality(
     regression: Regression, *, subject: Subject, history: History, terms: Terms
 ) -> Comparison:
-    """Hold quality against a floor of (1 - allow) times the baseline's mean."""
-    values, runs = subject.values("quality"), history.values("quality")
+    """Hold quality against the baseline's mean: it may be zero, so its ratio decides nothing."""
+    runs = history.values("quality")
     base = mean([mean(run) for run in runs])
-    slack = regression.allow * abs(base)
-    decision = decide_budget(
-        values,
-        limit=base - slack,
-        bound="at least",
-        alpha=terms.limits(regression).alpha,
-        confidence=1 - BETA,
-    )
+    decision = decide_level(subject.values("quality"), base=base, limits=terms.limits(regression))
     found = decision.interval
-    verdict = _quality_verdict(decision, better_than=base + slack)
     obstacle = subject.obstacle("quality")
+    floor = base - regression.allow * abs(base)
     return Comparison(
         metric="quality",
-        verdict=Verdict.INCONCLUSIVE if obstacle else verdict,
+        verdict=Verdict.INCONCLUSIVE if obstacle else decision.verdict,
         head=found.estimate,
         base=base,
         ratio=found.estimate / base if base > 0 else None,
         lower=found.lower / base if base > 0 and not obstacle else None,
         upper=found.upper / base if base > 0 and not obstacle else None,
         regression=regression,
-        reason=obstacle or f"held against a floor of {base - slack:.4g}, from {len(runs)} runs",
+        reason=obstacle or f"held against a floor of {floor:.4g}, from {len(runs)} runs",
         runs=len(runs),
     )
-
-
-def _quality_verdict(decision: BudgetDecision, *, better_than: float) -> Verdict:
-    if decision.verdict is BudgetVerdict.WITHIN and decision.interval.lower > better_than:
-        return Verdict.IMPROVED
-    return {
-        BudgetVerdict.OVER: Verdict.REGRESSED,
-        BudgetVerdict.WITHIN: Verdict.UNCHANGED,
-    }.get(decision.verdict, Verdict.INCONCLUSIVE)

@@ -126,15 +126,23 @@ def history(measurement: Measurement, known: Reference, *, fingerprint: Fingerpr
 
 
 def missing_workloads(run: Run, known: Reference | None) -> tuple[WorkloadId, ...]:
-    """Name the workloads of the newest comparable baseline run that this run has nothing of."""
-    if known is None or not (known.runs or known.others):
+    """Name the workloads of the baseline that this run has nothing of.
+
+    Those of the newest run of the whole suite, and of the runs of a part of it since: a workload
+    that the whole suite no longer had is gone on purpose.
+    """
+    if known is None:
         return ()
-    newest = (known.runs or known.others)[-1]
+    current: dict[WorkloadId, None] = {}
+    for earlier in known.runs or known.others:
+        if earlier.whole_suite:
+            current.clear()
+        current |= dict.fromkeys(entry.workload for entry in earlier.workloads)
     measured = {measurement.workload for measurement in run.measurements}
     return tuple(
-        entry.workload
-        for entry in newest.workloads
-        if entry.workload not in measured and not _failed(entry.workload, run.failures)
+        workload
+        for workload in current
+        if workload not in measured and not _failed(workload, run.failures)
     )
 
 

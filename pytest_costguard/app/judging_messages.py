@@ -24,11 +24,6 @@ _COMPARISON_FAILS = {
 }
 _DIGITS = (3, 4, 5, 6)
 """Three significant digits, or as many as tell a limit from the interval that it lies in."""
-_BUDGET_FAILS = {
-    BudgetVerdict.OVER: FailOn.BUDGET,
-    BudgetVerdict.INCONCLUSIVE: FailOn.INCONCLUSIVE,
-    BudgetVerdict.NOT_PRICED: FailOn.NOT_PRICED,
-}
 
 
 def failing_messages(
@@ -55,25 +50,12 @@ def _messages(
             name = history.name if history is not None else ""
             yield _comparison_message(comparison, name=name, currency=subject.currency)
     for result in budgets:
-        if _budget_cause(result, history) in fail_on:
+        if result.cause in fail_on:
             yield _budget_message(result, currency=subject.currency)
     if history is not None and history.inputs_changed and FailOn.CHANGED in fail_on:
         yield (
             f"the inputs are not those of baseline {history.name!r}\n  {_digests(subject, history)}"
         )
-
-
-def _budget_cause(result: BudgetResult, history: History | None) -> FailOn | None:
-    """Name the member of fail-on that this result falls under; None where nothing failed."""
-    if result.verdict is not BudgetVerdict.NOT_MEASURED:
-        return _BUDGET_FAILS.get(result.verdict)
-    if result.budget.metric == "cost_per_1k" and result.limit is not None:
-        return FailOn.NOT_PRICED
-    if result.limit is None and result.budget.relative:
-        # A first run, or a new workload, has nothing yet that a share could be taken of.
-        absent = history is None or history.absence is Verdict.NEW
-        return None if absent else FailOn.NOT_COMPARABLE
-    return FailOn.INCONCLUSIVE
 
 
 def _comparison_message(comparison: Comparison, *, name: str, currency: Currency) -> str:

@@ -107,9 +107,9 @@ class Subject:
         """
         if base is None or metric != "cost_per_1k":
             return base
-        if not self.unit_costs or base <= 0:
+        if self.cost is None or self.cost.usd_per_1k is None or base <= 0:
             return None
-        return mean(self.unit_costs) * mean(self.values("throughput")) / base
+        return float(self.cost.usd_per_1k) * mean(self.values("throughput")) / base
 
 
 def stored_metric(metric: str) -> str:

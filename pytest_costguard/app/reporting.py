@@ -42,7 +42,7 @@ def remake(report: Report) -> Report:
         baseline_requested=report.baseline_requested,
         baseline_problem=report.baseline_problem,
         # Only a whole suite can find anything missing, so what was missing tells.
-        whole_suite=bool(report.missing),
+        whole_suite=report.run.whole_suite and report.run.complete,
         now=report.run.created.date(),
     )
     return expecting(remade, report.expected_failures) if report.expected_failures else remade

@@ -84,17 +84,17 @@ class Latency:
 
     @property
     def p90(self) -> Figure:
-        """90th percentile in seconds; raises `NotMeasured` below 36 requests."""
+        """90th percentile in seconds; raises `NotMeasured` below 36 requests, or 10 in a unit."""
         return self._result.figure("p90")
 
     @property
     def p95(self) -> Figure:
-        """95th percentile in seconds; raises `NotMeasured` below 72 requests."""
+        """95th percentile in seconds; raises `NotMeasured` below 72 requests, or 20 in a unit."""
         return self._result.figure("p95")
 
     @property
     def p99(self) -> Figure:
-        """99th percentile in seconds; raises `NotMeasured` below 368 requests."""
+        """99th percentile in seconds; raises `NotMeasured` below 368 requests, or 100 in a unit."""
         return self._result.figure("p99")
 
 

@@ -15,8 +15,8 @@ from pytest_costguard.app.endings import Endings
 from pytest_costguard.app.instruments import MachineInstruments
 from pytest_costguard.app.result import Result
 from pytest_costguard.cost.unit_cost import cost_of
-from pytest_costguard.engine.channel import Channel, ChannelClosed, dial
-from pytest_costguard.engine.launch import WORKER_VARIABLE, WorkerTask
+from pytest_costguard.engine.channel import Address, Channel, ChannelClosed, dial
+from pytest_costguard.engine.launch import WORKER_VARIABLE
 from pytest_costguard.engine.protocol import (
     Announced,
     Command,
@@ -27,6 +27,7 @@ from pytest_costguard.engine.protocol import (
     Refused,
     SessionEnded,
     Skipped,
+    Task,
     TestEnded,
 )
 from pytest_costguard.engine.serving import WorkloadServer, serve, serve_async
@@ -45,6 +46,11 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.stats.summary import figures, unit_metrics
 from pytest_costguard.workloads.inputs import InputSet
+
+_TYPE_ONLY = (
+    "some of its inputs can be told apart by their type only, so a change of them may go unseen:"
+    " give arrays, numbers, text, or containers and dataclasses of them"
+)
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,9 +93,7 @@ class _Loaded:
 class Worker:
     """The worker session: its channel, what it was told, and what it has served."""
 
-    def __init__(
-        self, task: WorkerTask, channel: Channel[Command, Event], *, endings: Endings
-    ) -> None:
+    def __init__(self, task: Task, channel: Channel[Command, Event], *, endings: Endings) -> None:
         self.task = task
         self._endings = endings
         self._channel = channel
@@ -110,8 +114,14 @@ class Worker:
         text = os.environ.pop(WORKER_VARIABLE, None)
         if text is None:
             return None
-        task = msgspec.json.decode(text, type=WorkerTask)
-        return cls(task, Channel(dial(task.address), receives=Command), endings=endings)
+        address = msgspec.json.decode(text, type=Address)
+        channel: Channel[Command, Event] = Channel(dial(address), receives=Command)
+        try:
+            task = channel.receive()
+        except ChannelClosed:
+            raise SystemExit("the coordinator is gone") from None
+        assert isinstance(task, Task), "a coordinator says first what the task is"
+        return cls(task, channel, endings=endings)
 
     def hello(self, *, missing: tuple[str, ...]) -> None:
         """Say that the session is up, and which tests it could not collect."""
@@ -218,6 +228,7 @@ class Worker:
                 cold_start=loaded.cold_start,
                 has_quality=call.quality is not None,
                 alone=loaded.alone,
+                notes=(_TYPE_ONLY,) if loaded.inputs.digest_is_partial else (),
             )
         )
 

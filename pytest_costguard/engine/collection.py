@@ -129,6 +129,20 @@ class Collection:
                         details=self.test_details.get(workload.nodeid, ""),
                     )
                 )
+        for nodeid in nodeids:
+            if nodeid in self.test_details and not self._known(nodeid):
+                self.fail(
+                    Failure(
+                        workload=WorkloadId(nodeid=nodeid),
+                        reason="the test failed in a worker before it had measured anything",
+                        remedy="run the test without --costguard to debug it, and measure"
+                        " everything before it asserts anything",
+                        details=self.test_details[nodeid],
+                    )
+                )
+
+    def _known(self, nodeid: str) -> bool:
+        return bool(self.workloads(nodeid)) or self.failed(nodeid)
 
 
 def _note(notes: list[str], note: str) -> None:

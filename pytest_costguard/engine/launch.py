@@ -15,9 +15,9 @@ from typing import IO, Any
 
 import msgspec
 
-from pytest_costguard.engine.channel import Address, Channel, ChannelClosed, Rendezvous
+from pytest_costguard.engine.channel import Channel, ChannelClosed, Rendezvous
 from pytest_costguard.engine.last_words import telling_part
-from pytest_costguard.engine.protocol import Command, Event
+from pytest_costguard.engine.protocol import Command, Event, Task
 from pytest_costguard.errors import WorkerError
 
 WORKER_VARIABLE = "COSTGUARD_WORKER"
@@ -75,17 +75,6 @@ class Side:
     """The user's `-o name=value` pairs, less `addopts`."""
     import_mode: str = "prepend"
     environ: Mapping[str, str] = field(default_factory=dict)
-
-
-class WorkerTask(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker session is told when it starts."""
-
-    address: Address
-    nodeids: tuple[str, ...]
-    threads: int
-    options: dict[str, Any] = {}
-    settings: dict[str, Any] = {}
-    """What the worker's measuring needs of the configuration."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,14 +140,7 @@ def start(
     with contextlib.ExitStack() as undo:  # whatever interrupts the start, nothing of it is left
         try:
             rendezvous = undo.enter_context(contextlib.closing(Rendezvous()))
-            task = WorkerTask(
-                address=rendezvous.address,
-                nodeids=nodeids,
-                threads=threads,
-                options=dict(side.options),
-                settings=dict(settings),
-            )
-            environ[WORKER_VARIABLE] = msgspec.json.encode(task).decode()
+            environ[WORKER_VARIABLE] = msgspec.json.encode(rendezvous.address).decode()
             output = undo.enter_context(tempfile.TemporaryFile())
             process = subprocess.Popen(
                 command_line(side, files=files),
@@ -172,16 +154,23 @@ def start(
             )
             undo.callback(_kill, process)
             rendezvous.started()
-            connection = rendezvous.connect()
+            channel: Channel[Event, Command] = Channel(rendezvous.connect(), receives=Event)
+            # Not in the environment, where a variable holds 128 KiB at most.
+            channel.send(
+                Task(
+                    nodeids=nodeids,
+                    threads=threads,
+                    options=dict(side.options),
+                    settings=dict(settings),
+                )
+            )
         except (OSError, ChannelClosed) as error:
             raise WorkerError(
                 f"a worker could not be started with {side.python}: {error}",
                 remedy="check that this interpreter runs, and that processes may be started here",
             ) from error
         undo.pop_all()
-    return WorkerProcess(
-        process=process, channel=Channel(connection, receives=Event), output=output
-    )
+    return WorkerProcess(process=process, channel=channel, output=output)
 
 
 def command_line(side: Side, *, files: tuple[Path, ...]) -> list[str]:

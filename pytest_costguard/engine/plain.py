@@ -120,7 +120,7 @@ def measure_unit(
         energy=energy,
         quality=ended.quality,
     )
-    return MeasuredUnit(announced=announced, unit=unit, notes=ended.notes)
+    return MeasuredUnit(announced=announced, unit=unit, notes=(*announced.notes, *ended.notes))
 
 
 def _energy(

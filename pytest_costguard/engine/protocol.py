@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -51,6 +51,8 @@ class Announced(_Message, frozen=True, kw_only=True, tag=True):
     has_quality: bool
     alone: bool
     """Whether no other workload was loaded by this process before."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of how it was declared."""
 
 
 class WarmedUp(_Message, frozen=True, kw_only=True, tag=True):
@@ -128,6 +130,17 @@ class SessionEnded(_Message, frozen=True, kw_only=True, tag=True):
 # From the coordinator --------------------------------------------------------------------------
 
 
+class Task(_Message, frozen=True, kw_only=True, tag=True):
+    """What a worker session is told first, before it collects anything."""
+
+    nodeids: tuple[str, ...]
+    threads: int
+    options: dict[str, Any] = {}
+    """Values of the options that the project's own conftest files define."""
+    settings: dict[str, Any] = {}
+    """What the worker's measuring needs of the configuration."""
+
+
 class Load(_Message, frozen=True, kw_only=True, tag=True):
     """Load the workload that was reached, and let it answer once."""
 
@@ -191,4 +204,6 @@ Event = (
     | TestEnded
     | SessionEnded
 )
-Command = Load | WarmUp | Begin | RunBlock | Calibrate | End | BeginMeter | EndMeter | Proceed
+Command = (
+    Task | Load | WarmUp | Begin | RunBlock | Calibrate | End | BeginMeter | EndMeter | Proceed
+)

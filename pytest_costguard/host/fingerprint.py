@@ -1,6 +1,6 @@
 """The machine and the software, as far as a measurement depends on them.
 
-It is taken in a worker before that is pinned, so that it counts the cores the job may use.
+It is taken before a process is pinned to cores, so that it counts those that the job may use.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def costguard(request: pytest.FixtureRequest) -> Costguard:
     backend = request.config.stash.get(backend_key, None)
     if backend is None:
         from pytest_costguard.app.once import RunOnce
+        from pytest_costguard.plugin.markers import marked
 
-        marker = request.node.get_closest_marker("costguard")
-        backend = RunOnce(threads=int((marker.kwargs.get("threads") if marker else None) or 1))
+        backend = RunOnce(threads=marked(request.node).threads or 1)
     return Costguard(nodeid=request.node.nodeid, backend=backend)

@@ -10,18 +10,16 @@ import pytest
 
 from pytest_costguard.app.checking import Check, DeclaredTest, FinalPass, Unmeasured
 from pytest_costguard.app.session import CheckedSession
-from pytest_costguard.config.gates import parse_marker, stack_markers
 from pytest_costguard.engine.launch import Side
 from pytest_costguard.errors import CostguardError
 from pytest_costguard.plugin import backend_key
 from pytest_costguard.plugin.benchmarks import uses_benchmark
 from pytest_costguard.plugin.endings import PYTEST_ENDINGS
+from pytest_costguard.plugin.markers import MEASURES, marked
 from pytest_costguard.plugin.options import given_options, loaded_plugins, own_options
 from pytest_costguard.plugin.progress import ProgressLine
 from pytest_costguard.plugin.signals import ended_in_order
 from pytest_costguard.reports.junit import properties
-
-_MEASURES = "costguard"
 
 
 def register_coordinator(config: pytest.Config) -> None:
@@ -126,7 +124,10 @@ class CoordinatorHooks:
 
     def _measure(self, session: pytest.Session) -> None:
         guarded = [item for item in session.items if self._guards(item)]
-        declared = [_declared(item) for item in guarded]
+        declared = [
+            DeclaredTest(nodeid=item.nodeid, path=item.path, marker=marked(item))
+            for item in guarded
+        ]
         self._config.stash[backend_key] = Unmeasured()
         if not guarded:
             self._lines = ("costguard: no test here measures anything",)
@@ -171,7 +172,7 @@ class CoordinatorHooks:
             asked = self._session.settings.benchmarks
             return asked and not getattr(option, "benchmark_skip", False)
         names = getattr(item, "fixturenames", ())
-        declared = _MEASURES in names or item.get_closest_marker(_MEASURES) is not None
+        declared = MEASURES in names or item.get_closest_marker(MEASURES) is not None
         return declared and not getattr(option, "benchmark_only", False)
 
     def _whole_suite(self) -> bool:
@@ -180,20 +181,6 @@ class CoordinatorHooks:
         given = self._config.args_source is pytest.Config.ArgsSource.ARGS
         fewer = any(getattr(option, name, None) for name in narrowed)
         return not (given or fewer or self._deselected)
-
-
-def _declared(item: pytest.Item) -> DeclaredTest:
-    path, line, _ = item.location
-    parsed = []
-    for marker in item.iter_markers(_MEASURES):
-        if marker.args:
-            raise pytest.UsageError(
-                f"{item.nodeid}: @pytest.mark.costguard takes keywords only, got {marker.args!r}"
-            )
-        parsed.append(
-            parse_marker(marker.kwargs, nodeid=item.nodeid, location=f"{path}:{(line or 0) + 1}")
-        )
-    return DeclaredTest(nodeid=item.nodeid, path=item.path, marker=stack_markers(parsed))
 
 
 def _refuse_xdist(config: pytest.Config) -> None:

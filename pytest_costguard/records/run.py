@@ -37,6 +37,8 @@ class Run(Record, frozen=True, kw_only=True, tag="run", tag_field="kind"):
     price_digest: str = ""
     complete: bool = True
     """False when the run was interrupted; what is here is valid all the same."""
+    whole_suite: bool = True
+    """Whether every test was selected, so that a workload that is absent is gone."""
     measurements: tuple[Measurement, ...] = ()
     failures: tuple[Failure, ...] = ()
 
@@ -50,6 +52,8 @@ class BaselineWorkload(Record, frozen=True, kw_only=True):
     """Metric name to one value a unit. `cost_per_1k` is never stored: prices change."""
     calibration: tuple[float, ...] = ()
     """Median seconds of the calibration kernel, one a unit."""
+    memory_method: str = ""
+    """How the peak memory was read; "" where that is not known, or there is none."""
 
     def __post_init__(self) -> None:
         # A series holds a million values: look closer only where their sum or the least tells.
@@ -75,6 +79,8 @@ class BaselineRun(Record, frozen=True, kw_only=True, tag="baseline", tag_field="
     lock_digest: str | None = None
     config_digest: str = ""
     workloads: tuple[BaselineWorkload, ...] = ()
+    whole_suite: bool = True
+    """Whether every test was selected, so that a workload that is absent is gone."""
     source: str = "costguard"
     """Who measured it: `costguard` or `pytest-benchmark`."""
 

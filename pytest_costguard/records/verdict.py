@@ -124,6 +124,8 @@ class BudgetResult(Record, frozen=True, kw_only=True):
     interval: Interval | None = None
     limit: float | None = None
     """The limit in the metric's unit; None where it is relative and there is no baseline."""
+    cause: FailOn | None = None
+    """The word of `fail-on` that it falls under; None where nothing is amiss, or not judged yet."""
     reason: str
 
 

@@ -11,7 +11,6 @@ from itertools import groupby
 from pytest_costguard.records import (
     METRICS,
     BudgetResult,
-    BudgetVerdict,
     Comparison,
     Currency,
     FailOn,
@@ -155,10 +154,8 @@ def _of_workload(
         )
     for comparison in _merged(verdict.comparisons):
         yield _of_comparison(comparison, name=name, label=label, fail_on=fail_on, currency=currency)
-    # What fails is said by the judge; where it names nothing, no budget's row may claim it.
-    held = fail_on if verdict.failing else frozenset()
     for budget in verdict.budgets:
-        yield _of_budget(budget, name=name, label=label, fail_on=held, currency=currency)
+        yield _of_budget(budget, name=name, label=label, fail_on=fail_on, currency=currency)
 
 
 def _merged(comparisons: tuple[Comparison, ...]) -> Iterator[tuple[Comparison, bool]]:
@@ -223,7 +220,7 @@ def _of_budget(
     title = METRICS[budget.metric].title
     return Row(
         mark=mark,
-        fails=_cause(result) in fail_on,
+        fails=result.cause in fail_on,
         workload=name,
         label=label,
         metric=f"{title} SLO" if budget.kind == "slo" else title,
@@ -233,14 +230,6 @@ def _of_budget(
         reason=result.reason,
         origin=budget.origin,
     )
-
-
-def _cause(result: BudgetResult) -> FailOn | None:
-    if result.verdict is not BudgetVerdict.NOT_MEASURED:
-        return marks.OF_BUDGET[result.verdict].fails_on
-    if result.budget.metric == "cost_per_1k":
-        return FailOn.NOT_PRICED
-    return FailOn.NOT_COMPARABLE if result.limit is None else FailOn.INCONCLUSIVE
 
 
 def _in_order(rows: list[Row]) -> tuple[Row, ...]:

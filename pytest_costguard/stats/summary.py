@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import median
 
 from pytest_costguard.records import (
@@ -89,7 +89,13 @@ def reduce(measurement: Measurement) -> BaselineWorkload:
             for unit in measurement.units
             if unit.calibration_seconds
         ),
+        memory_method=_memory_method(measurement.units),
     )
+
+
+def _memory_method(units: Iterable[Unit]) -> str:
+    methods = {unit.memory.method: None for unit in units if unit.memory is not None}
+    return " and ".join(methods)
 
 
 def estimates(measurement: Measurement) -> dict[str, Interval]:

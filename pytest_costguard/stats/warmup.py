@@ -12,24 +12,11 @@ from pytest_costguard.records import Block, Unit
 from pytest_costguard.stats.intervals import mean, variance
 from pytest_costguard.stats.quantiles import t_quantile
 
-_SETTLED_WITHIN = 0.02
 _MATTERS_FROM = 0.02
 _FIRST_MATTERS_FROM = 0.1
 _BATCHES = 10
 _FEWEST_STRETCHES = 2 * _BATCHES
 _FALSE_ALARM = 0.002
-
-
-def settled(block_seconds: Sequence[float]) -> bool:
-    """Tell whether the last two medians of 5 successive times differ by under 2 %.
-
-    Args:
-        block_seconds: seconds of each block or request so far; fewer than 10 are never settled.
-    """
-    if len(block_seconds) < 10:
-        return False
-    before, after = median(block_seconds[-10:-5]), median(block_seconds[-5:])
-    return abs(after - before) < _SETTLED_WITHIN * before
 
 
 def drift(seconds: Sequence[float]) -> float:

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy
 
-_CHUNK_BYTES = 1 << 20
 _UNTAKEABLE = (TypeError, ValueError, AttributeError, LookupError, RuntimeError, OSError)
 """What taking a foreign object apart has been seen to raise; it is then known by its type."""
 

@@ -19,6 +19,7 @@ from pytest_costguard.records import (
     Cost,
     Currency,
     Declaration,
+    FailOn,
     Failure,
     Fingerprint,
     Interval,
@@ -280,6 +281,7 @@ def regressed_and_over() -> Report:
             BudgetResult(
                 budget=Budget(metric="cost_per_1k", limit=0.00002, origin=MARKER, text="$0.00002"),
                 verdict=BudgetVerdict.OVER,
+                cause=FailOn.BUDGET,
                 interval=within(float(priced(0.01383).usd_per_1k or 0)),
                 limit=0.00002,
                 reason="the lower bound exceeds the limit",
@@ -448,6 +450,7 @@ def not_priced() -> Report:
     held = BudgetResult(
         budget=Budget(metric="cost_per_1k", limit=0.02, origin=MARKER, text="$0.02"),
         verdict=BudgetVerdict.NOT_PRICED,
+        cause=FailOn.NOT_PRICED,
         limit=0.02,
         reason=reason,
     )

@@ -440,3 +440,30 @@ def test_in_suite_isolation_a_test_that_is_not_collected_fails_alone(project):
     result = project.measure("--costguard-isolate=suite")
     result.assert_outcomes(passed=1, failed=1)
     assert project.measured() == {"test_good.py::test_good"}
+
+
+def test_a_test_that_fails_before_it_measures_fails_the_report_and_is_not_saved(project):
+    project.tests(GOOD, name="test_good.py")
+    project.tests("""
+        def test_bad(costguard):
+            assert 1 == 2
+            costguard.measure(abs, inputs=[1])
+    """)
+    result = project.measure("--costguard-save=main")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*1 workload could not be measured*"])
+    result.stdout.fnmatch_lines(["*was not saved as baseline 'main'*"])
+
+
+def test_a_suite_with_more_names_than_an_environment_variable_holds_is_measured(project):
+    count = 1500
+    project.tests(f"""
+        import pytest
+        @pytest.mark.parametrize("name", ["{"n" * 90}" + str(i) for i in range({count})])
+        def test_many(name, costguard):
+            if not name.endswith("n7"):
+                pytest.skip("only one of them")
+            costguard.measure(abs, inputs=[1])
+    """)
+    result = project.measure("--costguard-units=1", "--costguard-isolate=suite")
+    result.assert_outcomes(passed=1, skipped=count - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from factories.judged import WOBBLE, head, judged, only, series
 from factories.judging import (
@@ -202,6 +203,36 @@ class TestMemory:
         assert "costguard baseline record --runs 7" in comparison.reason
 
 
+class TestMemoryMethods:
+    """A peak since loading and one of the whole process are two figures."""
+
+    def verdict(self, *stored):
+        method = "VmHWM after reset"
+        now = [unit(memory=Memory(peak_bytes=130 * 2**20, method=method)) for _ in range(3)]
+        earlier = [
+            stored_run(
+                msgspec.structs.replace(
+                    stored_workload({"peak_memory": [100 * 2**20] * 3}), memory_method=one
+                ),
+                day=day,
+            )
+            for day, one in enumerate(stored)
+        ]
+        return compared(run(measurement(now)), baseline(*earlier), regression("peak_memory"))
+
+    def test_they_are_not_compared(self):
+        comparison = self.verdict("lifetime maximum, not reset", "lifetime maximum, not reset")
+
+        assert comparison.verdict is Verdict.NOT_COMPARABLE
+        assert "'lifetime maximum, not reset' in the baseline" in comparison.reason
+
+    def test_runs_of_the_same_method_are_picked_out(self):
+        comparison = self.verdict("VmHWM after reset", "lifetime maximum, not reset", "")
+
+        assert comparison.verdict is not Verdict.NOT_COMPARABLE
+        assert comparison.runs == 2
+
+
 class TestQuality:
     """Quality is held against a floor."""
 
@@ -221,6 +252,18 @@ class TestQuality:
     )
     def test_each_side_of_the_floor(self, values, verdict):
         assert self.verdict(values).verdict is verdict
+
+    def test_improved_asks_for_the_surety_of_the_whole_suite(self):
+        # 1.023 ± 0.0005: its 95 % bound is above 1.02, its 99 % one is not
+        values = (1.0215, 1.0245, 1.0215, 1.0245)
+
+        assert self.verdict(values, (1.0, 1.0), allow=0.02).verdict is Verdict.UNCHANGED
+
+    def test_surely_above_what_must_be_caught_is_unchanged(self):
+        # round the floor of 0.98, and surely above 0.95
+        values = (0.979, 0.981, 0.979, 0.981)
+
+        assert self.verdict(values, (1.0, 1.0), allow=0.02).verdict is Verdict.UNCHANGED
 
     def test_a_quality_below_zero_has_its_floor_below(self):
         assert self.verdict((-1.005, -1.005), (-1.0, -1.0)).verdict is Verdict.UNCHANGED

@@ -184,6 +184,13 @@ class TestMissing:
 
         assert judged(head(), earlier).missing == ()
 
+    def test_a_newer_run_of_a_part_of_the_suite_hides_nothing(self):
+        part = stored_workload({"mean": [0.001]})
+        newest = stored_run(part, day=25, whole_suite=False)
+        earlier = baseline(newest, *self.earlier().runs)
+
+        assert judged(head(), earlier).missing == (OTHER,)
+
 
 def test_a_run_of_nothing_is_judged_too():
     report = judged(run(), series(), whole_suite=False)

@@ -17,6 +17,7 @@ from fakes.pricing import another_machine, no_price
 
 from pytest_costguard.records import FailOn, Failure, Gates, Report, WorkloadId, to_json
 from pytest_costguard.reports.terminal import render
+from pytest_costguard.reports.view import view_of
 
 STRICT = tuple(FailOn)
 
@@ -193,3 +194,15 @@ def test_a_relative_budget_on_a_first_run_is_told_to_be_not_judged_yet():
     shown = render(report, width=100, colour=False, verbosity=0)
     assert "quality not judged: 0.900" in shown
     assert "'99% of baseline' needs a baseline, and there is none" in shown
+
+
+def test_what_is_not_judged_yet_fails_nothing_beside_what_does():
+    share = budget("quality", 0.99, relative=True, bound="at least", text="99% of baseline")
+    report = judged(
+        run(measurement([unit(0.01, quality=0.9)] * 3)),
+        gates=gates(share, budget("mean", 0.002)),
+        fail_on=tuple(FailOn),
+    )
+
+    failing = [row.metric for row in view_of(report).action if row.fails]
+    assert failing == ["mean latency"]

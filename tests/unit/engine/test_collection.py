@@ -70,6 +70,16 @@ def test_a_workload_that_a_unit_lost_is_a_failure_with_the_words_of_its_test():
     assert failure.details == "assert 1 == 2"
 
 
+def test_a_test_that_failed_before_it_measured_is_a_failure_and_never_a_pass():
+    collection = Collection()
+    collection.test_details["test_a.py::test_a"] = "assert 1 == 2"
+    collection.check_complete(["test_a.py::test_a", "test_a.py::test_skipped"], units=2)
+    (failure,) = collection.failures
+    assert failure.workload == WorkloadId(nodeid="test_a.py::test_a")
+    assert "before it had measured anything" in failure.reason
+    assert failure.details == "assert 1 == 2"
+
+
 def test_the_first_reason_for_a_failure_stays():
     collection = Collection()
     for reason in ("the cause", "its consequence"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from factories.git_repositories import ENVIRON, GitProject
 
 from pytest_costguard.revisions.repository import Repository
-from tests.factories.git_repositories import ENVIRON, GitProject
 
 
 @pytest.fixture

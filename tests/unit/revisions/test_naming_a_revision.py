@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from factories.git_repositories import ENVIRON, GitProject
 
 from pytest_costguard.errors import RevisionError
 from pytest_costguard.revisions.naming import resolve
 from pytest_costguard.revisions.repository import Repository
-from tests.factories.git_repositories import ENVIRON, GitProject
 
 
 def found(asked, repository, **environ):

@@ -8,12 +8,12 @@ import subprocess
 import sys
 
 import pytest
+from factories.git_repositories import ENVIRON, GitProject
 
 from pytest_costguard.errors import RevisionError
 from pytest_costguard.revisions.naming import Revision
 from pytest_costguard.revisions.repository import Repository
 from pytest_costguard.revisions.snapshots import snapshots
-from tests.factories.git_repositories import ENVIRON, GitProject
 
 pytestmark = pytest.mark.usefixtures("temporary")
 

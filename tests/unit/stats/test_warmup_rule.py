@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from factories.judging import block, unit
 
-from pytest_costguard.stats.warmup import course, drift, settled, stretches
+from pytest_costguard.stats.warmup import course, drift, stretches
 
 TRIALS = 600
 
@@ -19,18 +19,6 @@ def noise(phi: float, *, size: int, sd: float, seed: int) -> np.ndarray:
     for i in range(1, size + 30):
         values[:, i] = phi * values[:, i - 1] + shocks[:, i]
     return 0.003 * np.exp(sd * values[:, 30:])
-
-
-def test_two_like_medians_settle():
-    assert settled([9.0, 5.0, *[1.0] * 5, 1.0, 1.0, 1.01, 1.0, 7.0])
-
-
-def test_medians_that_still_fall_do_not_settle():
-    assert not settled([1.1] * 5 + [1.0] * 5)
-
-
-def test_fewer_than_ten_times_never_settle():
-    assert not settled([1.0] * 9)
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.7])

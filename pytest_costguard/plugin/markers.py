@@ -1,0 +1,35 @@
+"""What a test's `costguard` markers say, stacked ones included."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_costguard.config.gates import MarkerSettings, parse_marker, stack_markers
+from pytest_costguard.errors import ConfigError
+
+MEASURES = "costguard"
+"""The marker, and the fixture."""
+
+
+def marked(item: pytest.Item) -> MarkerSettings:
+    """Return what all markers of a test say together.
+
+    Raises:
+        UsageError: one of them says something that is not understood.
+    """
+    path, line, _ = item.location
+    parsed = []
+    for marker in item.iter_markers(MEASURES):
+        if marker.args:
+            raise pytest.UsageError(
+                f"{item.nodeid}: @pytest.mark.costguard takes keywords only, got {marker.args!r}"
+            )
+        try:
+            parsed.append(
+                parse_marker(
+                    marker.kwargs, nodeid=item.nodeid, location=f"{path}:{(line or 0) + 1}"
+                )
+            )
+        except ConfigError as error:
+            raise pytest.UsageError(str(error)) from error
+    return stack_markers(parsed)
