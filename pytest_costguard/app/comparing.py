@@ -8,18 +8,18 @@ from pathlib import Path
 from pytest_costguard.app.baselines import locate
 from pytest_costguard.app.judging import judge
 from pytest_costguard.baselines.reading import read_any
-from pytest_costguard.config.gates import DEFAULT_GATES
-from pytest_costguard.config.limits import regression
+from pytest_costguard.config.gates import DEFAULT_GATES, adjusted
 from pytest_costguard.errors import RecordError
 from pytest_costguard.records import (
     AnyRecord,
     BaselineRun,
     FailOn,
     Gates,
-    Regression,
     Report,
     Run,
 )
+
+_OPTIONS = {"allow": "--allow", "catch": "--catch"}
 
 
 def compare(
@@ -86,19 +86,8 @@ def _gates(
         found[str(measurement.workload)] = Gates(
             budgets=gates.budgets,
             regressions=tuple(
-                _adjusted(rule, allow=allow, catch=catch) for rule in gates.regressions
+                adjusted(rule, allow=allow, catch=catch, said_by=_OPTIONS, allow_option="--allow")
+                for rule in gates.regressions
             ),
         )
     return found
-
-
-def _adjusted(rule: Regression, *, allow: float | None, catch: float | None) -> Regression:
-    if rule.metric not in DEFAULT_GATES.regressions or (allow is None and catch is None):
-        return rule
-    said = {"--allow": allow, "--catch": catch}
-    return regression(
-        rule.metric,
-        allow=rule.allow if allow is None else allow,
-        catch=catch,
-        origin=" and ".join(option for option, value in said.items() if value is not None),
-    )

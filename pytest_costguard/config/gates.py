@@ -120,7 +120,16 @@ def gates_for(nodeid: str, settings: Settings, marker: MarkerSettings) -> Gates:
     rules = [rule for rule in declared.regressions.values() if rule is not None]
     return Gates(
         budgets=tuple(limit.priced_in(settings.currency) for limit in limits),
-        regressions=tuple(_adjusted(rule, settings) for rule in rules),
+        regressions=tuple(
+            adjusted(
+                rule,
+                allow=settings.allow,
+                catch=settings.catch,
+                said_by={key: settings.origins[key].text for key in ("allow", "catch")},
+                allow_option="--costguard-allow",
+            )
+            for rule in rules
+        ),
     )
 
 
@@ -174,26 +183,42 @@ def _specificity(rule: Rule) -> tuple[int, bool, int, int]:
     return kind, exact, len(rule.workload), len(rule.labels)
 
 
-def _adjusted(rule: Regression, settings: Settings) -> Regression:
-    """Return a rule with this run's `allow` and `catch`, for the metrics gated by default."""
-    allow, catch = settings.allow, settings.catch
+def adjusted(
+    rule: Regression,
+    *,
+    allow: float | None,
+    catch: float | None,
+    said_by: Mapping[str, str],
+    allow_option: str,
+) -> Regression:
+    """Return a rule with another `allow` and `catch`, for the metrics gated by default.
+
+    Args:
+        rule: as it was declared.
+        allow: instead of the rule's; None keeps it.
+        catch: instead of the rule's; None derives it from `allow`.
+        said_by: who says `allow` and `catch`, by these names.
+        allow_option: the option that sets `allow`, for the remedy.
+
+    Raises:
+        ConfigError: `catch` is not above `allow`.
+    """
     if rule.metric not in DEFAULT_GATES.regressions or (allow is None and catch is None):
         return rule
-    said_by = [
-        settings.origins[key].text
-        for key, value in (("allow", allow), ("catch", catch))
-        if value is not None
-    ]
+    given = {"allow": allow, "catch": catch}
     try:
         return regression(
             rule.metric,
             allow=rule.allow if allow is None else allow,
             catch=catch,
-            origin=", ".join(said_by),
+            origin=" and ".join(
+                said_by[name] for name, value in given.items() if value is not None
+            ),
         )
     except ConfigError as error:
         if allow is not None:
             raise
         raise ConfigError(
-            f"{error.message}; allow comes from {rule.origin}", remedy="give --costguard-allow too"
+            f"{error.message}; allow comes from {rule.origin}",
+            remedy=f"give {allow_option} too",
         ) from error
