@@ -28,13 +28,9 @@ from pytest_costguard.config.gates import (
     unmatched_rules,
 )
 from pytest_costguard.config.model import Rule, Settings
-from pytest_costguard.engine.coordinator import (
-    CollectedTest,
-    Coordinator,
-    Progress,
-    WorkerSetup,
-)
+from pytest_costguard.engine.coordinator import Coordinator, Progress
 from pytest_costguard.engine.launch import Side
+from pytest_costguard.engine.opening import CollectedTest, WorkerSetup
 from pytest_costguard.engine.plain import Effort
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.host.fingerprint import fingerprint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 import traceback
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pytest_costguard.engine.protocol import (
     Command,
     Event,
     Hello,
+    Load,
     Proceed,
     Reached,
     Refused,
@@ -32,6 +34,7 @@ from pytest_costguard.engine.protocol import (
 )
 from pytest_costguard.engine.serving import WorkloadServer, serve, serve_async
 from pytest_costguard.errors import CostguardError
+from pytest_costguard.host.affinity import pin
 from pytest_costguard.host.fingerprint import fingerprint
 from pytest_costguard.measure.calibration import calibrate
 from pytest_costguard.measure.ports import Clock, Workload
@@ -44,6 +47,7 @@ from pytest_costguard.records import (
     Memory,
     Target,
 )
+from pytest_costguard.revisions.guard import current
 from pytest_costguard.stats.summary import figures, unit_metrics
 from pytest_costguard.workloads.inputs import InputSet
 
@@ -69,6 +73,7 @@ class _Loaded:
     inputs: InputSet
     cold_start: ColdStart
     alone: bool
+    notes: tuple[str, ...]
 
     def answered(self, *, first_call_seconds: float) -> None:
         """Note how long the first answer took."""
@@ -140,10 +145,11 @@ class Worker:
 
     def measure(self, call: MeasureCall) -> Result:
         """Serve a workload as the coordinator commands; return what is known of it so far."""
-        if (early := self._reach(call)) is not None:
-            return self._result(call, early.measurement)
+        command = self._reach(call)
+        if isinstance(command, Proceed):
+            return self._result(call, command.measurement)
         try:
-            loaded = self._load(call)
+            loaded = self._load(call, cores=command.cores)
             refuse_coroutine(call, loaded.adapter)
             return self._serve(call, loaded)
         except ChannelClosed:
@@ -154,10 +160,11 @@ class Worker:
 
     async def measure_async(self, call: MeasureCall) -> Result:
         """Serve a coroutine function on the test's own loop; a plain one is served plainly."""
-        if (early := self._reach(call)) is not None:
-            return self._result(call, early.measurement)
+        command = self._reach(call)
+        if isinstance(command, Proceed):
+            return self._result(call, command.measurement)
         try:
-            loaded = self._load(call)
+            loaded = self._load(call, cores=command.cores)
             if not loaded.adapter.is_async:
                 return self._serve(call, loaded)
             server = self._server(call, loaded)
@@ -178,16 +185,18 @@ class Worker:
         measurement = serve(self._channel, server)
         return self._result(call, loaded.complete(measurement, memory=server.memory))
 
-    def _reach(self, call: MeasureCall) -> Proceed | None:
-        """Ask what to do about a workload: None means load it."""
+    def _reach(self, call: MeasureCall) -> Proceed | Load:
+        """Ask what to do about a workload."""
         try:
             self._channel.send(Reached(workload=call.workload))
             command = self._channel.receive()
         except ChannelClosed:
             raise SystemExit("the coordinator is gone") from None
-        return command if isinstance(command, Proceed) else None
+        assert isinstance(command, Proceed | Load), "nothing else answers `Reached`"
+        return command
 
-    def _load(self, call: MeasureCall) -> _Loaded:
+    def _load(self, call: MeasureCall, *, cores: tuple[int, ...]) -> _Loaded:
+        unpinned = pin(cores) if cores else ""
         alone, self._loaded_before = not self._loaded_before, True
         inputs = call.input_set()
         items = inputs.items(call.batch_size)
@@ -208,10 +217,12 @@ class Worker:
             inputs=inputs,
             cold_start=ColdStart(load_seconds=seconds, first_call_seconds=0.0),
             alone=alone,
+            notes=(unpinned,) * bool(unpinned),
         )
 
     def _announce(self, call: MeasureCall, loaded: _Loaded) -> None:
         description = loaded.adapter.describe()
+        leaks, own_files = _imported()
         self._channel.send(
             Announced(
                 workload=call.workload,
@@ -228,7 +239,9 @@ class Worker:
                 cold_start=loaded.cold_start,
                 has_quality=call.quality is not None,
                 alone=loaded.alone,
-                notes=(_TYPE_ONLY,) if loaded.inputs.digest_is_partial else (),
+                notes=(*loaded.notes, *(_TYPE_ONLY,) * loaded.inputs.digest_is_partial),
+                leaks=leaks,
+                own_files=own_files,
             )
         )
 
@@ -291,6 +304,14 @@ class Worker:
                 # No `today`: it only warns of an old price, which the coordinator does once.
             )
         return Result(call.workload, measurement=measurement, cost=cost, final=False)
+
+
+def _imported() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What came from elsewhere than this side's tree, and which of its files were loaded."""
+    if (guard := current()) is None:
+        return (), ()
+    modules = list(sys.modules.items())
+    return guard.leaks(modules), guard.loaded(modules)
 
 
 def _remedy(error: BaseException) -> str:

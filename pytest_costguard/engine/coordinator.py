@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pytest_costguard.engine.collection import Collection
-from pytest_costguard.engine.launch import Side, start
+from pytest_costguard.engine.opening import (
+    CollectedTest,
+    WorkerSetup,
+    greeted,
+    let_end,
+    not_collected,
+    open_session,
+)
 from pytest_costguard.engine.plain import Effort, measure_unit
 from pytest_costguard.engine.protocol import (
     Proceed,
     Reached,
     Refused,
-    SessionEnded,
     Skipped,
     TestEnded,
 )
@@ -27,21 +31,8 @@ from pytest_costguard.records import Failure, Fingerprint, WorkloadId
 Isolation = Literal["test", "suite"]
 _ALONE_UNITS = 3
 """How many processes serve a workload alone, where its units do not."""
-_END_SECONDS = 30.0
-"""How long the teardowns of a worker session may take, once all was measured that was wanted."""
 _START_SECONDS = 1.0
 """A guess at a worker's start, for the estimate that is given before anything is known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectedTest:
-    """A test that measures, as the coordinator's pytest session collected it."""
-
-    nodeid: str
-    path: Path
-    threads: int = 1
-    min_requests: int = 0
-    """Requests a unit that the percentiles asked for need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,16 +54,6 @@ class Progress:
     def remaining_seconds(self) -> float | None:
         """Seconds left at the pace so far; None before anything is done."""
         return self.elapsed_seconds * (1 / self.share - 1) if self.share > 0 else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerSetup:
-    """What every worker of this run is started with."""
-
-    side: Side
-    thread_variables: Callable[[int], Mapping[str, str]]
-    settings: Callable[[Sequence[str]], Mapping[str, Any]]
-    """What the worker that runs these tests is told; no more, since it travels in a variable."""
 
 
 class Coordinator:
@@ -175,7 +156,7 @@ class Coordinator:
         try:
             session, missing = self._start(waiting)
             for nodeid in missing:
-                self._fail(WorkloadId(nodeid=nodeid), _not_collected(nodeid))
+                self._fail(WorkloadId(nodeid=nodeid), not_collected(nodeid))
                 waiting.remove(nodeid)
             current = waiting[0] if waiting else current
             while waiting:
@@ -200,7 +181,7 @@ class Coordinator:
                         ),
                     )
                     return current
-            self._let_end(session)
+            let_end(session, known=self.collection.measurement)
         except WorkerError as error:
             self._fail(reached or WorkloadId(nodeid=current), error)
             return current
@@ -211,22 +192,12 @@ class Coordinator:
 
     def _start(self, nodeids: Sequence[str]) -> tuple[WorkerSession, tuple[str, ...]]:
         """Start a worker; return its session and the tests that it could not collect."""
-        tests = [self._tests[nodeid] for nodeid in nodeids]
-        threads = tests[0].threads
-        worker = start(
-            self._setup.side,
-            files=tuple(dict.fromkeys(test.path for test in tests)),
-            nodeids=tuple(nodeids),
-            threads=threads,
-            thread_variables=self._setup.thread_variables(threads),
-            settings=self._setup.settings(nodeids),
+        session = open_session(
+            self._setup,
+            [self._tests[nodeid] for nodeid in nodeids],
+            timeout_seconds=self._effort.timeout_seconds,
         )
-        session = WorkerSession(worker, timeout_seconds=self._effort.timeout_seconds)
-        try:
-            hello = session.hello()
-        except BaseException:
-            session.stop()
-            raise
+        hello = greeted(session)
         if self.fingerprint is None:
             self.fingerprint = hello.fingerprint
         return session, hello.missing
@@ -277,7 +248,7 @@ class Coordinator:
                 self._serve_alone(session, workload, unit=unit)
             except WorkloadRefused as refused:
                 self._fail_alone(workload, refused)
-            self._let_end(session)
+            let_end(session, known=self.collection.measurement)
         except WorkerError as error:
             self._fail_alone(workload, error)
         finally:
@@ -311,18 +282,6 @@ class Coordinator:
             )
         )
 
-    def _let_end(self, session: WorkerSession) -> None:
-        """Let the session come to its own end, teardowns included; no word of it counts."""
-        deadline = time.monotonic() + _END_SECONDS
-        with contextlib.suppress(WorkerError):
-            while True:
-                event = session.next_event(timeout_seconds=deadline - time.monotonic())
-                if isinstance(event, SessionEnded):
-                    return
-                if isinstance(event, Reached):
-                    measured = self.collection.measurement(event.workload)
-                    session.tell(Proceed(measurement=measured))
-
     def _note_end(self, event: TestEnded) -> None:
         if event.outcome == "failed":
             self.collection.test_details[event.nodeid] = event.details
@@ -355,13 +314,6 @@ class Coordinator:
                 elapsed_seconds=time.monotonic() - self._started,
             )
         )
-
-
-def _not_collected(nodeid: str) -> WorkerError:
-    return WorkerError(
-        f"the worker did not collect {nodeid}",
-        remedy="parametrise with the same ids each time the tests are collected",
-    )
 
 
 def _rotated(tests: Sequence[CollectedTest], unit: int) -> list[CollectedTest]:

@@ -75,6 +75,17 @@ class Side:
     """The user's `-o name=value` pairs, less `addopts`."""
     import_mode: str = "prepend"
     environ: Mapping[str, str] = field(default_factory=dict)
+    launcher: str = "pytest"
+    """The module that is run: pytest, or what becomes pytest once it has prepared the process."""
+    checkout: Path | None = None
+    """The folder in whose place `tree` stands; None where the checkout itself is measured."""
+    tree: Path | None = None
+
+    def at_home(self, path: Path) -> Path:
+        """Return where a file of the checkout is on this side."""
+        if self.checkout is None or self.tree is None or not path.is_relative_to(self.checkout):
+            return path
+        return self.tree / path.relative_to(self.checkout)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -176,7 +187,7 @@ def start(
 def command_line(side: Side, *, files: tuple[Path, ...]) -> list[str]:
     """Return the worker's command: an allow-list of options, nothing of the user's `addopts`."""
     # Nothing is captured, so that a test's last words outlive the process that said them.
-    command = [side.python, "-m", "pytest", "-q", "--capture=no"]
+    command = [side.python, "-m", side.launcher, "-q", "--capture=no"]
     if side.inifile is not None:
         command += ["-c", str(side.inifile)]
     command += ["--rootdir", str(side.rootdir), f"--import-mode={side.import_mode}"]

@@ -53,6 +53,10 @@ class Announced(_Message, frozen=True, kw_only=True, tag=True):
     """Whether no other workload was loaded by this process before."""
     notes: tuple[str, ...] = ()
     """What a reader must know of how it was declared."""
+    leaks: tuple[str, ...] = ()
+    """Modules of the project that this process took from elsewhere than its own tree."""
+    own_files: tuple[str, ...] = ()
+    """Files of its tree that it loaded as modules, relative to the tree; none without a guard."""
 
 
 class WarmedUp(_Message, frozen=True, kw_only=True, tag=True):
@@ -143,6 +147,9 @@ class Task(_Message, frozen=True, kw_only=True, tag=True):
 
 class Load(_Message, frozen=True, kw_only=True, tag=True):
     """Load the workload that was reached, and let it answer once."""
+
+    cores: tuple[int, ...] = ()
+    """Hold the process to these cores first; none: it stays where it is."""
 
 
 class WarmUp(_Message, frozen=True, kw_only=True, tag=True):

@@ -1,0 +1,99 @@
+"""Opening a worker session for some tests, and letting it come to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_costguard.engine.launch import Side, start
+from pytest_costguard.engine.protocol import Hello, Proceed, Reached, SessionEnded
+from pytest_costguard.engine.session import WorkerSession
+from pytest_costguard.errors import WorkerError
+from pytest_costguard.records import Measurement, WorkloadId
+
+_END_SECONDS = 30.0
+"""How long the teardowns of a worker session may take, once all was measured that was wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectedTest:
+    """A test that measures, as the coordinator's pytest session collected it."""
+
+    nodeid: str
+    path: Path
+    threads: int = 1
+    min_requests: int = 0
+    """Requests a unit that the percentiles asked for need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSetup:
+    """What every worker of this run is started with."""
+
+    side: Side
+    thread_variables: Callable[[int], Mapping[str, str]]
+    settings: Callable[[Sequence[str]], Mapping[str, Any]]
+    """What the worker that runs these tests is told, by their node ids."""
+
+
+def open_session(
+    setup: WorkerSetup, tests: Sequence[CollectedTest], *, timeout_seconds: float
+) -> WorkerSession:
+    """Start a worker that runs `tests`, all with the same number of threads; it may still start.
+
+    Raises:
+        WorkerError: it could not be started.
+    """
+    threads = tests[0].threads
+    nodeids = tuple(test.nodeid for test in tests)
+    worker = start(
+        setup.side,
+        files=tuple(dict.fromkeys(setup.side.at_home(test.path) for test in tests)),
+        nodeids=nodeids,
+        threads=threads,
+        thread_variables=setup.thread_variables(threads),
+        settings=setup.settings(nodeids),
+    )
+    return WorkerSession(worker, timeout_seconds=timeout_seconds)
+
+
+def greeted(session: WorkerSession) -> Hello:
+    """Wait until the worker is up, and stop it where it does not come up.
+
+    Raises:
+        WorkerError: it died, hung, or could not collect.
+    """
+    try:
+        return session.hello()
+    except BaseException:
+        session.stop()
+        raise
+
+
+def let_end(session: WorkerSession, *, known: Callable[[WorkloadId], Measurement | None]) -> None:
+    """Let the session come to its own end, teardowns included; no word of it counts.
+
+    Args:
+        session: where all was measured that was wanted.
+        known: what is known of a workload that is reached on the way.
+    """
+    deadline = time.monotonic() + _END_SECONDS
+    with contextlib.suppress(WorkerError):
+        while True:
+            event = session.next_event(timeout_seconds=deadline - time.monotonic())
+            if isinstance(event, SessionEnded):
+                return
+            if isinstance(event, Reached):
+                session.tell(Proceed(measurement=known(event.workload)))
+
+
+def not_collected(nodeid: str) -> WorkerError:
+    """Say that a worker has not found a test that was asked for."""
+    return WorkerError(
+        f"the worker did not collect {nodeid}",
+        remedy="parametrise with the same ids each time the tests are collected",
+    )
