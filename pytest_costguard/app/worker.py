@@ -38,6 +38,7 @@ from pytest_costguard.host.affinity import pin
 from pytest_costguard.host.fingerprint import fingerprint
 from pytest_costguard.measure.calibration import calibrate
 from pytest_costguard.measure.ports import Clock, Workload
+from pytest_costguard.measure.scenarios import callers
 from pytest_costguard.measure.served import Served
 from pytest_costguard.records import (
     ColdStart,
@@ -188,7 +189,8 @@ class Worker:
     def _reach(self, call: MeasureCall) -> Proceed | Load:
         """Ask what to do about a workload."""
         try:
-            self._channel.send(Reached(workload=call.workload))
+            parallel = self.task.threads * callers(call.scenario)
+            self._channel.send(Reached(workload=call.workload, parallel=parallel))
             command = self._channel.receive()
         except ChannelClosed:
             raise SystemExit("the coordinator is gone") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pytest_costguard.engine.collection import Collection
 from pytest_costguard.engine.opening import (
@@ -28,6 +28,7 @@ from pytest_costguard.engine.session import WorkerSession, WorkloadRefused
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.records import Failure, Fingerprint, WorkloadId
 
+Item = TypeVar("Item")
 Isolation = Literal["test", "suite"]
 _ALONE_UNITS = 3
 """How many processes serve a workload alone, where its units do not."""
@@ -132,7 +133,7 @@ class Coordinator:
         by_threads: dict[int, list[CollectedTest]] = {}
         for test in tests:
             by_threads.setdefault(test.threads, []).append(test)
-        return [_rotated(group, unit) for group in by_threads.values()]
+        return [rotated(group, unit) for group in by_threads.values()]
 
     def _given_up(self, nodeid: str, unit: int) -> bool:
         nothing_to_measure = unit > 0 and not self.collection.workloads(nodeid)
@@ -316,6 +317,7 @@ class Coordinator:
         )
 
 
-def _rotated(tests: Sequence[CollectedTest], unit: int) -> list[CollectedTest]:
-    turn = unit % len(tests)
-    return [*tests[turn:], *tests[:turn]]
+def rotated(group: Sequence[Item], unit: int) -> list[Item]:
+    """Return the group in another order each unit, so that each is the first one in its turn."""
+    turn = unit % len(group)
+    return [*group[turn:], *group[:turn]]

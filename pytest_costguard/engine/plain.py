@@ -28,9 +28,9 @@ from pytest_costguard.records import Energy, Unit
 
 _CALIBRATIONS = 12
 _WARMUP_SECONDS = 5.0
-_DISCARD_BELOW_SECONDS = 0.02
+DISCARD_BELOW_SECONDS = 0.02
 """The first request after a pause is 8 to 23 % slow; for long requests that is no longer seen."""
-_QUALITY_UNITS = 2
+QUALITY_UNITS = 2
 """A quality pass that is dear runs in the first units only: two equal values decide."""
 
 
@@ -87,7 +87,7 @@ def measure_unit(
         max_seconds=effort.longest_unit_seconds,
     )
     session.ask(Begin(), Began, doing="resetting the memory peak")
-    discard = 1 if seconds < _DISCARD_BELOW_SECONDS else 0
+    discard = 1 if seconds < DISCARD_BELOW_SECONDS else 0
     every = max(1, len(plan) // _CALIBRATIONS)
     done: list[BlockDone] = []
     calibration: list[float] = []
@@ -104,7 +104,7 @@ def measure_unit(
             )
         )
     cheap = seconds * announced.declaration.input_count < effort.unit_seconds
-    quality = announced.has_quality and (cheap or index < _QUALITY_UNITS)
+    quality = announced.has_quality and (cheap or index < QUALITY_UNITS)
     ended = session.ask(End(quality=quality), Ended, doing="reading sensors and quality")
     energy = _energy(session, announced, effort, seconds) if ended.has_meter else None
     alone = lone and announced.alone

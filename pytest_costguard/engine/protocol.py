@@ -39,6 +39,8 @@ class Reached(_Message, frozen=True, kw_only=True, tag=True):
     """A test has come to this workload, which is not loaded yet: `Load` it, or `Proceed`."""
 
     workload: WorkloadId
+    parallel: int = 1
+    """How many cores its threads and callers can keep busy."""
 
 
 class Announced(_Message, frozen=True, kw_only=True, tag=True):

@@ -3,6 +3,7 @@
 from pytest_costguard.records.base import SCHEMA_VERSION, Record
 from pytest_costguard.records.environment import Difference, Fingerprint, differences
 from pytest_costguard.records.measurement import (
+    SIDES,
     Block,
     ColdStart,
     Declaration,
@@ -13,13 +14,16 @@ from pytest_costguard.records.measurement import (
     Scenario,
     ScenarioKind,
     Sensors,
+    SideName,
     Unit,
     Warmup,
     WorkloadId,
+    first_side,
 )
 from pytest_costguard.records.metrics import METRICS, PERCENTILES, Metric
 from pytest_costguard.records.money import Basis, Cost, Currency, Quote, Target
 from pytest_costguard.records.run import (
+    Against,
     AnyRecord,
     Baseline,
     BaselineRun,
@@ -48,6 +52,8 @@ __all__ = [
     "METRICS",
     "PERCENTILES",
     "SCHEMA_VERSION",
+    "SIDES",
+    "Against",
     "AnyRecord",
     "Baseline",
     "BaselineRun",
@@ -82,6 +88,7 @@ __all__ = [
     "Scenario",
     "ScenarioKind",
     "Sensors",
+    "SideName",
     "Target",
     "Unit",
     "Verdict",
@@ -89,6 +96,7 @@ __all__ = [
     "WorkloadId",
     "WorkloadVerdict",
     "differences",
+    "first_side",
     "json_schema",
     "to_json",
 ]

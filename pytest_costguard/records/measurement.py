@@ -13,6 +13,8 @@ from pytest_costguard.records.base import (
     require_positive,
 )
 
+SideName = Literal["base", "head"]
+SIDES: tuple[SideName, SideName] = ("base", "head")
 ScenarioKind = Literal["single_stream", "multi_stream", "concurrent", "offline"]
 
 
@@ -28,6 +30,11 @@ class WorkloadId(Record, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return f"{self.nodeid} [{self.name}]" if self.name else self.nodeid
+
+
+def first_side(unit: int) -> SideName:
+    """Return the side that is started first in a unit: the first one is slower by up to 3 %."""
+    return SIDES[unit % 2]
 
 
 class Scenario(Record, frozen=True, kw_only=True):

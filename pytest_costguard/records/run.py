@@ -95,6 +95,33 @@ class Baseline(Record, frozen=True, kw_only=True):
     """Descriptions of series of the same name on other hardware."""
 
 
+class Against(Record, frozen=True, kw_only=True):
+    """Base as it was measured side by side with head, unit by unit in the same order.
+
+    The units of one index on both sides are a pair, and so are their blocks, in order. In even
+    units base was started first, in odd ones head.
+    """
+
+    requested: str
+    """What was asked for: a commit, a branch, `merge-base:main`, `auto`."""
+    found_as: str
+    """How the commit was found, in words."""
+    run: Run
+    """What was measured of base. Its failures are among those of the report's run."""
+    looks: tuple[int, ...]
+    """After how many units each hypothesis was looked at."""
+    cores: tuple[int, ...] = ()
+    """Both sides were held to one of them at a time, another one every second unit."""
+    seconds: dict[str, float] = {}
+    """Wall seconds that each workload took, starts included, by `str(workload)`."""
+    only_base: tuple[WorkloadId, ...] = ()
+    """Workloads that base has and head has not."""
+    changed_files: tuple[str, ...] = ()
+    """Files that differ between the two revisions, the first of them in alphabetical order."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of the comparison as a whole."""
+
+
 class Outcome(Record, frozen=True, kw_only=True):
     """How the run ends: counts of each verdict and whether the gate fails."""
 
@@ -113,6 +140,8 @@ class Report(Record, frozen=True, kw_only=True, tag="report", tag_field="kind"):
     baseline_requested: str = "auto"
     baseline_problem: str = ""
     """Why there is no baseline though one was asked for, or "" """
+    against: Against | None = None
+    """Base, where it was measured side by side; then no baseline is compared with."""
     target: Target | None = None
     target_problem: str = ""
     fail_on: tuple[FailOn, ...] = (FailOn.REGRESSION, FailOn.BUDGET)

@@ -114,6 +114,8 @@ class Comparison(Record, frozen=True, kw_only=True):
     reason: str
     runs: int = 0
     """How many baseline runs it rests on."""
+    units: int = 0
+    """How many units of both sides it rests on, side by side."""
 
 
 class BudgetResult(Record, frozen=True, kw_only=True):

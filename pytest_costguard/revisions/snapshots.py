@@ -14,15 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pytest_costguard.errors import RevisionError, StoreError
+from pytest_costguard.records import SideName
 from pytest_costguard.revisions.large_files import bring, resolve_pointers
 from pytest_costguard.revisions.leftovers import claimed, clear_leftovers
 from pytest_costguard.revisions.naming import Revision
 from pytest_costguard.revisions.repository import CommandFailed, Repository
 
-SideName = Literal["base", "head"]
 _GITLINK = "160000"
 
 

@@ -14,14 +14,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from pytest_costguard.records import Verdict
+from pytest_costguard.records import SideName, Verdict
 from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.limits import BETA, SUITE_ALPHA, Limits
 from pytest_costguard.stats.quantiles import t_quantile, t_survival
 
-FirstSide = Literal["base", "head"]
 Key = TypeVar("Key")
 
 _FEWEST_UNITS = 4
@@ -33,7 +32,7 @@ class PairedUnit:
     """What one unit says about one metric: log(head ÷ base), above 0 worse, and who was first."""
 
     change: float
-    first: FirstSide
+    first: SideName
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.change):
