@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from pytest_costguard import __version__
 from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.baselines import locate
 from pytest_costguard.app.endings import Ending, Endings
 from pytest_costguard.app.judging import expecting, judge
+from pytest_costguard.app.measuring import Measuring, one_side, side_by_side
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.targets import PricedSetup
-from pytest_costguard.app.worker import WorkerSettings
 from pytest_costguard.config.gates import (
     MarkerSettings,
     gates_for,
@@ -28,14 +26,12 @@ from pytest_costguard.config.gates import (
     unmatched_rules,
 )
 from pytest_costguard.config.model import Rule, Settings
-from pytest_costguard.engine.coordinator import Coordinator, Progress
+from pytest_costguard.engine.coordinator import Progress
 from pytest_costguard.engine.launch import Side
-from pytest_costguard.engine.opening import CollectedTest, WorkerSetup
-from pytest_costguard.engine.plain import Effort
+from pytest_costguard.engine.opening import CollectedTest
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.host.fingerprint import fingerprint
 from pytest_costguard.host.revision import commit_of, lock_digest
-from pytest_costguard.host.threads import thread_environment
 from pytest_costguard.records import (
     PERCENTILES,
     Baseline,
@@ -75,8 +71,11 @@ class Check:
         self._whole_suite = whole_suite
         self._fingerprint = fingerprint(environ=os.environ)
         self._created = dt.datetime.now(tz=dt.UTC).replace(microsecond=0)
-        self._baseline, self._baseline_problem = _located(settings, side, self._fingerprint)
-        self._coordinator: Coordinator | None = None
+        # Side by side base is measured here and now; what is stored plays no part.
+        self._baseline, self._baseline_problem = (
+            _located(settings, side, self._fingerprint) if settings.against is None else (None, "")
+        )
+        self._measuring: Measuring | None = None
         self._gates: dict[str, Gates] = {}
         self._consumed: set[WorkloadId] = set()
         self.report: Report | None = None
@@ -84,12 +83,23 @@ class Check:
         """What the configuration says in vain, for the end of the run."""
 
     def prepare(
-        self, tests: Sequence[DeclaredTest], *, progress: Callable[[Progress], None]
+        self,
+        tests: Sequence[DeclaredTest],
+        *,
+        progress: Callable[[Progress], None],
+        pythonpath: Sequence[str] = (),
     ) -> float:
         """Resolve what every test is held to; return about how many seconds measuring takes.
 
+        Args:
+            tests: what was collected.
+            progress: is told how far the measuring is.
+            pythonpath: pytest's setting, relative to the root directory.
+
         Raises:
             ConfigError: a marker says something that is not understood.
+            RevisionError: the revision to compare with is not there.
+            StoreError: there is no room for the work trees.
         """
         self._gates = {
             test.nodeid: gates_for(test.nodeid, self._settings, test.marker) for test in tests
@@ -98,35 +108,35 @@ class Check:
             markers = [(test.nodeid, test.marker) for test in tests]
             self.warnings = tuple(map(_in_vain, unmatched_rules(markers, self._settings)))
         labels = {test.nodeid: labels_for(self._settings, test.marker) for test in tests}
-        self._coordinator = Coordinator(
-            setup=WorkerSetup(
+        collected = [self._collected(test) for test in tests]
+        if self._settings.against is None:
+            self._measuring = one_side(
+                settings=self._settings,
                 side=self._side,
-                thread_variables=thread_environment,
-                settings=lambda nodeids: msgspec.to_builtins(
-                    WorkerSettings(
-                        labels={nodeid: labels[nodeid] for nodeid in nodeids},
-                        target=self._pricing.target,
-                        target_problem=self._pricing.problem,
-                    )
-                ),
-            ),
-            tests=[self._collected(test) for test in tests],
-            effort=Effort(
-                units=self._settings.units,
-                unit_seconds=self._settings.unit_seconds,
-                timeout_seconds=self._settings.timeout_seconds,
-            ),
-            isolation=self._settings.isolate,
-            progress=progress,
-        )
-        return self._coordinator.estimated_seconds()
+                pricing=self._pricing,
+                tests=collected,
+                labels=labels,
+                progress=progress,
+            )
+        else:
+            self._measuring = side_by_side(
+                settings=self._settings,
+                side=self._side,
+                pricing=self._pricing,
+                tests=collected,
+                labels=labels,
+                gates=self._gates,
+                pythonpath=pythonpath,
+                progress=progress,
+            )
+        return self._measuring.estimated_seconds()
 
     def measure(self) -> None:
         """Measure everything; after Ctrl-C what was measured is judged, and the run incomplete."""
-        assert self._coordinator is not None, "prepare comes first"
+        assert self._measuring is not None, "prepare comes first"
         complete = False
         try:
-            self._coordinator.run()
+            self._measuring.run()
             complete = True
         finally:
             self.report = self._judge(complete=complete)
@@ -144,8 +154,8 @@ class Check:
         failure = self._failure(call.workload)
         measurement = (
             None
-            if self._coordinator is None
-            else self._coordinator.collection.measurement(call.workload)
+            if self._measuring is None
+            else self._measuring.collection.measurement(call.workload)
         )
         self._consumed.add(call.workload)
         if failure is not None:
@@ -167,7 +177,7 @@ class Check:
         )
 
     def _end_again(self, workload: WorkloadId, endings: Endings) -> None:
-        skipped = None if self._coordinator is None else self._coordinator.collection.skipped
+        skipped = None if self._measuring is None else self._measuring.collection.skipped
         if not skipped or (told := skipped.get(workload)) is None:
             return
         endings.repeat(Ending(reason=told.reason, expected_failure=told.expected_failure))
@@ -239,13 +249,13 @@ class Check:
         )
 
     def _judge(self, *, complete: bool) -> Report:
-        assert self._coordinator is not None, "prepare comes first"
-        collection = self._coordinator.collection
+        assert self._measuring is not None, "prepare comes first"
+        collection = self._measuring.collection
         run = Run(
             run_id=uuid.uuid4().hex[:12],
             created=self._created,
             tool_version=__version__,
-            fingerprint=self._coordinator.fingerprint or self._fingerprint,
+            fingerprint=self._measuring.fingerprint or self._fingerprint,
             commit=commit_of(self._side.rootdir),
             lock_digest=lock_digest(self._side.rootdir),
             config_digest=self._settings.digest,
@@ -257,6 +267,7 @@ class Check:
         )
         workloads = [m.workload for m in run.measurements]
         workloads += [f.workload for f in run.failures if f.workload not in workloads]
+        against = self._measuring.against(run)
         return judge(
             run=run,
             baseline=self._baseline,
@@ -269,6 +280,7 @@ class Check:
             baseline_problem=self._baseline_problem,
             whole_suite=self._whole_suite and complete,
             now=self._created.date(),
+            against=against,
         )
 
     def _verdict(self, workload: WorkloadId) -> WorkloadVerdict | None:
@@ -284,9 +296,9 @@ class Check:
         return [failure for failure in failures if failure.workload.nodeid == nodeid]
 
     def _test_details(self, nodeid: str) -> str:
-        if self._coordinator is None:
+        if self._measuring is None:
             return ""
-        return self._coordinator.collection.test_details.get(nodeid, "")
+        return self._measuring.collection.test_details.get(nodeid, "")
 
 
 class Unmeasured:

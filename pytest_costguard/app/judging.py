@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -18,19 +18,26 @@ from pytest_costguard.app.judging_history import (
 )
 from pytest_costguard.app.judging_messages import failing_messages
 from pytest_costguard.app.judging_outcome import outcome_of
-from pytest_costguard.app.judging_subject import Pricer, Subject, subject
+from pytest_costguard.app.judging_pairs import Pairs, compare_pair, decide_pairs
+from pytest_costguard.app.judging_subject import Pricer, Subject, stored_metric, subject
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.records import (
+    Against,
     Baseline,
+    BaselineRun,
+    Comparison,
     FailOn,
     Gates,
     Measurement,
+    Regression,
     Report,
     Run,
     Target,
     WorkloadVerdict,
 )
+from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.limits import SUITE_ALPHA
+from pytest_costguard.stats.summary import reduce
 
 
 def judge(
@@ -46,6 +53,7 @@ def judge(
     baseline_problem: str,
     whole_suite: bool,
     now: dt.date,
+    against: Against | None = None,
     pricer: Pricer = cost_of,
 ) -> Report:
     """Decide about everything that the run is held to, and say how it ends.
@@ -65,11 +73,15 @@ def judge(
         baseline_problem: why there is no baseline though one was asked for.
         whole_suite: whether all tests were selected, so that an absent workload is missing.
         now: today, for the age of prices.
+        against: base, where it was measured side by side: then it is compared with that.
         pricer: turns throughput into cost.
     """
-    known = reference(run, baseline)
+    known = reference(run, baseline if against is None else _as_baseline(against))
     held = {str(one.workload): gates.get(str(one.workload), Gates()) for one in run.measurements}
-    terms = Terms(hypotheses=_hypotheses(held), runner_spread=runner_spread)
+    terms = Terms(hypotheses=hypotheses(held.values()), runner_spread=runner_spread)
+    pairs = (
+        None if against is None else decide_pairs(run, against, held, hypotheses=terms.hypotheses)
+    )
     verdicts = tuple(
         _workload_verdict(
             subject(
@@ -83,16 +95,20 @@ def judge(
             past=_history(measurement, known, run=run),
             gates=held[str(measurement.workload)],
             terms=terms,
+            pairs=pairs,
             fail_on=fail_on,
         )
         for measurement in run.measurements
     )
     missing = missing_workloads(run, known) if whole_suite else ()
+    if against is not None:
+        missing = (*missing, *(one for one in against.only_base if one not in missing))
     return Report(
         run=run,
         baseline=baseline,
         baseline_requested=baseline_requested,
         baseline_problem=baseline_problem,
+        against=against,
         target=target,
         target_problem=target_problem,
         fail_on=tuple(cause for cause in FailOn if cause in fail_on),
@@ -117,7 +133,8 @@ def expecting(report: Report, failures: Mapping[str, str]) -> Report:
         report: of the same run, whatever it expects so far.
         failures: the reason by the test's node id.
     """
-    known = reference(report.run, report.baseline)
+    against = report.against
+    known = reference(report.run, report.baseline if against is None else _as_baseline(against))
     return msgspec.structs.replace(
         report,
         expected_failures=dict(failures),
@@ -134,8 +151,29 @@ def expecting(report: Report, failures: Mapping[str, str]) -> Report:
     )
 
 
-def _hypotheses(gates: Mapping[str, Gates]) -> int:
-    return max(1, sum(len(one.regressions) + len(one.budgets) for one in gates.values()))
+def hypotheses(gates: Iterable[Gates]) -> int:
+    """Return among how many gates a run's error is shared."""
+    return max(1, sum(len(one.regressions) + len(one.budgets) for one in gates))
+
+
+def _as_baseline(against: Against) -> Baseline:
+    """Base as a series of one run: what is new, changed or relative to base reads it there."""
+    run = against.run
+    return Baseline(
+        name="base",
+        location="",
+        runs=(
+            BaselineRun(
+                run_id=run.run_id,
+                created=run.created,
+                tool_version=run.tool_version,
+                fingerprint=run.fingerprint,
+                commit=run.commit,
+                workloads=tuple(map(reduce, run.measurements)),
+                whole_suite=run.whole_suite,
+            ),
+        ),
+    )
 
 
 def _unjudged(known: Reference | None, *, requested: str, problem: str) -> str:
@@ -156,13 +194,15 @@ def _workload_verdict(
     past: History | None,
     gates: Gates,
     terms: Terms,
+    pairs: Pairs | None,
     fail_on: Collection[FailOn],
 ) -> WorkloadVerdict:
     comparisons = (
         ()
         if past is None
         else tuple(
-            compare(rule, subject=measured, history=past, terms=terms) for rule in gates.regressions
+            _comparison(rule, measured=measured, past=past, terms=terms, pairs=pairs)
+            for rule in gates.regressions
         )
     )
     budgets = tuple(
@@ -185,6 +225,24 @@ def _workload_verdict(
             fail_on=fail_on,
         ),
         warnings=_warnings(measured, past=past, terms=terms),
+    )
+
+
+def _comparison(
+    rule: Regression, *, measured: Subject, past: History, terms: Terms, pairs: Pairs | None
+) -> Comparison:
+    """Compare with the pairs of both sides where there are any, else with earlier runs.
+
+    Both give the same figures of head and base; what is new, and quality, is said in one way.
+    """
+    if pairs is None or past.absence is not None or rule.metric == "quality":
+        return compare(rule, subject=measured, history=past, terms=terms)
+    stored = past.average(stored_metric(rule.metric))
+    values = measured.values(rule.metric)
+    return msgspec.structs.replace(
+        compare_pair(rule, subject=measured, pairs=pairs),
+        head=mean(values) if values else None,
+        base=measured.base_value(rule.metric, stored),
     )
 
 

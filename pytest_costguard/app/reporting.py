@@ -44,6 +44,7 @@ def remake(report: Report) -> Report:
         # Only a whole suite can find anything missing, so what was missing tells.
         whole_suite=report.run.whole_suite and report.run.complete,
         now=report.run.created.date(),
+        against=report.against,
     )
     return expecting(remade, report.expected_failures) if report.expected_failures else remade
 

@@ -149,6 +149,13 @@ class Settings:
     timeout_seconds: float
     threads: int
     baseline: str
+    against: str | None
+    """The revision to compare with, side by side."""
+    workload_seconds: float
+    suite_seconds: float
+    deep: bool
+    share: tuple[str, ...]
+    """Patterns of ignored files that both revisions need."""
     save: str | None
     report_dir: Path | None
     fail_on: tuple[FailOn, ...]

@@ -156,6 +156,44 @@ OPTIONS: tuple[Option, ...] = (
         help="The stored numbers to compare with; auto is the baseline named main if there is one.",
     ),
     Option(
+        key="against",
+        kind="text",
+        metavar="REV",
+        scopes=_THIS_RUN,
+        help="Measure that revision side by side with this checkout and compare the two: a commit, "
+        "a branch, a tag, merge-base:BRANCH, or auto for the base of the pull request that the "
+        "CI's environment names.",
+    ),
+    Option(
+        key="time",
+        kind="duration",
+        metavar="DURATION",
+        default="60s",
+        help="Side by side: longest time for each workload, starts of its processes included; what "
+        "is undecided then is inconclusive.",
+    ),
+    Option(
+        key="suite_time",
+        kind="duration",
+        metavar="DURATION",
+        default="15min",
+        help="Side by side: longest time for all workloads together.",
+    ),
+    Option(
+        key="deep",
+        kind="switch",
+        default="false",
+        help="Side by side: up to 48 pairs of processes for each workload, rather than 24, and "
+        "twice the time.",
+    ),
+    Option(
+        key="share",
+        kind="words",
+        metavar="PATTERN",
+        help="Side by side: files and folders that git ignores and both revisions need, such as "
+        "model weights; they are linked into both work trees, or copied.",
+    ),
+    Option(
         key="save",
         kind="name",
         metavar="NAME",

@@ -154,7 +154,9 @@ class CoordinatorHooks:
         # Without a reporter (-p no:terminal) there is no option `verbose` either.
         quiet = reporter is None or self._config.option.verbose < 0
         progress = ProgressLine(reporter, quiet=quiet)
-        seconds = self._check.prepare(declared, progress=progress)
+        seconds = self._check.prepare(
+            declared, progress=progress, pythonpath=self._config.getini("pythonpath")
+        )
         self._measured = {item.nodeid for item in guarded}
         progress.announce(tests=len(guarded), seconds=seconds)
         try:

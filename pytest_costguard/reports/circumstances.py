@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_costguard.records import Report, Target
+from pytest_costguard.records import Against, Report, Target
 from pytest_costguard.reports.numbers import (
     counted,
     day,
@@ -139,6 +139,8 @@ def machine_of(report: Report) -> tuple[Fact, ...]:
 
 def baseline_of(report: Report) -> BaselineView:
     """Return what the run was compared with, or why with nothing and what to do about it."""
+    if report.against is not None:
+        return _base_of(report.against)
     if report.baseline_requested == "none":
         return BaselineView(state="not wanted", sentence="No baseline was asked for.")
     if report.baseline_problem:
@@ -168,6 +170,27 @@ def baseline_of(report: Report) -> BaselineView:
         f" {counted(len(baseline.runs), 'run')}, {span}.",
         facts=(Fact(label="Stored in", value=baseline.location), *_commits(report)),
         hints=(*hints, *_correction(report)),
+    )
+
+
+def _base_of(against: Against) -> BaselineView:
+    counts = [len(one.units) for one in against.run.measurements]
+    units = "no unit"
+    if counts:
+        least, most = min(counts), max(counts)
+        units = counted(most, "unit") if least == most else f"{least} to {counted(most, 'unit')}"
+    commit = against.run.commit
+    sha = commit.sha[:12] if commit is not None else ""
+    named = "" if against.requested in (sha, commit and commit.sha) else f"{against.requested}, "
+    facts = [Fact(label="Base", value=f"{sha} ({against.found_as})" if named else sha)]
+    if against.cores:
+        cores = ", ".join(map(str, against.cores))
+        facts.append(Fact(label="Cores", value=f"both sides on the same of {cores}, in turns"))
+    return BaselineView(
+        state="found",
+        sentence=f"Compared side by side with base ({named}{sha}): {units} of fresh processes.",
+        facts=tuple(facts),
+        hints=against.notes,
     )
 
 
@@ -211,7 +234,10 @@ def reproduce_commands(report: Report, rows: Iterable[Row]) -> tuple[str, ...]:
     )
     selected = tests if len(tests) <= _TESTS_IN_COMMAND else []
     words = ["pytest", "--costguard"]
-    if report.baseline is not None:
+    if report.against is not None:
+        commit = report.against.run.commit
+        words.append(f"--costguard-against={commit.sha if commit else report.against.requested}")
+    elif report.baseline is not None:
         asked = report.baseline_requested
         name = report.baseline.name if asked == "auto" else asked
         words.append(f"--costguard-baseline={name}")

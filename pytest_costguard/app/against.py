@@ -1,0 +1,125 @@
+"""The two sides of a comparison: both revisions' trees, and what their workers start with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_costguard.engine.launch import Side
+from pytest_costguard.errors import RevisionError
+from pytest_costguard.records import SideName
+from pytest_costguard.revisions.guard import GUARD_VARIABLE, Policy
+from pytest_costguard.revisions.naming import Revision, resolve
+from pytest_costguard.revisions.policies import policies, python_path
+from pytest_costguard.revisions.repository import Repository, outside_of_hooks
+from pytest_costguard.revisions.snapshots import Snapshots, snapshots
+
+_GUARDED = "pytest_costguard.revisions.guarded"
+_NAMED_FILES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoSides:
+    """Both revisions, ready to be measured."""
+
+    revision: Revision
+    taken: Snapshots
+    sides: Mapping[SideName, Side]
+
+    def notes(self, own_files: frozenset[str], *, same_models: bool) -> tuple[str, ...]:
+        """Say what a reader must know of the trees and of what was loaded of them.
+
+        Args:
+            own_files: files that either side has loaded as modules.
+            same_models: whether both sides served the same models on the same inputs.
+        """
+        changed, found = self.taken.changed, []
+        if not changed:
+            found.append("base and head are the same code: this compares a revision with itself")
+        elif same_models and not changed & own_files:
+            found.append(
+                f"neither side loaded any of the changed files as a module ({_some(changed)}): the"
+                " measured code may be the same on both sides"
+            )
+        for snapshot in (self.taken.base, self.taken.head):
+            if snapshot.pointers:
+                found.append(
+                    f"on {snapshot.side}, Git LFS files are pointers only, since their content is"
+                    f" not on this machine ({_some(snapshot.pointers)}): run git lfs fetch"
+                )
+            if snapshot.empty_submodules:
+                found.append(
+                    f"on {snapshot.side}, submodules are empty as in the checkout"
+                    f" ({_some(snapshot.empty_submodules)}): run git submodule update --init"
+                )
+        return tuple(found)
+
+    @property
+    def changed_files(self) -> tuple[str, ...]:
+        """The first of the files that differ."""
+        return tuple(sorted(self.taken.changed))[:_NAMED_FILES]
+
+
+@contextmanager
+def two_sides(
+    side: Side, *, against: str, share: Sequence[str], pythonpath: Sequence[str]
+) -> Iterator[TwoSides]:
+    """Take both trees, and remove them in the end.
+
+    Args:
+        side: the checkout, as a plain run would measure it.
+        against: what base is, as the user wrote it.
+        share: patterns of ignored files that both sides need.
+        pythonpath: pytest's setting, relative to the root directory.
+
+    Raises:
+        RevisionError: there is no such commit, or no checkout.
+        StoreError: there is no room for the trees.
+    """
+    environ = side.environ
+    repository = Repository(side.rootdir, environ=environ)
+    revision = resolve(against, repository=repository, environ=environ)
+    top = repository.top.resolve()
+    if not side.rootdir.resolve().is_relative_to(top):
+        raise RevisionError(
+            f"pytest's root directory {side.rootdir} is not inside the checkout {top}",
+            remedy="run pytest in the checkout, or give --rootdir",
+        )
+    with snapshots(repository, base=revision, share=share) as taken:
+        rules = policies(taken, repository=repository, rootdir=side.rootdir, pythonpath=pythonpath)
+        yield TwoSides(
+            revision=revision,
+            taken=taken,
+            sides={
+                name: _moved(side, name=name, checkout=top, policy=policy)
+                for name, policy in rules.items()
+            },
+        )
+
+
+def _moved(side: Side, *, name: SideName, checkout: Path, policy: Policy) -> Side:
+    """The same side, from its own tree and behind its own guard."""
+    moved = replace(side, name=name, launcher=_GUARDED, checkout=checkout, tree=Path(policy.tree))
+    environ = outside_of_hooks(side.environ)
+    rootdir = moved.at_home(side.rootdir.resolve())
+    invocation_dir = moved.at_home(side.invocation_dir.resolve())
+    inifile = None if side.inifile is None else moved.at_home(side.inifile.resolve())
+    return replace(
+        moved,
+        rootdir=rootdir,
+        invocation_dir=invocation_dir if invocation_dir.is_dir() else rootdir,
+        inifile=inifile if inifile is not None and inifile.is_file() else None,
+        environ={
+            **environ,
+            "PYTHONPATH": python_path(policy, environ.get("PYTHONPATH", "")),
+            GUARD_VARIABLE: policy.encoded(),
+        },
+    )
+
+
+def _some(names: Sequence[str] | frozenset[str]) -> str:
+    listed = sorted(names)
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return ", ".join(listed[:3]) + more

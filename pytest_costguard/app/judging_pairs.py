@@ -1,0 +1,172 @@
+"""Head against base, measured side by side: every gated metric of every workload together."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_costguard.app.judging_ratio import ratio
+from pytest_costguard.app.judging_subject import Subject
+from pytest_costguard.measure.scenarios import inputs_per_request
+from pytest_costguard.records import (
+    METRICS,
+    Against,
+    Comparison,
+    Gates,
+    Measurement,
+    Regression,
+    Run,
+    Verdict,
+    WorkloadId,
+)
+from pytest_costguard.reports.numbers import change, counted, percent
+from pytest_costguard.stats.limits import Limits
+from pytest_costguard.stats.paired import Looks, PairedDecision, PairedUnit, decide_paired, holm
+from pytest_costguard.stats.pairing import paired_units
+
+Key = tuple[WorkloadId, str]
+_FEWEST_UNITS = 4
+"""The model needs two units of each starting order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Both sides' measurements by workload, and what was decided about each gated metric."""
+
+    against: Against
+    base: Mapping[WorkloadId, Measurement]
+    decisions: Mapping[Key, PairedDecision]
+    all_together: frozenset[Key]
+    """The hypotheses that are regressed by Holm's procedure only."""
+
+
+def decide_pairs(
+    run: Run, against: Against, gates: Mapping[str, Gates], *, hypotheses: int
+) -> Pairs:
+    """Decide about every gated metric that both sides measured; quality has its own rule.
+
+    Args:
+        run: head's.
+        against: base's, and when it was looked.
+        gates: by `str(workload)`.
+        hypotheses: among which the run's error is shared.
+    """
+    base = {measurement.workload: measurement for measurement in against.run.measurements}
+    looks = Looks(units=against.looks)
+    decisions: dict[Key, PairedDecision] = {}
+    for head in run.measurements:
+        other = base.get(head.workload)
+        if other is None:
+            continue
+        for rule in gates.get(str(head.workload), Gates()).regressions:
+            units = changes_of(rule.metric, base=other, head=head)
+            decision = decide_hypothesis(
+                rule, units, looks=looks, hypotheses=hypotheses, final=True
+            )
+            if decision is not None:
+                decisions[head.workload, rule.metric] = decision
+    return Pairs(against=against, base=base, decisions=decisions, all_together=holm(decisions))
+
+
+def changes_of(metric: str, *, base: Measurement, head: Measurement) -> tuple[PairedUnit, ...]:
+    """Return what each unit says about a metric; nothing about quality, which has its own rule."""
+    if metric == "quality":
+        return ()
+    taken = inputs_per_request(head.declaration.scenario)
+    return paired_units(metric, base=base, head=head, inputs_per_request=taken)
+
+
+def decide_hypothesis(
+    rule: Regression,
+    units: Sequence[PairedUnit],
+    *,
+    looks: Looks,
+    hypotheses: int,
+    final: bool,
+) -> PairedDecision | None:
+    """Decide about one metric of one workload; None while the units are too few to say anything.
+
+    Args:
+        rule: what is allowed and what must be caught.
+        units: what each says about the metric.
+        looks: when to look.
+        hypotheses: among which the run's error is shared.
+        final: whether no more units will come.
+    """
+    if len(units) < _FEWEST_UNITS or len({unit.first for unit in units}) < 2:
+        return None
+    limits = Limits(allow=rule.allow, catch=rule.catch, hypotheses=hypotheses)
+    return decide_paired(units, limits=limits, looks=looks, final=final)
+
+
+def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> Comparison:
+    """Say what was decided about one metric of one workload, quality apart."""
+    metric, workload = regression.metric, subject.measurement.workload
+    decision = pairs.decisions.get((workload, metric))
+    if decision is None:
+        return Comparison(
+            metric=metric,
+            verdict=Verdict.INCONCLUSIVE,
+            regression=regression,
+            reason=_absence(metric, subject, pairs.base.get(workload)),
+        )
+    together = (workload, metric) in pairs.all_together
+    if together:
+        decision = dataclasses.replace(decision, verdict=Verdict.REGRESSED)
+    verdict = decision.verdict or Verdict.INCONCLUSIVE
+    reason = _reason(decision, regression=regression, together=together)
+    if verdict is Verdict.INCONCLUSIVE:
+        seconds = pairs.against.seconds.get(str(workload), 0.0)
+        reason += _remedy(decision, units=len(subject.measurement.units), seconds=seconds)
+        reason = subject.explained(reason)
+    higher = METRICS[metric].better == "higher"
+    bounds = (decision.upper, decision.lower) if higher else (decision.lower, decision.upper)
+    sign = -1 if higher else 1
+    return Comparison(
+        metric=metric,
+        verdict=verdict,
+        ratio=ratio(sign * decision.change),
+        lower=ratio(sign * bounds[0]),
+        upper=ratio(sign * bounds[1]),
+        smallest_visible=ratio(decision.smallest_visible) - 1,
+        regression=regression,
+        reason=reason,
+        units=decision.units,
+    )
+
+
+def _absence(metric: str, subject: Subject, base: Measurement | None) -> str:
+    if not subject.values(metric):
+        return subject.absence(metric)
+    measured = 0 if base is None else len(base.units)
+    if measured < _FEWEST_UNITS:
+        return f"{counted(measured, 'unit')} of both sides: at least {_FEWEST_UNITS} are needed"
+    return f"base has no {METRICS[metric].title} to compare with"
+
+
+def _reason(decision: PairedDecision, *, regression: Regression, together: bool) -> str:
+    units = f"side by side in {counted(decision.units, 'unit')}"
+    allow, catch = percent(regression.allow), percent(regression.catch)
+    if together:
+        return f"surely more than {allow} worse once all gates are seen together, {units}"
+    if decision.verdict is Verdict.REGRESSED:
+        return f"surely more than {allow} worse, {units}"
+    if decision.verdict is Verdict.IMPROVED:
+        return f"surely more than {allow} better, {units}"
+    if decision.verdict is Verdict.UNCHANGED:
+        return f"surely less than {catch} worse, {units}"
+    visible = f"{change(ratio(decision.smallest_visible))} %"
+    return f"changes can be seen from {visible} up, {units}"
+
+
+def _remedy(decision: PairedDecision, *, units: int, seconds: float) -> str:
+    """Say what it would take, where that can be said: a change between the limits never ends."""
+    more = decision.units_needed - units
+    if more <= 0 or not seconds or not math.isfinite(seconds):
+        return "; this one is too close to what is allowed"
+    return (
+        f"; about {counted(more, 'more unit')} would decide, {seconds / units * more:.0f} s"
+        " (--costguard-deep, --costguard-time)"
+    )

@@ -1,0 +1,84 @@
+"""How far each workload is from decided, while both sides are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from pytest_costguard.app.judging import hypotheses
+from pytest_costguard.app.judging_pairs import changes_of, decide_hypothesis
+from pytest_costguard.app.judging_ratio import ratio
+from pytest_costguard.engine.side_by_side import SideBySide, Standing
+from pytest_costguard.records import Gates, Measurement, WorkloadId
+from pytest_costguard.reports.numbers import change
+from pytest_costguard.stats.paired import Looks, PairedUnit
+
+_FEWEST_UNITS = 6
+"""Where nothing is gated: as many as a plain run takes."""
+
+
+class Standings:
+    """Decides as the report will, and reduces each unit once."""
+
+    def __init__(self, *, gates: Callable[[WorkloadId], Gates], looks: Looks) -> None:
+        self._gates = gates
+        self._looks = looks
+        self._changes: dict[tuple[WorkloadId, str], list[PairedUnit]] = {}
+        self._units: dict[tuple[WorkloadId, str], int] = {}
+        self._known: dict[WorkloadId, tuple[int, int, Standing]] = {}
+
+    def of(self, workload: WorkloadId, engine: SideBySide) -> Standing:
+        """Return how far a workload is that both sides have measured."""
+        base = engine.sides["base"].measurement(workload)
+        head = engine.sides["head"].measurement(workload)
+        assert base is not None, "only what both sides have measured has a standing"
+        assert head is not None, "only what both sides have measured has a standing"
+        measured = [one.workload for one in engine.collection.measurements()]
+        shared = hypotheses(map(self._gates, measured))
+        known = self._known.get(workload)
+        if known is not None and known[:2] == (len(head.units), shared):
+            return known[2]
+        standing = self._decide(workload, base=base, head=head, shared=shared)
+        self._known[workload] = len(head.units), shared, standing
+        return standing
+
+    def _decide(
+        self, workload: WorkloadId, *, base: Measurement, head: Measurement, shared: int
+    ) -> Standing:
+        units = len(head.units)
+        open_words, estimate = [], ""
+        for rule in self._gates(workload).regressions:
+            found = self._reduced(workload, rule.metric, base=base, head=head)
+            decision = decide_hypothesis(
+                rule, found, looks=self._looks, hypotheses=shared, final=False
+            )
+            if decision is None:
+                if units < _FEWEST_UNITS:
+                    open_words.append(rule.metric)
+                continue
+            if decision.verdict is None:
+                open_words.append(rule.metric)
+                estimate = estimate or f"{rule.metric} {change(ratio(decision.change))} %"
+        next_look = next((look for look in self._looks.units if look > units), units)
+        decided = not open_words and units >= _FEWEST_UNITS
+        words = estimate + f" after {units} of {next_look} units" if estimate else ""
+        return Standing(decided=decided, next_look=next_look, words=words)
+
+    def _reduced(
+        self, workload: WorkloadId, metric: str, *, base: Measurement, head: Measurement
+    ) -> list[PairedUnit]:
+        """Every unit's change, the new ones reduced now."""
+        key = workload, metric
+        done = self._units.get(key, 0)
+        new = msgspec.structs.replace(head, units=head.units[done:])
+        changes = self._changes.setdefault(key, [])
+        if new.units:
+            changes += changes_of(metric, base=base, head=new)
+        self._units[key] = len(head.units)
+        return changes
+
+
+def gates_by_workload(gates: Mapping[str, Gates]) -> Callable[[WorkloadId], Gates]:
+    """Return what looks the gates of a workload up by its test's node id."""
+    return lambda workload: gates.get(workload.nodeid, Gates())
