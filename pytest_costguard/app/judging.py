@@ -19,7 +19,7 @@ from pytest_costguard.app.judging_history import (
 from pytest_costguard.app.judging_messages import failing_messages
 from pytest_costguard.app.judging_outcome import outcome_of
 from pytest_costguard.app.judging_pairs import Pairs, compare_pair, decide_pairs
-from pytest_costguard.app.judging_subject import Pricer, Subject, stored_metric, subject
+from pytest_costguard.app.judging_subject import Pricer, Subject, subject
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.records import (
     Against,
@@ -237,13 +237,13 @@ def _comparison(
     """
     if pairs is None or past.absence is not None or rule.metric == "quality":
         return compare(rule, subject=measured, history=past, terms=terms)
-    stored = past.average(stored_metric(rule.metric))
     values = measured.values(rule.metric)
-    return msgspec.structs.replace(
-        compare_pair(rule, subject=measured, pairs=pairs),
-        head=mean(values) if values else None,
-        base=measured.base_value(rule.metric, stored),
-    )
+    head = mean(values) if values else None
+    compared = compare_pair(rule, subject=measured, pairs=pairs)
+    # Plain means of either side hold drift and disturbances that the pairs are free of, so base
+    # is shown as what makes the ratio.
+    base = head / compared.ratio if head is not None and compared.ratio else None
+    return msgspec.structs.replace(compared, head=head, base=base)
 
 
 def _warnings(measured: Subject, *, past: History | None, terms: Terms) -> tuple[str, ...]:

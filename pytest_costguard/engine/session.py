@@ -89,6 +89,10 @@ class WorkerSession:
         """Return the end of what the worker printed."""
         return self._worker.last_output()
 
+    def release(self) -> None:
+        """Let the worker end by itself, without waiting for it."""
+        self._worker.channel.close()
+
     def stop(self) -> None:
         """End the worker and everything that it started."""
         self._worker.stop()

@@ -212,8 +212,7 @@ class SideBySide:
             self._fail(reached or WorkloadId(nodeid=current), error)
             return current
         finally:
-            for session in sessions.values():
-                session.stop()
+            _stop(sessions)
         return None
 
     def _open(
@@ -473,8 +472,7 @@ class SideBySide:
             )
             return False
         finally:
-            for session in sessions.values():
-                session.stop()
+            _stop(sessions)
         return True
 
     def _cores_of(self, unit: int, *, parallel: int) -> tuple[int, ...]:
@@ -540,3 +538,11 @@ class SideBySide:
                 elapsed_seconds=time.monotonic() - self._started,
             )
         )
+
+
+def _stop(sessions: Mapping[SideName, WorkerSession]) -> None:
+    """End both at the same time: ending takes as long as starting for some."""
+    for session in sessions.values():
+        session.release()
+    for session in sessions.values():
+        session.stop()
