@@ -33,6 +33,7 @@ from pytest_costguard.errors import WorkloadError
 from pytest_costguard.host.fingerprint import fingerprint
 from pytest_costguard.host.revision import commit_of, lock_digest
 from pytest_costguard.records import (
+    OF_OWN_PROCESS,
     PERCENTILES,
     Baseline,
     Failure,
@@ -88,6 +89,7 @@ class Check:
         *,
         progress: Callable[[Progress], None],
         pythonpath: Sequence[str] = (),
+        paths: Sequence[Path] = (),
     ) -> float:
         """Resolve what every test is held to; return about how many seconds measuring takes.
 
@@ -95,6 +97,7 @@ class Check:
             tests: what was collected.
             progress: is told how far the measuring is.
             pythonpath: pytest's setting, relative to the root directory.
+            paths: where the whole suite was collected.
 
         Raises:
             ConfigError: a marker says something that is not understood.
@@ -127,6 +130,7 @@ class Check:
                 labels=labels,
                 gates=self._gates,
                 pythonpath=pythonpath,
+                whole=paths if self._whole_suite else (),
                 progress=progress,
             )
         return self._measuring.estimated_seconds()
@@ -246,6 +250,7 @@ class Check:
             path=test.path,
             threads=threads_for(test.nodeid, self._settings, test.marker)[0],
             min_requests=max(needed, default=0),
+            needs_own_process=not asked.isdisjoint(OF_OWN_PROCESS),
         )
 
     def _judge(self, *, complete: bool) -> Report:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
@@ -90,11 +91,23 @@ def side_by_side(
     labels: Mapping[str, dict[str, str]],
     gates: Mapping[str, Gates],
     pythonpath: Sequence[str],
+    whole: Sequence[Path],
     progress: Callable[[Progress], None],
 ) -> Measuring:
     """Return what measures the checkout and the revision that the settings name.
 
     Both work trees are made now, and removed when it has run.
+
+    Args:
+        settings: of the run.
+        side: the checkout.
+        pricing: what the workers price with.
+        tests: what was collected.
+        labels: by node id.
+        gates: by node id.
+        pythonpath: pytest's setting, relative to the root directory.
+        whole: where the whole suite was collected; empty where only a part of it is measured.
+        progress: is told how far the measuring is.
 
     Raises:
         RevisionError: there is no such commit, or no checkout.
@@ -115,6 +128,7 @@ def side_by_side(
                 for name, one in taken.sides.items()
             },
             tests=tests,
+            whole=whole,
             effort=PairEffort(timeout_seconds=settings.timeout_seconds),
             bounds=Bounds(
                 units=looks.most,

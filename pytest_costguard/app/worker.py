@@ -129,10 +129,15 @@ class Worker:
         assert isinstance(task, Task), "a coordinator says first what the task is"
         return cls(task, channel, endings=endings)
 
-    def hello(self, *, missing: tuple[str, ...]) -> None:
-        """Say that the session is up, and which tests it could not collect."""
+    def hello(self, *, missing: tuple[str, ...] = (), census: tuple[str, ...] = ()) -> None:
+        """Say that the session is up, which tests it could not collect, or which measure."""
         self._channel.send(
-            Hello(tool_version=__version__, fingerprint=self._fingerprint, missing=missing)
+            Hello(
+                tool_version=__version__,
+                fingerprint=self._fingerprint,
+                missing=missing,
+                census=census,
+            )
         )
 
     def test_ended(self, nodeid: str, *, outcome: str, details: str) -> None:

@@ -140,6 +140,7 @@ def start(
     threads: int,
     thread_variables: Mapping[str, str],
     settings: Mapping[str, Any],
+    census: bool = False,
 ) -> WorkerProcess:
     """Start a worker pytest session that runs exactly `nodeids`, and connect to it.
 
@@ -173,6 +174,7 @@ def start(
                     threads=threads,
                     options=dict(side.options),
                     settings=dict(settings),
+                    census=census,
                 )
             )
         except (OSError, ChannelClosed) as error:

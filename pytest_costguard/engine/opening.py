@@ -28,6 +28,8 @@ class CollectedTest:
     threads: int = 1
     min_requests: int = 0
     """Requests a unit that the percentiles asked for need."""
+    needs_own_process: bool = True
+    """Whether it is held to what only a process that serves it alone can tell, as memory is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,31 @@ def open_session(
         settings=setup.settings(nodeids),
     )
     return WorkerSession(worker, timeout_seconds=timeout_seconds)
+
+
+def census(side: Side, paths: Sequence[Path], *, timeout_seconds: float) -> tuple[str, ...]:
+    """Return the node ids of the tests that measure below some paths of the checkout.
+
+    Raises:
+        WorkerError: this side could not collect them.
+    """
+    here = tuple(path for path in map(side.at_home, paths) if path.exists())
+    if not here:
+        return ()
+    worker = start(
+        side,
+        files=here,
+        nodeids=(),
+        threads=1,
+        thread_variables={},
+        settings={},
+        census=True,
+    )
+    session = WorkerSession(worker, timeout_seconds=timeout_seconds)
+    try:
+        return session.hello().census
+    finally:
+        session.stop()
 
 
 def greeted(session: WorkerSession) -> Hello:

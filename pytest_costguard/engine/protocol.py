@@ -33,6 +33,8 @@ class Hello(_Message, frozen=True, kw_only=True, tag=True):
     tool_version: str
     fingerprint: Fingerprint
     missing: tuple[str, ...] = ()
+    census: tuple[str, ...] = ()
+    """Every test that measures, where the task asked for it."""
 
 
 class Reached(_Message, frozen=True, kw_only=True, tag=True):
@@ -145,6 +147,8 @@ class Task(_Message, frozen=True, kw_only=True, tag=True):
     """Values of the options that the project's own conftest files define."""
     settings: dict[str, Any] = {}
     """What the worker's measuring needs of the configuration."""
+    census: bool = False
+    """Run nothing: say which tests measure."""
 
 
 class Load(_Message, frozen=True, kw_only=True, tag=True):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pytest_costguard.engine.collection import Collection
 from pytest_costguard.engine.coordinator import Isolation, Progress, rotated
 from pytest_costguard.engine.opening import (
     CollectedTest,
     WorkerSetup,
+    census,
     let_end,
     not_collected,
     open_session,
@@ -98,6 +100,7 @@ class SideBySide:
         *,
         setups: Mapping[SideName, WorkerSetup],
         tests: Sequence[CollectedTest],
+        whole: Sequence[Path],
         effort: PairEffort,
         bounds: Bounds,
         isolation: Isolation,
@@ -107,6 +110,7 @@ class SideBySide:
     ) -> None:
         self._setups = setups
         self._tests = {test.nodeid: test for test in tests}
+        self._whole = whole
         self._effort = effort
         self._bounds = bounds
         self._isolation = isolation
@@ -141,6 +145,7 @@ class SideBySide:
     def run(self) -> None:
         """Measure in units until everything is decided, or its time is up."""
         self._started = time.monotonic()
+        self._count_base()
         for unit in range(self._bounds.units):
             groups = self._groups(unit)
             if not groups:
@@ -149,6 +154,18 @@ class SideBySide:
                 self._run_group(group, unit=unit)
         self.collection.check_complete(tuple(self._tests), units=0)
         self._measure_memory()
+
+    def _count_base(self) -> None:
+        """Find the tests that base has and head has not, where the whole suite is measured."""
+        if not self._whole:
+            return
+        base = self._setups["base"].side
+        try:
+            found = census(base, self._whole, timeout_seconds=self._effort.timeout_seconds)
+        except WorkerError:
+            return  # whatever it is, it fails the tests that base shares with head
+        gone = (nodeid for nodeid in found if nodeid not in self._tests)
+        self.only_base |= dict.fromkeys(WorkloadId(nodeid=nodeid) for nodeid in gone)
 
     def paired(self, workload: WorkloadId) -> bool:
         """Whether a workload was measured on both sides."""
@@ -413,7 +430,11 @@ class SideBySide:
             timeout_seconds=self._effort.timeout_seconds,
             longest_unit_seconds=self._effort.longest_unit_seconds,
         )
-        waiting = [w for w in self.collection.without_memory() if self.paired(w)]
+        waiting = [
+            workload
+            for workload in self.collection.without_memory()
+            if self.paired(workload) and self._tests[workload.nodeid].needs_own_process
+        ]
         began = time.monotonic()
         for number, workload in enumerate(waiting):
             measured = self.collection.measurement(workload)

@@ -15,7 +15,7 @@ from pytest_costguard.errors import CostguardError
 from pytest_costguard.plugin import backend_key
 from pytest_costguard.plugin.benchmarks import uses_benchmark
 from pytest_costguard.plugin.endings import PYTEST_ENDINGS
-from pytest_costguard.plugin.markers import MEASURES, marked
+from pytest_costguard.plugin.markers import marked, measures
 from pytest_costguard.plugin.options import given_options, loaded_plugins, own_options
 from pytest_costguard.plugin.progress import ProgressLine
 from pytest_costguard.plugin.signals import ended_in_order
@@ -155,7 +155,10 @@ class CoordinatorHooks:
         quiet = reporter is None or self._config.option.verbose < 0
         progress = ProgressLine(reporter, quiet=quiet)
         seconds = self._check.prepare(
-            declared, progress=progress, pythonpath=self._config.getini("pythonpath")
+            declared,
+            progress=progress,
+            pythonpath=self._config.getini("pythonpath"),
+            paths=[Path(self._config.invocation_params.dir, path) for path in self._config.args],
         )
         self._measured = {item.nodeid for item in guarded}
         progress.announce(tests=len(guarded), seconds=seconds)
@@ -167,15 +170,11 @@ class CoordinatorHooks:
         self._config.stash[backend_key] = FinalPass(self._check, endings=PYTEST_ENDINGS)
 
     def _guards(self, item: pytest.Item) -> bool:
-        if item.get_closest_marker("skip") is not None:
-            return False
         option = self._config.option
         if uses_benchmark(item):
-            asked = self._session.settings.benchmarks
+            asked = self._session.settings.benchmarks and item.get_closest_marker("skip") is None
             return asked and not getattr(option, "benchmark_skip", False)
-        names = getattr(item, "fixturenames", ())
-        declared = MEASURES in names or item.get_closest_marker(MEASURES) is not None
-        return declared and not getattr(option, "benchmark_only", False)
+        return measures(item) and not getattr(option, "benchmark_only", False)
 
     def _whole_suite(self) -> bool:
         option = self._config.option

@@ -11,6 +11,14 @@ MEASURES = "costguard"
 """The marker, and the fixture."""
 
 
+def measures(item: pytest.Item) -> bool:
+    """Whether a test declares that it measures, and is not skipped by a marker."""
+    if item.get_closest_marker("skip") is not None:
+        return False
+    named = MEASURES in getattr(item, "fixturenames", ())
+    return named or item.get_closest_marker(MEASURES) is not None
+
+
 def marked(item: pytest.Item) -> MarkerSettings:
     """Return what all markers of a test say together.
 

@@ -12,6 +12,7 @@ from pytest_costguard.app.worker import Worker
 from pytest_costguard.plugin import backend_key, worker_key
 from pytest_costguard.plugin.benchmarks import FIXTURE, guard_benchmark
 from pytest_costguard.plugin.endings import PYTEST_ENDINGS
+from pytest_costguard.plugin.markers import measures
 
 _BOOKKEEPERS = ("lfplugin", "nfplugin", "stepwiseplugin")
 """They would note a worker's failures as the user's last run."""
@@ -56,6 +57,12 @@ class WorkerHooks:
         self, session: pytest.Session, items: list[pytest.Item]
     ) -> None:
         """Keep exactly the tests that were asked for, in the order that was asked for."""
+        if self._worker.task.census:
+            found = tuple(item.nodeid for item in items if measures(item))
+            items.clear()
+            if not session.testsfailed:
+                self._worker.hello(census=found)
+            return
         by_nodeid = {item.nodeid: item for item in items}
         wanted = self._worker.task.nodeids
         items[:] = [by_nodeid[nodeid] for nodeid in wanted if nodeid in by_nodeid]

@@ -20,7 +20,7 @@ from pytest_costguard.records.measurement import (
     WorkloadId,
     first_side,
 )
-from pytest_costguard.records.metrics import METRICS, PERCENTILES, Metric
+from pytest_costguard.records.metrics import METRICS, OF_OWN_PROCESS, PERCENTILES, Metric
 from pytest_costguard.records.money import Basis, Cost, Currency, Quote, Target
 from pytest_costguard.records.run import (
     Against,
@@ -50,6 +50,7 @@ from pytest_costguard.records.verdict import (
 
 __all__ = [
     "METRICS",
+    "OF_OWN_PROCESS",
     "PERCENTILES",
     "SCHEMA_VERSION",
     "SIDES",

@@ -64,6 +64,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
     )
 )
 
+OF_OWN_PROCESS = frozenset({"peak_memory", "peak_device_memory", "cold_start", "first_call"})
+"""What only a process that serves one workload alone can tell."""
+
 PERCENTILES: Mapping[str, float] = MappingProxyType(
     {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 )
