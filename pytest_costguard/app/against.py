@@ -38,7 +38,7 @@ class TwoSides:
         changed, found = self.taken.changed, []
         if not changed:
             found.append("base and head are the same code: this compares a revision with itself")
-        elif same_models and not changed & own_files:
+        elif same_models and own_files and not changed & own_files:
             found.append(
                 f"neither side loaded any of the changed files as a module ({_some(changed)}): the"
                 " measured code may be the same on both sides"

@@ -104,6 +104,7 @@ class WorkerSession:
         if isinstance(event, Refused | Skipped):
             raise WorkloadRefused(event)
         if isinstance(event, SessionEnded):
+            self._worker.wait_briefly()  # pytest prints its errors last
             raise WorkerError(
                 f"the worker session ended with status {event.status} while {doing}\n"
                 f"{self._worker.last_output()}",

@@ -1,0 +1,120 @@
+"""What a unit of two sides says: pairs of blocks, slices of the inputs, whole-unit metrics."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_costguard.records import (
+    Block,
+    ColdStart,
+    Declaration,
+    Measurement,
+    Memory,
+    Sensors,
+    Unit,
+    Warmup,
+    WorkloadId,
+)
+from pytest_costguard.stats.pairing import paired_units
+
+
+def unit(seconds, *, index=0, requests=2, peak=None, cold=None, latencies=None):
+    """A unit whose blocks take these seconds a request."""
+    blocks = [
+        Block(wall_seconds=each * requests, cpu_seconds=0.0, requests=requests, items=requests)
+        for each in seconds
+    ]
+    return Unit(
+        index=index,
+        blocks=tuple(blocks),
+        latency_seconds=tuple(latencies or (each for each in seconds for _ in range(requests))),
+        warmup=Warmup(requests=1, seconds=0.1, settled=True),
+        sensors=Sensors(wall_seconds=1.0, cpu_seconds=1.0),
+        memory=None if peak is None else Memory(peak_bytes=peak, method="test"),
+        cold_start=None
+        if cold is None
+        else ColdStart(load_seconds=cold / 2, first_call_seconds=cold / 2),
+    )
+
+
+def measurement(*units, inputs=1):
+    return Measurement(
+        workload=WorkloadId(nodeid="t.py::t"),
+        declaration=Declaration(adapter="callable", input_count=inputs, input_digest="d"),
+        units=units,
+    )
+
+
+def change(metric, base, head, *, inputs=1):
+    (found,) = paired_units(
+        metric,
+        base=measurement(base, inputs=inputs),
+        head=measurement(head, inputs=inputs),
+        inputs_per_request=1,
+    )
+    return math.exp(found.change)
+
+
+@pytest.mark.parametrize("metric", ["mean", "p50", "throughput", "cost_per_1k"])
+def test_drift_that_both_blocks_of_a_pair_share_cancels(metric):
+    drift = [1.0, 1.3, 0.9, 2.0, 1.1]
+    assert change(metric, unit(drift), unit([1.05 * each for each in drift])) == pytest.approx(1.05)
+
+
+def test_a_disturbed_pair_among_many_moves_nothing():
+    base = [1.0] * 9
+    assert change("mean", unit(base), unit([1.02] * 8 + [50.0])) == pytest.approx(1.02)
+
+
+def test_a_slice_that_got_slower_counts_with_its_share_of_the_time():
+    # Four inputs, two a block: the first slice takes 1 s a request and the second 3 s. The median
+    # over all pairs would see half of nothing; the true change of the whole is 0.25 * 10 %.
+    base = unit([1.0, 3.0] * 6)
+    head = unit([1.1, 3.0] * 6)
+    assert change("mean", base, head, inputs=4) == pytest.approx(1 + 0.1 * 0.25)
+
+
+def test_worse_is_above_zero_for_every_metric():
+    slow, fast = unit([2.0] * 8), unit([1.0] * 8)
+    for metric in ("mean", "p50", "throughput", "cost_per_1k"):
+        assert change(metric, fast, slow) == pytest.approx(2.0), metric
+
+
+def test_memory_and_cold_start_are_those_of_the_units():
+    base, head = unit([1.0], peak=100, cold=2.0), unit([1.0], peak=110, cold=3.0)
+    assert change("peak_memory", base, head) == pytest.approx(1.1)
+    assert change("cold_start", base, head) == pytest.approx(1.5)
+
+
+def test_a_tail_needs_the_samples_of_every_unit():
+    few = measurement(unit([1.0] * 4))
+    assert paired_units("p99", base=few, head=few, inputs_per_request=1) == ()
+    many = measurement(unit([1.0] * 400, requests=2))
+    assert len(paired_units("p99", base=many, head=many, inputs_per_request=1)) == 1
+
+
+def test_units_are_paired_by_their_index_and_know_who_was_first():
+    base = measurement(*(unit([1.0], index=index) for index in (0, 1, 2, 4)))
+    head = measurement(*(unit([1.0], index=index) for index in (1, 2, 3, 4)))
+    found = paired_units("mean", base=base, head=head, inputs_per_request=1)
+    assert [one.first for one in found] == ["head", "base", "base"]
+
+
+def test_offline_has_one_latency_a_block():
+    base = unit([1.0, 2.0], requests=4, latencies=[1.0, 2.0])
+    head = unit([1.1, 2.2], requests=4, latencies=[1.1, 2.2])
+    assert change("mean", base, head, inputs=8) == pytest.approx(1.1)
+
+
+@given(
+    st.lists(st.floats(0.001, 1000), min_size=1, max_size=40),
+    st.floats(0.5, 2.0),
+    st.integers(1, 12),
+)
+def test_a_constant_factor_is_found_exactly_whatever_the_inputs(seconds, factor, inputs):
+    head = [factor * each for each in seconds]
+    assert change("mean", unit(seconds), unit(head), inputs=inputs) == pytest.approx(factor)
