@@ -27,7 +27,7 @@ $(WHEELHOUSE)/.filled: pyproject.toml constraints.txt | $(VENV)/.installed
 	rm -f $(WHEELHOUSE)/pytest_costguard-*.whl
 	touch $@
 
-demo: $(VENV)/.installed ## Measure real models, make them worse, and see the gate fail (under 3 minutes)
+demo: $(VENV)/.installed ## Measure real models, make them worse, and see the gate fail (under 4 minutes)
 	$(BIN)/python example_repo/demo.py
 
 test: setup ## Run all tests

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 EXAMPLE = Path(__file__).resolve().parent
 COPY = EXAMPLE.parent / ".demo"
@@ -33,6 +34,11 @@ FASTER = ("--costguard-units=4", "--costguard-unit-time=300ms")
 """Less than the default, to be done sooner: the change is a large one."""
 
 SLOWER = ("test_reading_digits[1]", "test_reading_digits[32]")
+SIDE_BY_SIDE = (
+    "tests/test_digits.py::test_reading_digits[1]",
+    "tests/test_digits.py::test_model_alone",
+)
+"""Of these, the bad change touches the first only."""
 AS_BEFORE = ("test_model_alone", "test_finding_speech")
 
 
@@ -47,13 +53,17 @@ def main() -> int:
         record_baseline()
         apply_bad_change()
         status = measure_again()
-        show_comment()
-        judge(status, json.loads((COPY / "reports" / "report.json").read_text(encoding="utf-8")))
+        judge(status, read_report("reports"))
+        judge_side_by_side(compare_with_parent("5. The same change, side by side with its parent"))
+        show_comment("6. The comment for the pull request (side-by-side/report.md)")
+        change_nothing()
+        require_quiet(compare_with_parent("8. That change, side by side with its parent"))
     except DemoFailed as problem:
         print(f"\nThe demo did not go as it should: {problem}")
         return 1
-    print(f"\nThe gate failed as it should, in {time.monotonic() - started:.0f} s altogether.")
-    print(f"Look around in {COPY.name}/: the reports are in {COPY.name}/reports/.")
+    print("\nThe gate failed for the bad change, by a stored baseline and side by side, and")
+    print(f"passed what changes nothing, in {time.monotonic() - started:.0f} s altogether.")
+    print(f"Look around in {COPY.name}/: the reports are in reports/ and side-by-side/.")
     return 0
 
 
@@ -109,16 +119,70 @@ def measure_again() -> int:
         return status
 
 
-def show_comment() -> None:
+def compare_with_parent(title: str) -> int:
+    """Measure the last commit and the one before it side by side; return pytest's exit code."""
+    with step(title):
+        options = ("--costguard", "--costguard-against=HEAD~1", "--costguard-report=side-by-side")
+        command = pytest_command(*options, *SIDE_BY_SIDE)
+        show(command)
+        status = subprocess.run(command, cwd=COPY, env=environment(), check=False).returncode
+        print(f"exit code: {status}")
+        return status
+
+
+def change_nothing() -> None:
+    """Commit a change that no workload can feel."""
+    with step("7. Somebody changes the documentation of the code, and nothing else"):
+        module = COPY / "src" / "digits_service" / "preprocess.py"
+        text = module.read_text(encoding="utf-8")
+        module.write_text(f"# Scans come from the archive.\n{text}", encoding="utf-8")
+        commit("Say where scans come from")
+
+
+def judge_side_by_side(status: int) -> None:
+    """Raise unless the gate failed for what got slower, and for nothing else."""
+    slower, as_before = SIDE_BY_SIDE
+    found = mean_verdicts("side-by-side")
+    if found.get(slower) != "regressed":
+        raise DemoFailed(f"{slower} should have regressed, but is {found.get(slower)}")
+    if found.get(as_before) == "regressed":
+        raise DemoFailed(f"{as_before} did not change, but regressed")
+    if status != 1:
+        raise DemoFailed(f"the exit code of a failed gate is 1, got {status}")
+
+
+def require_quiet(status: int) -> None:
+    """Raise where a change that changes nothing was held against anybody."""
+    found = mean_verdicts("side-by-side")
+    if status != 0 or found.keys() != set(SIDE_BY_SIDE):
+        raise DemoFailed(f"nothing changed, but exit code {status} and {found}")
+
+
+def mean_verdicts(folder: str) -> dict[str, str]:
+    """Return the verdict on the mean latency, by node id."""
+    return {
+        verdict["workload"]["nodeid"]: comparison["verdict"]
+        for verdict in read_report(folder)["verdicts"]
+        for comparison in verdict["comparisons"]
+        if comparison["metric"] == "mean"
+    }
+
+
+def read_report(folder: str) -> dict[str, Any]:
+    """Return the content of a folder's report.json."""
+    return json.loads((COPY / folder / "report.json").read_text(encoding="utf-8"))
+
+
+def show_comment(title: str) -> None:
     """Print what the pull request would be told."""
-    with step("5. The comment for the pull request (reports/report.md)"):
-        comment = COPY / "reports" / "report.md"
+    with step(title):
+        comment = COPY / "side-by-side" / "report.md"
         if not comment.is_file():
             raise DemoFailed("no report was written")
         print(comment.read_text(encoding="utf-8"))
 
 
-def judge(status: int, report: dict[str, object]) -> None:
+def judge(status: int, report: dict[str, Any]) -> None:
     """Raise unless the gate failed, for what got slower and for nothing else.
 
     Args:

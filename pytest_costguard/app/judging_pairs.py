@@ -27,6 +27,7 @@ from pytest_costguard.stats.paired import Looks, PairedDecision, PairedUnit, dec
 from pytest_costguard.stats.pairing import paired_units
 
 Key = tuple[WorkloadId, str]
+_TOO_LONG_SECONDS = 3600.0
 _FEWEST_UNITS = 4
 """The model needs two units of each starting order."""
 
@@ -151,12 +152,17 @@ def _reason(decision: PairedDecision, *, regression: Regression, together: bool)
     allow, catch = percent(regression.allow), percent(regression.catch)
     if together:
         return f"surely more than {allow} worse once all gates are seen together, {units}"
+    if decision.by_total:
+        return f"a part of the inputs got worse, their total surely more than {allow}, {units}"
     if decision.verdict is Verdict.REGRESSED:
         return f"surely more than {allow} worse, {units}"
     if decision.verdict is Verdict.IMPROVED:
         return f"surely more than {allow} better, {units}"
     if decision.verdict is Verdict.UNCHANGED:
         return f"surely less than {catch} worse, {units}"
+    if decision.total is not None:
+        whole = f"{change(ratio(decision.total))} %"
+        return f"most inputs are unchanged, but their total is at {whole}, {units}"
     visible = f"{change(ratio(decision.smallest_visible))} %"
     return f"changes can be seen from {visible} up, {units}"
 
@@ -166,6 +172,8 @@ def _remedy(decision: PairedDecision, *, units: int, seconds: float) -> str:
     more = decision.units_needed - units
     if more <= 0 or not seconds or not math.isfinite(seconds):
         return "; this one is too close to what is allowed"
+    if seconds / units * more > _TOO_LONG_SECONDS:
+        return "; this runner is too noisy for it: it would take more than an hour"
     return (
         f"; about {counted(more, 'more unit')} would decide, {seconds / units * more:.0f} s"
         " (--costguard-deep, --costguard-time)"

@@ -169,8 +169,8 @@ OPTIONS: tuple[Option, ...] = (
         kind="duration",
         metavar="DURATION",
         default="60s",
-        help="Side by side: longest time for each workload, starts of its processes included; what "
-        "is undecided then is inconclusive.",
+        help="Side by side: longest time for each workload, starts of its processes included, once "
+        "its first six units are measured; what is undecided then is inconclusive.",
     ),
     Option(
         key="suite_time",

@@ -69,7 +69,7 @@ class Bounds:
 
     units: int
     seconds: float
-    """Of one workload, starts included."""
+    """Of one workload, starts included, once its first look was reached."""
     suite_seconds: float
 
 
@@ -188,14 +188,16 @@ class SideBySide:
         return unit == 0 or learned or any(self._undecided(workload) for workload in known)
 
     def _undecided(self, workload: WorkloadId) -> bool:
-        if self.seconds.get(workload, 0.0) > self._bounds.seconds:
+        measured = self.collection.measurement(workload)
+        units = 0 if measured is None else len(measured.units)
+        spent = self.seconds.get(workload, 0.0)
+        if units >= self._effort.lone_units and spent > self._bounds.seconds:
             return False
         if time.monotonic() - self._started > self._bounds.suite_seconds:
             return False
         if self.paired(workload):
             return not self._standing(workload).decided
-        measured = self.collection.measurement(workload)
-        return measured is None or len(measured.units) < self._effort.lone_units
+        return units < self._effort.lone_units
 
     def _run_group(self, group: Sequence[str], *, unit: int) -> None:
         """Run a pair of sessions; where one breaks, the tests after the culprit get fresh ones."""

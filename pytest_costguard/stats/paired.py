@@ -6,6 +6,10 @@ part of the model: D = δ + b·s + noise with s = +1 where base was first and -1
 least squares, t on m - 2 degrees of freedom. At each look the change δ is held against what is
 allowed and what must be caught; the error is split among the looks (Bonferroni), so that
 stopping early costs nothing of what is promised.
+
+Where the inputs differ, a unit also says what the change of their total is. A change that is
+surely above what is allowed by either of the two, with half of the error each, is a regression;
+and nothing is unchanged whose total is not.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import median
 from typing import TypeVar
 
 from pytest_costguard.records import SideName, Verdict
@@ -33,10 +38,12 @@ class PairedUnit:
 
     change: float
     first: SideName
+    total: float | None = None
+    """The same of the whole input set, where `change` is what is typical of its parts."""
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.change):
-            raise ValueError(f"change must be finite, got {self.change!r}")
+        if not (math.isfinite(self.change) and math.isfinite(self.total or 0.0)):
+            raise ValueError(f"change must be finite, got {self.change!r}, total {self.total!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +126,10 @@ class PairedDecision:
     """About how many units would decide a change that is not between the two limits."""
     p_regressed: float
     """P-value of "no more than allowed" over all looks so far (Bonferroni); for `holm`."""
+    by_total: bool = False
+    """Whether change and bounds are those of the total: a part of the inputs got worse."""
+    total: float | None = None
+    """The median over units of the total's change, where it is what keeps a verdict back."""
 
 
 def fit(units: Sequence[PairedUnit]) -> Fit:
@@ -216,15 +227,24 @@ def _look(
     alpha, beta = limits.alpha * looks.alpha_shares[look], BETA * looks.beta_shares[look]
     allowed, caught = math.log1p(limits.allow), math.log1p(limits.catch)
     fitted = fit(units)
-    lower, near, far = fitted.lower(alpha), fitted.upper(beta), fitted.upper(alpha)
+    totals = [unit.total for unit in units if unit.total is not None]
+    whole = fit(_totals_of(units)) if len(totals) == len(units) else None
+    share = alpha if whole is None else alpha / 2
+    total = median(totals) if whole is not None else fitted.change
+    by_total = whole is not None and fitted.lower(share) <= allowed < whole.lower(share)
+    p_value = fitted.p_above(allowed)
+    if whole is not None:
+        p_value = min(1.0, 2 * min(p_value, whole.p_above(allowed)))
+        fitted = whole if by_total else fitted
+    lower, near, far = fitted.lower(share), fitted.upper(beta), fitted.upper(alpha)
     verdict, upper = None, near
     if lower > allowed:
         verdict = Verdict.REGRESSED
-    elif near < caught and far < -allowed:
+    elif near < caught and far < -allowed and total < -allowed:
         verdict, upper = Verdict.IMPROVED, far
-    elif near < caught:
+    elif near < caught and total < caught:
         verdict = Verdict.UNCHANGED
-    reach = t_quantile(1 - alpha, fitted.df) + t_quantile(1 - beta, fitted.df)
+    reach = t_quantile(1 - share, fitted.df) + t_quantile(1 - beta, fitted.df)
     return PairedDecision(
         verdict=verdict,
         units=len(units),
@@ -233,5 +253,14 @@ def _look(
         upper=upper,
         smallest_visible=allowed + fitted.change - lower,
         units_needed=math.ceil((reach * fitted.spread / (caught - allowed)) ** 2),
-        p_regressed=min(1.0, fitted.p_above(allowed) / looks.alpha_shares[look]),
+        p_regressed=min(1.0, p_value / looks.alpha_shares[look]),
+        by_total=by_total,
+        total=total if verdict is None and near < caught <= total else None,
     )
+
+
+def _totals_of(units: Sequence[PairedUnit]) -> list[PairedUnit]:
+    """Return the units with the change of their totals in place of what is typical."""
+    return [
+        PairedUnit(change=unit.total, first=unit.first) for unit in units if unit.total is not None
+    ]

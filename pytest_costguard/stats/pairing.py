@@ -1,16 +1,18 @@
 """What one unit of two sides says about a metric: one logarithm, head ÷ base, above 0 worse.
 
 For latency, throughput and cost it rests on pairs of blocks that ran right after each other on
-the same slice of the inputs, so that drift and neighbours hit both alike. Each slice counts with
-the median over its pairs, which a disturbed block cannot move, and the slices are put together as
-shares of base's time: a regression that hits one slice in ten shows with its true weight, where
-the median over all pairs would not see it. With one slice it is the median over all pairs.
+the same slice of the inputs, so that drift and neighbours hit both alike. It says two things:
+
+- what is typical, the median over all pairs, which a disturbed block cannot move;
+- the total, where pairs serve different slices: a change that hits a few of the inputs has its
+  weight there, and none in the median. It is as noisy as its noisiest pairs.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from statistics import median
 from types import MappingProxyType
@@ -67,19 +69,20 @@ def paired_units(
         other = others.get(unit.index)
         if other is None:
             continue
-        change = (
-            _blockwise(
+        if metric in _BLOCKWISE:
+            pairs = _pairs(
                 _BLOCKWISE[metric],
                 base=other,
                 head=unit,
                 inputs=inputs,
                 taken=inputs_per_request,
             )
-            if metric in _BLOCKWISE
-            else _unitwise(metric, base=other, head=unit)
-        )
+            total = _total(pairs)
+            change: float | None = median([pair.change for pair in pairs])
+        else:
+            change, total = _unitwise(metric, base=other, head=unit), None
         if change is not None:
-            found.append(PairedUnit(change=change, first=first_side(unit.index)))
+            found.append(PairedUnit(change=change, total=total, first=first_side(unit.index)))
     return tuple(found)
 
 
@@ -91,28 +94,54 @@ def _unitwise(metric: str, *, base: Unit, head: Unit) -> float | None:
     return -change if METRICS[metric].better == "higher" else change
 
 
-def _blockwise(
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    change: float
+    seconds: float
+    """Of one side, the geometric mean of both: what the pair weighs."""
+    slice: tuple[int, int] | None
+    """Which inputs it served; None where that is all of them."""
+
+
+def _pairs(
     statistic: _Statistic, *, base: Unit, head: Unit, inputs: int, taken: int
-) -> float | None:
-    """Return log(Σ over slices of share · ratio), a slice's ratio being the median of its pairs."""
-    ratios: dict[tuple[int, int], list[float]] = {}
-    weights: dict[tuple[int, int], list[float]] = {}
+) -> list[_Pair]:
+    found = []
     position = 0
     for (before, base_latencies), (after, head_latencies) in zip(
         _blocks(base), _blocks(head), strict=True
     ):
-        slice_ = position, before.requests
-        position = (position + before.requests * taken) % inputs
-        seconds = statistic(before, base_latencies)
-        ratios.setdefault(slice_, []).append(statistic(after, head_latencies) / seconds)
-        weights.setdefault(slice_, []).append(seconds * before.requests)
-    total = math.fsum(median(found) * len(found) for found in weights.values())
-    return math.log(
-        math.fsum(
-            median(weights[key]) * len(weights[key]) / total * median(found)
-            for key, found in ratios.items()
+        seconds = statistic(before, base_latencies), statistic(after, head_latencies)
+        served = before.requests * taken
+        found.append(
+            _Pair(
+                math.log(seconds[1] / seconds[0]),
+                math.sqrt(seconds[0] * seconds[1]) * before.requests,
+                None if served >= inputs else (position, served),
+            )
         )
-    )
+        position = (position + served) % inputs
+    return found
+
+
+def _total(pairs: Sequence[_Pair]) -> float | None:
+    """Return the change of the whole input set; None where every pair serves all there is.
+
+    Each slice counts with the median over its pairs. Written with the geometric mean of both
+    sides, it is as likely above as below where nothing changed: a mean of ratios is not.
+    """
+    slices: dict[tuple[int, int] | None, list[_Pair]] = {}
+    for pair in pairs:
+        slices.setdefault(pair.slice, []).append(pair)
+    if len(slices) == 1:
+        return None
+    terms = [
+        (median([pair.change for pair in found]), math.fsum(pair.seconds for pair in found))
+        for found in slices.values()
+    ]
+    head = math.fsum(seconds * math.exp(change / 2) for change, seconds in terms)
+    base = math.fsum(seconds * math.exp(-change / 2) for change, seconds in terms)
+    return math.log(head / base)
 
 
 def _blocks(unit: Unit) -> Iterator[tuple[Block, Latencies]]:

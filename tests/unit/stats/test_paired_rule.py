@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_costguard.records import Verdict
+from pytest_costguard.records import Verdict, first_side
 from pytest_costguard.stats.limits import SUITE_ALPHA, Limits
 from pytest_costguard.stats.paired import (
     DEEP_LOOKS,
@@ -252,3 +252,35 @@ def test_many_hypotheses_together_keep_the_promise_for_the_suite(looks):
 
     # 1 % ÷ 20 is 3 of 6,000; 12 would come by chance once in 14,000
     assert found.get(Verdict.REGRESSED, 0.0) * 6000 <= 12
+
+
+def parts(typical, totals):
+    return [
+        PairedUnit(change=change, total=total, first=first_side(index))
+        for index, (change, total) in enumerate(zip(typical, totals, strict=True))
+    ]
+
+
+NOISE = [0.001, -0.001, 0.002, -0.002, 0.0005, -0.0005]
+
+
+def test_a_part_of_the_inputs_that_got_worse_is_a_regression_by_the_total():
+    units = parts(NOISE, [0.10 + noise for noise in NOISE])
+    decision = decide_paired(units, limits=Limits(allow=0.02, catch=0.05))
+    assert decision.verdict is Verdict.REGRESSED
+    assert decision.by_total
+    assert decision.change == pytest.approx(0.10, abs=0.01)
+
+
+def test_nothing_is_unchanged_whose_total_is_not():
+    noisy = [0.3, -0.2, 0.25, -0.15, 0.2, -0.01]
+    units = parts(NOISE, [0.10 + noise for noise in noisy])
+    decision = decide_paired(units, limits=Limits(allow=0.02, catch=0.05), final=True)
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert decision.total == pytest.approx(0.195, abs=0.1)
+
+
+def test_a_disturbed_total_does_not_keep_what_is_unchanged_from_being_called_so():
+    units = parts(NOISE, [0.003, 0.017, 0.022, -0.198, -0.036, 0.0])
+    decision = decide_paired(units, limits=Limits(allow=0.02, catch=0.05))
+    assert decision.verdict is Verdict.UNCHANGED

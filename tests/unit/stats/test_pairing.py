@@ -70,12 +70,28 @@ def test_a_disturbed_pair_among_many_moves_nothing():
     assert change("mean", unit(base), unit([1.02] * 8 + [50.0])) == pytest.approx(1.02)
 
 
-def test_a_slice_that_got_slower_counts_with_its_share_of_the_time():
-    # Four inputs, two a block: the first slice takes 1 s a request and the second 3 s. The median
-    # over all pairs would see half of nothing; the true change of the whole is 0.25 * 10 %.
-    base = unit([1.0, 3.0] * 6)
-    head = unit([1.1, 3.0] * 6)
-    assert change("mean", base, head, inputs=4) == pytest.approx(1 + 0.1 * 0.25)
+def test_a_part_of_the_inputs_that_got_slower_shows_in_the_total_alone():
+    # Eight inputs, two a block; one slice of four takes half of the time and got 20 % slower.
+    base, head = unit([1.0, 1.0, 3.0, 1.0] * 4), unit([1.0, 1.0, 3.6, 1.0] * 4)
+    (found,) = paired_units(
+        "mean",
+        base=measurement(base, inputs=8),
+        head=measurement(head, inputs=8),
+        inputs_per_request=1,
+    )
+    assert found.change == 0.0
+    assert math.exp(found.total) == pytest.approx(6.6 / 6.0)
+
+
+def test_blocks_that_serve_all_inputs_have_no_total_of_their_own():
+    base, head = unit([1.0, 1.2] * 4), unit([1.1, 1.3] * 4)
+    (found,) = paired_units(
+        "mean",
+        base=measurement(base, inputs=2),
+        head=measurement(head, inputs=2),
+        inputs_per_request=1,
+    )
+    assert found.total is None
 
 
 def test_worse_is_above_zero_for_every_metric():
