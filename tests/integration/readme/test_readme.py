@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from factories.git_repositories import GitProject
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -35,11 +36,13 @@ def pytest_commands() -> list[list[str]]:
 
 
 def test_the_commands_do_what_is_said_beside_them(folder, monkeypatch):
+    monkeypatch.setenv("COSTGUARD_TIME", "1s")  # no more than the first look
     monkeypatch.setenv("COSTGUARD_UNITS", "2")
     monkeypatch.setenv("COSTGUARD_UNIT_TIME", "20ms")
     monkeypatch.setenv("COSTGUARD_FAIL_ON", "never")
     commands = pytest_commands()
-    assert len(commands) == 4
+    assert len(commands) == 5
+    GitProject(folder).commit({".gitignore": "__pycache__\nreports\n.costguard\n"})
     for command in commands:
         run = subprocess.run(
             [sys.executable, "-m", *command, "-p", "no:randomly"],
