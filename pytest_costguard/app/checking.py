@@ -251,6 +251,7 @@ class Check:
             threads=threads_for(test.nodeid, self._settings, test.marker)[0],
             min_requests=max(needed, default=0),
             needs_own_process=not asked.isdisjoint(OF_OWN_PROCESS),
+            metrics=frozenset(asked),
         )
 
     def _judge(self, *, complete: bool) -> Report:

@@ -7,7 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.host.energy import EnergyMeter, EnergyReading
@@ -18,6 +22,34 @@ from pytest_costguard.records import Energy, Memory, Scenario, Sensors
 
 _SHORTEST_THREAD_CHECK_SECONDS = 0.2
 """Below this the kernel's counters are too coarse to say which threads worked."""
+
+
+@dataclass(slots=True)
+class _Idle:
+    """What this process does while nothing is served: threads of a pool may go on spinning.
+
+    The waiting thread's own CPU time is the tool's, so it is left out.
+    """
+
+    wall_start: float
+    cpu_start: float
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    @classmethod
+    def since_now(cls) -> _Idle:
+        return cls(time.perf_counter(), _others_cpu_seconds())
+
+    def begin(self) -> None:
+        self.wall_start, self.cpu_start = time.perf_counter(), _others_cpu_seconds()
+
+    def end(self) -> None:
+        self.seconds += time.perf_counter() - self.wall_start
+        self.cpu_seconds += max(0.0, _others_cpu_seconds() - self.cpu_start)
+
+
+def _others_cpu_seconds() -> float:
+    return time.process_time() - time.thread_time()
 
 
 class MachineInstruments:
@@ -41,6 +73,7 @@ class MachineInstruments:
         self._sensors = SensorReader()
         self._energy = EnergyMeter.detect(root=Path("/"), environ=os.environ)
         self._threads = ThreadUse()
+        self._idle = _Idle.since_now()
         self._energy_start: EnergyReading | None = None
         self._sensors_start: Snapshot | None = None
         self._threads_start: ThreadTimes | None = None
@@ -53,11 +86,16 @@ class MachineInstruments:
         """Whether this machine counts energy."""
         return bool(self._energy.source)
 
+    def watch(self) -> Callable[[], Sensors]:
+        """Start the sensors alone; return what reads them."""
+        return partial(self._sensors.since, self._sensors.start())
+
     def begin(self) -> None:
         """Reset the memory peak; start sensors and thread clocks."""
         self._memory.reset()
         self._reset_device_peak()
         self._serving_wall_seconds = 0.0
+        self._idle = _Idle.since_now()
         self._serving_cpu_seconds = {threading.get_native_id(): 0.0}
         self._threads_start = self._threads.start()
         self._sensors_start = self._sensors.start()
@@ -65,6 +103,7 @@ class MachineInstruments:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """Count this thread's work as the workload's: outside, it calibrates and reports."""
+        self._idle.end()
         wall, cpu = time.perf_counter(), time.thread_time()
         try:
             yield
@@ -73,6 +112,7 @@ class MachineInstruments:
             tid = threading.get_native_id()
             used[tid] = used.get(tid, 0.0) + time.thread_time() - cpu
             self._serving_wall_seconds += time.perf_counter() - wall
+            self._idle.begin()
 
     def begin_meter(self) -> None:
         """Read the energy counters."""
@@ -90,7 +130,12 @@ class MachineInstruments:
             WorkloadError: more threads worked than were declared.
         """
         assert self._sensors_start is not None, "begin comes first"
-        sensors = self._sensors.since(self._sensors_start)
+        self._idle.end()
+        sensors = msgspec.structs.replace(
+            self._sensors.since(self._sensors_start),
+            idle_seconds=self._idle.seconds,
+            idle_cpu_seconds=self._idle.cpu_seconds,
+        )
         peak = self._memory.read()
         memory = None
         if peak is not None:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.judging_subject import Subject
@@ -16,6 +17,8 @@ from pytest_costguard.records import (
     Comparison,
     Gates,
     Measurement,
+    Pairing,
+    PairingKind,
     Regression,
     Run,
     Verdict,
@@ -24,7 +27,7 @@ from pytest_costguard.records import (
 from pytest_costguard.reports.numbers import change, counted, percent
 from pytest_costguard.stats.limits import Limits
 from pytest_costguard.stats.paired import Looks, PairedDecision, PairedUnit, decide_paired, holm
-from pytest_costguard.stats.pairing import paired_units
+from pytest_costguard.stats.pairing import OF_CPU_TIME, paired_units
 
 Key = tuple[WorkloadId, str]
 _TOO_LONG_SECONDS = 3600.0
@@ -117,7 +120,8 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
     if together:
         decision = dataclasses.replace(decision, verdict=Verdict.REGRESSED)
     verdict = decision.verdict or Verdict.INCONCLUSIVE
-    reason = _reason(decision, regression=regression, together=together)
+    how = pairs.against.pairings.get(str(workload))
+    reason = _reason(decision, regression=regression, together=together, pairing=how)
     if verdict is Verdict.INCONCLUSIVE:
         seconds = pairs.against.seconds.get(str(workload), 0.0)
         reason += _remedy(decision, units=len(subject.measurement.units), seconds=seconds)
@@ -147,8 +151,22 @@ def _absence(metric: str, subject: Subject, base: Measurement | None) -> str:
     return f"base has no {METRICS[metric].title} to compare with"
 
 
-def _reason(decision: PairedDecision, *, regression: Regression, together: bool) -> str:
-    units = f"side by side in {counted(decision.units, 'unit')}"
+_WAYS: Mapping[PairingKind, str] = MappingProxyType(
+    {
+        "alternating": "side by side in {}",
+        "together": "side by side at the same time in {}, by CPU time",
+        "restart": "in turns in {}",
+    }
+)
+
+
+def _reason(
+    decision: PairedDecision, *, regression: Regression, together: bool, pairing: Pairing | None
+) -> str:
+    kind: PairingKind = "alternating" if pairing is None else pairing.kind
+    if kind == "together" and regression.metric not in OF_CPU_TIME:
+        kind = "alternating"  # the percentiles come from requests that ran alone
+    units = _WAYS[kind].format(counted(decision.units, "unit"))
     allow, catch = percent(regression.allow), percent(regression.catch)
     if together:
         return f"surely more than {allow} worse once all gates are seen together, {units}"

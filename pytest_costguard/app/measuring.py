@@ -139,6 +139,7 @@ def side_by_side(
             cores=cores,
             standing=lambda workload: standings.of(workload, engine),
             progress=progress,
+            pairing=settings.pairing,
         )
         return _TwoSides(engine, taken, looks=looks.units, cores=cores, undo=undo.pop_all())
 
@@ -233,6 +234,7 @@ class _TwoSides:
             looks=self._looks,
             cores=self._cores,
             seconds={str(one): spent for one, spent in self._engine.seconds.items()},
+            pairings={str(one): how for one, how in self._engine.pairings.items()},
             only_base=tuple(self._engine.only_base),
             changed_files=self._taken.changed_files,
             notes=self._taken.notes(

@@ -37,7 +37,7 @@ from pytest_costguard.errors import CostguardError
 from pytest_costguard.host.affinity import pin
 from pytest_costguard.host.fingerprint import fingerprint
 from pytest_costguard.measure.calibration import calibrate
-from pytest_costguard.measure.ports import Clock, Workload
+from pytest_costguard.measure.ports import Clock, Description, Workload
 from pytest_costguard.measure.scenarios import callers
 from pytest_costguard.measure.served import Served
 from pytest_costguard.records import (
@@ -50,12 +50,16 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.revisions.guard import current
 from pytest_costguard.stats.summary import figures, unit_metrics
+from pytest_costguard.workloads.accelerators import out_of_device_memory
 from pytest_costguard.workloads.inputs import InputSet
 
 _TYPE_ONLY = (
     "some of its inputs can be told apart by their type only, so a change of them may go unseen:"
     " give arrays, numbers, text, or containers and dataclasses of them"
 )
+
+
+_CPU_PROVIDER = "CPUExecutionProvider"
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,6 +253,8 @@ class Worker:
                 notes=(*loaded.notes, *(_TYPE_ONLY,) * loaded.inputs.digest_is_partial),
                 leaks=leaks,
                 own_files=own_files,
+                is_async=loaded.adapter.is_async,
+                uses_device=_uses_device(loaded.adapter, description),
             )
         )
 
@@ -288,6 +294,7 @@ class Worker:
                 reason=known.message if known else f"it raised {_in_short(error)}",
                 remedy=known.remedy if known else _remedy(error),
                 details="" if known else _traceback(error),
+                out_of_device_memory=out_of_device_memory(type(error).__name__, _in_short(error)),
             )
         )
 
@@ -311,6 +318,11 @@ class Worker:
                 # No `today`: it only warns of an old price, which the coordinator does once.
             )
         return Result(call.workload, measurement=measurement, cost=cost, final=False)
+
+
+def _uses_device(adapter: Workload, description: Description) -> bool:
+    providers = description.details.get("providers", _CPU_PROVIDER)
+    return adapter.device_peak_bytes() is not None or providers != _CPU_PROVIDER
 
 
 def _imported() -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -32,7 +32,7 @@ from pytest_costguard.config.words import (
     require_known,
 )
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import Currency, FailOn
+from pytest_costguard.records import Currency, FailOn, PairingKind
 
 T = TypeVar("T")
 
@@ -156,6 +156,7 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         workload_seconds=given.required("time", parse_duration),
         suite_seconds=given.required("suite_time", parse_duration),
         deep=given.required("deep", parse_switch),
+        pairing=_pairing(given.choice("pairing")),
         share=tuple(given.optional("share", parse_words) or ()),
         save=_save(given.said["save"], rootdir=rootdir),
         report_dir=_path(given.said["report"], rootdir=rootdir),
@@ -285,3 +286,7 @@ def _limits(said: _Said, *, currency: Currency) -> DeclaredGates:
         if limit is not None:
             limit.priced_in(currency)
     return gates
+
+
+def _pairing(asked: str) -> PairingKind | None:
+    return None if asked == "auto" else cast(PairingKind, asked)

@@ -187,6 +187,16 @@ OPTIONS: tuple[Option, ...] = (
         "twice the time.",
     ),
     Option(
+        key="pairing",
+        kind="text",
+        metavar="auto|alternating|together|restart",
+        choices=("auto", "alternating", "together", "restart"),
+        default="auto",
+        help="Side by side: how both sides are measured beside each other: in alternating blocks, "
+        "together at the same time on one core by CPU time, or each alone in its turn; auto "
+        "chooses for each workload and says why.",
+    ),
+    Option(
         key="share",
         kind="words",
         metavar="PATTERN",

@@ -30,6 +30,8 @@ class CollectedTest:
     """Requests a unit that the percentiles asked for need."""
     needs_own_process: bool = True
     """Whether it is held to what only a process that serves it alone can tell, as memory is."""
+    metrics: frozenset[str] = frozenset()
+    """What it is held to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
-"""One unit of one workload on two sides: load both, warm both up, alternate their blocks, end.
+"""One unit of one workload on two sides: load both, warm both up, measure beside each other, end.
 
 Blocks alternate in quartets ABBA, BAAB, so that what drifts within a pair hits both sides alike;
-both blocks of a pair serve the same slice of the inputs.
+both blocks of a pair serve the same slice of the inputs. Slow requests that are CPU time alone
+are served by both sides at the same time on one core instead, after a few that ran alone.
 """
 
 from __future__ import annotations
@@ -9,33 +10,34 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
-from pytest_costguard.engine.plain import DISCARD_BELOW_SECONDS, QUALITY_UNITS, MeasuredUnit
+from pytest_costguard.engine.company import Company, serve_together
+from pytest_costguard.engine.pairing import SLOW_SECONDS, PairingTerms, choose, spinning
+from pytest_costguard.engine.plain import (
+    DISCARD_BELOW_SECONDS,
+    QUALITY_UNITS,
+    MeasuredUnit,
+    Plan,
+)
 from pytest_costguard.engine.protocol import (
     Announced,
     Began,
     Begin,
     BlockDone,
-    Command,
     End,
     Ended,
-    Event,
     Load,
-    Refused,
     RunBlock,
-    Skipped,
     WarmedUp,
     WarmUp,
 )
-from pytest_costguard.engine.session import WorkerSession, WorkloadRefused
+from pytest_costguard.engine.session import WorkerSession
+from pytest_costguard.engine.sides import BothSessions, NotBesideEachOther, ordered
 from pytest_costguard.errors import WorkerError
-from pytest_costguard.measure.blocks import plan_unit
-from pytest_costguard.records import SIDES, SideName, Unit
+from pytest_costguard.measure.blocks import plan_glimpse, plan_together, plan_unit
+from pytest_costguard.records import Pairing, SideName, Unit
 
 _WARMUP_SECONDS = 2.0
-Answer = TypeVar("Answer", bound=Event)
-Sides = Mapping[SideName, WorkerSession]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,30 +52,25 @@ class PairEffort:
     """How many processes serve a workload alone, or one that base does not have."""
 
 
-class SideRefused(Exception):
-    """A side refused or skipped a workload; both sessions are sound."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredPair:
+    """What one unit of both sides yields, and which way it was measured."""
 
-    def __init__(self, side: SideName, refusal: Refused | Skipped) -> None:
-        super().__init__(refusal.reason)
-        self.side: SideName = side
-        self.refusal = refusal
-
-
-def ordered(first: SideName) -> tuple[SideName, SideName]:
-    """Return both sides, `first` first."""
-    return SIDES if first == SIDES[0] else (SIDES[1], SIDES[0])
+    sides: Mapping[SideName, MeasuredUnit]
+    pairing: Pairing
 
 
 def measure_pair(
-    sides: Sides,
+    sides: Mapping[SideName, WorkerSession],
     *,
     index: int,
     first: SideName,
     effort: PairEffort,
     min_requests: int,
     lone: bool,
-    cores: tuple[int, ...],
-) -> dict[SideName, MeasuredUnit]:
+    terms: PairingTerms,
+    pairing: Pairing | None = None,
+) -> MeasuredPair:
     """Measure the workload that both sessions have reached; both then wait for `Proceed`.
 
     Args:
@@ -83,77 +80,98 @@ def measure_pair(
         effort: how much is measured.
         min_requests: a side, that the percentiles asked for need.
         lone: whether the sessions have collected this workload's test alone.
-        cores: which both processes are held to.
+        terms: what the way of pairing is chosen by, and the cores both are held to.
+        pairing: what was chosen for this workload before; None: it is chosen now.
 
     Raises:
         SideRefused: on one side the workload raised or skipped, or its figures cannot stand.
+        NotBesideEachOther: threads of one side work while the other is measured.
         WorkerError: a worker died, hung, or imported the other side's code.
     """
-    order = ordered(first)
-
-    def both(command: Command, answer: type[Answer], doing: str) -> dict[SideName, Answer]:
-        return {side: _ask(sides, side, command, answer, doing) for side in order}
-
-    announced = both(Load(cores=cores), Announced, "loading the workload")
-    for side in order:
-        _require_own_code(side, announced[side])
+    pair = BothSessions(sides, ordered(first))
+    announced = pair.both(Load(cores=tuple(terms.cores)), Announced, "loading the workload")
+    for side in pair.order:
+        require_own_code(side, announced[side])
     warmup = WarmUp(max_seconds=min(_WARMUP_SECONDS, effort.timeout_seconds / 2))
-    warmed = both(warmup, WarmedUp, "warming up")
+    warmed = pair.both(warmup, WarmedUp, "warming up")
     seconds = max(answer.seconds_per_request for answer in warmed.values())
-    counts = {side: announced[side].declaration.input_count for side in order}
-    plan = plan_unit(
-        inputs=max(counts.values()),
-        scenario=announced["head"].declaration.scenario,
-        seconds_per_request=seconds,
-        unit_seconds=effort.unit_seconds,
-        min_requests=max(1, min_requests),
-        max_seconds=effort.longest_unit_seconds,
+    chosen = pairing or choose(terms, announced=announced, warmed=warmed)
+    counts = {side: one.declaration.input_count for side, one in announced.items()}
+    together = chosen.kind == "together"
+    scenario = announced["head"].declaration.scenario
+    if together and not min_requests and seconds >= SLOW_SECONDS:
+        plan = plan_glimpse(
+            inputs=max(counts.values()),
+            scenario=scenario,
+            seconds_per_request=seconds,
+            unit_seconds=effort.unit_seconds,
+            turn=index,
+        )
+    else:
+        plan = plan_unit(
+            inputs=max(counts.values()),
+            scenario=scenario,
+            seconds_per_request=seconds,
+            unit_seconds=effort.unit_seconds,
+            min_requests=max(1, min_requests),
+            max_seconds=effort.longest_unit_seconds,
+        )
+    pair.both(Begin(), Began, "resetting the memory peak")
+    done = _alternate(pair, plan, counts=counts, discard=int(seconds < DISCARD_BELOW_SECONDS))
+    ended = pair.each(
+        lambda side: End(
+            quality=_wants_quality(announced[side], seconds, index=index, effort=effort)
+        ),
+        Ended,
+        "reading sensors and quality",
     )
-    both(Begin(), Began, "resetting the memory peak")
-    discard = 1 if seconds < DISCARD_BELOW_SECONDS else 0
-    done: dict[SideName, list[BlockDone]] = {side: [] for side in order}
+    disturbed = spinning({side: answer.sensors for side, answer in ended.items()})
+    if disturbed and terms.asked is None:
+        raise NotBesideEachOther(disturbed)
+    company = dict.fromkeys(pair.order, _NOBODY)
+    if together:
+        requests = plan_together(
+            inputs=max(counts.values()),
+            scenario=scenario,
+            seconds_per_request=seconds,
+            unit_seconds=effort.unit_seconds,
+        )
+        company = serve_together(pair, counts=counts, requests=requests)
+    return MeasuredPair(
+        pairing=chosen,
+        sides={
+            side: _measured(
+                announced[side],
+                warmed[side],
+                done[side],
+                ended[side],
+                index=index,
+                lone=lone,
+                together=company[side],
+            )
+            for side in pair.order
+        },
+    )
+
+
+_NOBODY: Company = ((), 0)
+
+
+def _alternate(
+    pair: BothSessions, plan: Plan, *, counts: Mapping[SideName, int], discard: int
+) -> dict[SideName, list[BlockDone]]:
+    """Serve the blocks of a plan on both sides, ABBA, BAAB and so on."""
+    done: dict[SideName, list[BlockDone]] = {side: [] for side in pair.order}
     for number, (begin, requests) in enumerate(plan):
-        for side in order if number % 4 in (0, 3) else order[::-1]:
+        for side in pair.order if number % 4 in (0, 3) else pair.order[::-1]:
             block = RunBlock(first=begin % counts[side], requests=requests, discard=discard)
             doing = f"serving a block of {requests} requests"
-            done[side].append(_ask(sides, side, block, BlockDone, doing))
-    ended = {
-        side: _ask(
-            sides,
-            side,
-            End(quality=_wants_quality(announced[side], seconds, index=index, effort=effort)),
-            Ended,
-            "reading sensors and quality",
-        )
-        for side in order
-    }
-    return {
-        side: _measured(
-            announced[side], warmed[side], done[side], ended[side], index=index, lone=lone
-        )
-        for side in order
-    }
+            done[side].append(pair.ask(side, block, BlockDone, doing))
+    return done
 
 
-def _ask(
-    sides: Sides, side: SideName, command: Command, answer: type[Answer], doing: str
-) -> Answer:
-    try:
-        return sides[side].ask(command, answer, doing=doing)
-    except WorkloadRefused as refused:
-        raise SideRefused(side, refused.refusal) from refused
-    except WorkerError as error:
-        raise on_side(side, error) from error
-
-
-def on_side(side: SideName, error: WorkerError) -> WorkerError:
-    """Say of a worker's error on which side it was."""
-    if error.message.startswith(f"on {side}: "):
-        return error
-    return WorkerError(f"on {side}: {error.message}", remedy=error.remedy)
-
-
-def _require_own_code(side: SideName, announced: Announced) -> None:
+def require_own_code(side: SideName, announced: Announced) -> None:
+    """Raise `WorkerError` where a worker has imported code that is not its own revision's."""
     if announced.leaks:
         raise WorkerError(
             f"on {side}: code was imported that is not this revision's own: "
@@ -176,6 +194,7 @@ def _measured(
     *,
     index: int,
     lone: bool,
+    together: Company,
 ) -> MeasuredUnit:
     alone = lone and announced.alone
     unit = Unit(
@@ -187,5 +206,7 @@ def _measured(
         memory=ended.memory if alone else None,
         cold_start=announced.cold_start if alone else None,
         quality=ended.quality,
+        together=together[0],
+        together_first=together[1],
     )
     return MeasuredUnit(announced=announced, unit=unit, notes=(*announced.notes, *ended.notes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_costguard.engine.protocol import (
@@ -34,6 +35,10 @@ QUALITY_UNITS = 2
 """A quality pass that is dear runs in the first units only: two equal values decide."""
 
 
+Plan = Sequence[tuple[int, int]]
+"""Blocks, each as the index of its first input and its requests."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
     """How much is measured: units, seconds a unit, and what bounds them."""
@@ -52,10 +57,19 @@ class MeasuredUnit:
     announced: Announced
     unit: Unit
     notes: tuple[str, ...]
+    plan: Plan = ()
+    """The blocks that were served: the index of the first input, and the requests, of each."""
 
 
 def measure_unit(
-    session: WorkerSession, *, index: int, effort: Effort, min_requests: int, lone: bool
+    session: WorkerSession,
+    *,
+    index: int,
+    effort: Effort,
+    min_requests: int,
+    lone: bool,
+    cores: tuple[int, ...] = (),
+    plan: Plan | None = None,
 ) -> MeasuredUnit:
     """Measure the workload that `session` has reached, and leave it waiting for `Proceed`.
 
@@ -66,19 +80,21 @@ def measure_unit(
         min_requests: that the percentiles asked for need.
         lone: whether the session has collected this workload's test alone. Where it has imported
             what other tests need, neither memory nor cold start are this workload's.
+        cores: which the process is held to; none: it stays where it is.
+        plan: the blocks to serve; None: they are planned by what the warm-up shows.
 
     Raises:
         WorkloadRefused: the workload raised or skipped, or its figures cannot stand.
         WorkerError: the worker died or hung.
     """
-    announced = session.ask(Load(), Announced, doing="loading the workload")
+    announced = session.ask(Load(cores=cores), Announced, doing="loading the workload")
     warmed = session.ask(
         WarmUp(max_seconds=min(_WARMUP_SECONDS, effort.timeout_seconds / 2)),
         WarmedUp,
         doing="warming up",
     )
     seconds = warmed.seconds_per_request
-    plan = plan_unit(
+    plan = plan or plan_unit(
         inputs=announced.declaration.input_count,
         scenario=announced.declaration.scenario,
         seconds_per_request=seconds,
@@ -120,7 +136,8 @@ def measure_unit(
         energy=energy,
         quality=ended.quality,
     )
-    return MeasuredUnit(announced=announced, unit=unit, notes=(*announced.notes, *ended.notes))
+    notes = (*announced.notes, *ended.notes)
+    return MeasuredUnit(announced=announced, unit=unit, notes=notes, plan=plan)
 
 
 def _energy(

@@ -61,6 +61,9 @@ class Announced(_Message, frozen=True, kw_only=True, tag=True):
     """Modules of the project that this process took from elsewhere than its own tree."""
     own_files: tuple[str, ...] = ()
     """Files of its tree that it loaded as modules, relative to the tree; none without a guard."""
+    is_async: bool = False
+    uses_device: bool = False
+    """Whether something other than the CPU does its work."""
 
 
 class WarmedUp(_Message, frozen=True, kw_only=True, tag=True):
@@ -68,6 +71,8 @@ class WarmedUp(_Message, frozen=True, kw_only=True, tag=True):
 
     warmup: Warmup
     seconds_per_request: float
+    sensors: Sensors
+    """Of the whole warm-up."""
 
 
 class BlockDone(_Message, frozen=True, kw_only=True, tag=True):
@@ -75,6 +80,25 @@ class BlockDone(_Message, frozen=True, kw_only=True, tag=True):
 
     block: Block
     latency_seconds: tuple[float, ...]
+
+
+class TimedRequest(msgspec.Struct, frozen=True, array_like=True):
+    """One request that was served beside the other side's, on the clock that both share."""
+
+    started_ns: int
+    ended_ns: int
+    cpu_ns: int
+    items: int
+
+
+class TogetherDone(_Message, frozen=True, kw_only=True, tag=True):
+    """The answer to `RunTogether`: all were served; the worker goes on serving until `Stop`."""
+
+    requests: tuple[TimedRequest, ...]
+
+
+class Stopped(_Message, frozen=True, kw_only=True, tag=True):
+    """The answer to `Stop`."""
 
 
 class Calibrated(_Message, frozen=True, kw_only=True, tag=True):
@@ -111,6 +135,8 @@ class Refused(_Message, frozen=True, kw_only=True, tag=True):
     reason: str
     remedy: str
     details: str = ""
+    out_of_device_memory: bool = False
+    """Whether it may work where the other side does not hold the device's memory."""
 
 
 class Skipped(_Message, frozen=True, kw_only=True, tag=True):
@@ -176,6 +202,17 @@ class RunBlock(_Message, frozen=True, kw_only=True, tag=True):
     discard: int
 
 
+class RunTogether(_Message, frozen=True, kw_only=True, tag=True):
+    """Serve request after request, timing `requests` of them, while the other side does too."""
+
+    first: int
+    requests: int
+
+
+class Stop(_Message, frozen=True, kw_only=True, tag=True):
+    """End what `RunTogether` has begun, after the request that is under way."""
+
+
 class Calibrate(_Message, frozen=True, kw_only=True, tag=True):
     """Run the calibration kernel once."""
 
@@ -208,6 +245,8 @@ Event = (
     | Announced
     | WarmedUp
     | BlockDone
+    | TogetherDone
+    | Stopped
     | Calibrated
     | Began
     | Ended
@@ -218,5 +257,16 @@ Event = (
     | SessionEnded
 )
 Command = (
-    Task | Load | WarmUp | Begin | RunBlock | Calibrate | End | BeginMeter | EndMeter | Proceed
+    Task
+    | Load
+    | WarmUp
+    | Begin
+    | RunBlock
+    | RunTogether
+    | Stop
+    | Calibrate
+    | End
+    | BeginMeter
+    | EndMeter
+    | Proceed
 )

@@ -26,6 +26,11 @@ from pytest_costguard.engine.protocol import (
     Metered,
     Proceed,
     RunBlock,
+    RunTogether,
+    Stop,
+    Stopped,
+    TimedRequest,
+    TogetherDone,
     WarmedUp,
     WarmUp,
 )
@@ -42,6 +47,9 @@ class Instruments(Protocol):
     @property
     def has_meter(self) -> bool:
         """Whether this machine counts energy."""
+
+    def watch(self) -> Callable[[], Sensors]:
+        """Start the sensors alone; return what reads them."""
 
     def begin(self) -> None:
         """Reset the memory peak; start sensors and thread clocks."""
@@ -77,7 +85,8 @@ class WorkloadServer:
     def reply(self, command: Command) -> Event:
         """Do what the command says and return the answer."""
         if isinstance(command, WarmUp):
-            return self._warmed(self.served.warm_up(max_seconds=command.max_seconds))
+            read = self.instruments.watch()
+            return self._warmed(self.served.warm_up(max_seconds=command.max_seconds), read())
         if isinstance(command, RunBlock):
             with self.instruments.serving():
                 block, latency_seconds = self.served.block(
@@ -85,14 +94,16 @@ class WorkloadServer:
                 )
             return BlockDone(block=block, latency_seconds=latency_seconds)
         if isinstance(command, End):
-            read = self._read()
-            return self._ended(read, self.served.outputs() if command.quality else None)
+            ended = self._read()
+            return self._ended(ended, self.served.outputs() if command.quality else None)
         return self._plain(command)
 
     async def reply_async(self, command: Command) -> Event:
         """Do what the command says for a coroutine function and return the answer."""
         if isinstance(command, WarmUp):
-            return self._warmed(await self.served.warm_up_async(max_seconds=command.max_seconds))
+            read = self.instruments.watch()
+            warmup = await self.served.warm_up_async(max_seconds=command.max_seconds)
+            return self._warmed(warmup, read())
         if isinstance(command, RunBlock):
             with self.instruments.serving():
                 block, latency_seconds = await self.served.block_async(
@@ -100,8 +111,10 @@ class WorkloadServer:
                 )
             return BlockDone(block=block, latency_seconds=latency_seconds)
         if isinstance(command, End):
-            read = self._read()
-            return self._ended(read, await self.served.outputs_async() if command.quality else None)
+            ended = self._read()
+            return self._ended(
+                ended, await self.served.outputs_async() if command.quality else None
+            )
         return self._plain(command)
 
     def _plain(self, command: Command) -> Event:
@@ -117,8 +130,30 @@ class WorkloadServer:
             return Calibrated(seconds=self.calibrate())
         raise AssertionError(f"unknown command {command!r}")
 
-    def _warmed(self, warmup: Any) -> WarmedUp:
-        return WarmedUp(warmup=warmup, seconds_per_request=self.served.seconds_per_request())
+    def keep_company(self, command: RunTogether, channel: WorkerChannel) -> None:
+        """Serve beside the other side until told to stop; answer once the asked ones are timed.
+
+        The side that is done first goes on serving, so that the other is never alone.
+        """
+        asked = command.requests
+        timed: list[TimedRequest] = []
+        with contextlib.closing(self.served.one_by_one(first=command.first)) as stream:
+            for one in stream:
+                if len(timed) < asked:
+                    timed.append(TimedRequest(*one))
+                    if len(timed) == asked:
+                        channel.send(TogetherDone(requests=tuple(timed)))
+                elif (told := channel.receive(timeout_seconds=0.0)) is not None:
+                    assert isinstance(told, Stop), "nothing else ends what goes on"
+                    break
+        channel.send(Stopped())
+
+    def _warmed(self, warmup: Any, sensors: Sensors) -> WarmedUp:
+        return WarmedUp(
+            warmup=warmup,
+            seconds_per_request=self.served.seconds_per_request(),
+            sensors=sensors,
+        )
 
     def _read(self) -> Ended:
         """Read the instruments, before a quality pass adds its own work and keeps every output."""
@@ -139,7 +174,10 @@ class WorkloadServer:
 def serve(channel: WorkerChannel, server: WorkloadServer) -> Measurement | None:
     """Answer commands until the coordinator lets the test go on; return what it knows so far."""
     while not isinstance(command := _require(channel.receive()), Proceed):
-        channel.send(server.reply(command))
+        if isinstance(command, RunTogether):
+            server.keep_company(command, channel)
+        else:
+            channel.send(server.reply(command))
     return command.measurement
 
 

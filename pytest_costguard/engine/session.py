@@ -43,7 +43,7 @@ class WorkerSession:
 
     def hello(self) -> Hello:
         """Wait for the worker to be up and to have collected its tests."""
-        hello = self._expect(Hello, doing="starting and collecting")
+        hello = self.expect(Hello, doing="starting and collecting")
         self._worker.mark_output()
         return hello
 
@@ -71,7 +71,7 @@ class WorkerSession:
             WorkerError: the worker died, hung, or answered something else.
         """
         self.tell(command)
-        return self._expect(answer, doing=doing)
+        return self.expect(answer, doing=doing)
 
     def tell(self, command: Command) -> None:
         """Send a command that has no answer."""
@@ -97,7 +97,8 @@ class WorkerSession:
         """End the worker and everything that it started."""
         self._worker.stop()
 
-    def _expect(self, answer: type[Answer], *, doing: str) -> Answer:
+    def expect(self, answer: type[Answer], *, doing: str) -> Answer:
+        """Wait for the answer to a command that was told before; raises like `ask`."""
         event = self._receive(doing=doing)
         if isinstance(event, answer):
             return event

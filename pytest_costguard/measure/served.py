@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 from pytest_costguard.errors import WorkloadError
@@ -11,7 +11,7 @@ from pytest_costguard.measure.coroutines import single_stream_async
 from pytest_costguard.measure.ports import Clock, Workload
 from pytest_costguard.measure.scenarios import SCENARIOS, callers, inputs_per_request
 from pytest_costguard.measure.shapes import one_of_each_shape
-from pytest_costguard.measure.streams import single_stream
+from pytest_costguard.measure.streams import followed, single_stream
 from pytest_costguard.measure.stretch import Server, Slice, Timed
 from pytest_costguard.measure.warmup import Round, Warmed, warming
 from pytest_costguard.records import Block, Scenario, Warmup
@@ -144,6 +144,38 @@ class Served:
         stretch = self._slice(first=first, requests=requests, discard=discard)
         timed = await self._runner.run_async(self._server, stretch, self._scenario.n)
         return self._measured(timed, first)
+
+    def one_by_one(self, *, first: int) -> Generator[tuple[int, int, int, int], None, None]:
+        """Serve request after request from input index `first` on, wrapping, without an end.
+
+        Yields for each its beginning and end on the wall clock, its CPU time, all in
+        nanoseconds, and its items. One request goes before, untimed. Close the generator to end.
+
+        Raises:
+            WorkloadError: the workload is a coroutine function, or its scenario does not tell
+                requests of one caller apart.
+        """
+        self._require(is_async=False)
+        if self._runner.callers or not self._runner.tells_requests_apart:
+            raise WorkloadError(
+                f"scenario {self._scenario} has no requests that follow each other",
+                remedy="measure it in alternating blocks",
+            )
+        taken, count = inputs_per_request(self._scenario), len(self._inputs)
+        position = first - taken
+        for timed in followed(self._server, self._requests(position), query=self._runner.query):
+            if position >= first:
+                items = sum(self._items[k % count] for k in range(position, position + taken))
+                yield *timed, items
+            position += taken
+
+    def _requests(self, position: int) -> Iterator[Any]:
+        """Request after request from an input on: an input each, or as many as a query takes."""
+        taken, count = inputs_per_request(self._scenario), len(self._inputs)
+        while True:
+            samples = [self._inputs[k % count] for k in range(position, position + taken)]
+            yield samples if self._runner.query else samples[0]
+            position += taken
 
     def outputs(self) -> list[Any]:
         """Return what the workload answers to each input, in order, untimed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from pytest_costguard.measure.stretch import (
@@ -28,6 +28,36 @@ def multi_stream(server: Server, requests: Slice, n: int) -> Timed:
     The samples of a query are served one after another, since the workload takes one at a time;
     the device is waited for at the end of the query.
     """
+    queries = Slice(timed=in_queries(requests.timed, n), discard=in_queries(requests.discard, n))
+    return _closed_loop(server, queries, _a_query_at_a_time(server))
+
+
+def followed(
+    server: Server, requests: Iterable[Any], *, query: bool
+) -> Iterator[tuple[int, int, int]]:
+    """Serve one request each time it is asked, and say when it began and ended, and its CPU time.
+
+    All in nanoseconds; what is done between two requests is in none of them.
+
+    Args:
+        server: what serves.
+        requests: inputs, or lists of them where `query`.
+        query: whether a request is a query of several inputs.
+
+    Raises:
+        WorkloadError: the clock went backwards.
+    """
+    serve = _a_query_at_a_time(server) if query else one_at_a_time(server)
+    now, cpu = _clocks(server)
+    with collector_at_rest(), server.serving():
+        for request in requests:
+            start, cpu_start = now(), cpu()
+            serve(request)
+            cpu_end, end = cpu(), now()
+            yield start, start + span_ns(start, end), max(0, cpu_end - cpu_start)
+
+
+def _a_query_at_a_time(server: Server) -> Serve:
     serve, wait = server.serve, server.synchronise
 
     def query(samples: Sequence[Any]) -> None:
@@ -36,8 +66,7 @@ def multi_stream(server: Server, requests: Slice, n: int) -> Timed:
         if wait is not None:
             wait()
 
-    queries = Slice(timed=in_queries(requests.timed, n), discard=in_queries(requests.discard, n))
-    return _closed_loop(server, queries, query)
+    return query
 
 
 def offline(server: Server, requests: Slice, n: int) -> Timed:  # noqa: ARG001

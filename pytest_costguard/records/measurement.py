@@ -16,6 +16,7 @@ from pytest_costguard.records.base import (
 SideName = Literal["base", "head"]
 SIDES: tuple[SideName, SideName] = ("base", "head")
 ScenarioKind = Literal["single_stream", "multi_stream", "concurrent", "offline"]
+PairingKind = Literal["alternating", "together", "restart"]
 
 
 class WorkloadId(Record, frozen=True, kw_only=True):
@@ -91,6 +92,10 @@ class Sensors(Record, frozen=True, kw_only=True):
     steal_seconds: float | None = None
     throttled_seconds: float | None = None
     load_average: float | None = None
+    idle_seconds: float | None = None
+    """How long the process waited between the timed blocks."""
+    idle_cpu_seconds: float | None = None
+    """CPU time that threads other than the waiting one used meanwhile: pools that spin."""
 
 
 class Memory(Record, frozen=True, kw_only=True):
@@ -148,6 +153,17 @@ class Warmup(Record, frozen=True, kw_only=True):
     settled: bool
 
 
+class Pairing(Record, frozen=True, kw_only=True):
+    """How both sides of a workload were measured beside each other, and why so.
+
+    `alternating`: block by block. `together`: at the same time on one core, by CPU time.
+    `restart`: one after the other, each alone.
+    """
+
+    kind: PairingKind
+    reason: str
+
+
 class Unit(Record, frozen=True, kw_only=True):
     """What one fresh process measured of one workload."""
 
@@ -163,6 +179,10 @@ class Unit(Record, frozen=True, kw_only=True):
     cold_start: ColdStart | None = None
     energy: Energy | None = None
     quality: float | None = None
+    together: tuple[Block, ...] = ()
+    """Requests served while the other side ran on the same core: only their CPU time counts."""
+    together_first: int = 0
+    """The index of the first one's input."""
 
     def __post_init__(self) -> None:
         if not self.blocks:

@@ -10,7 +10,13 @@ import msgspec
 
 from pytest_costguard.records.base import SCHEMA_VERSION, Record, require_all_positive
 from pytest_costguard.records.environment import Fingerprint
-from pytest_costguard.records.measurement import Declaration, Failure, Measurement, WorkloadId
+from pytest_costguard.records.measurement import (
+    Declaration,
+    Failure,
+    Measurement,
+    Pairing,
+    WorkloadId,
+)
 from pytest_costguard.records.money import Target
 from pytest_costguard.records.verdict import FailOn, Gates, WorkloadVerdict
 
@@ -114,6 +120,8 @@ class Against(Record, frozen=True, kw_only=True):
     """Both sides were held to one of them at a time, another one every second unit."""
     seconds: dict[str, float] = {}
     """Wall seconds that each workload took, starts included, by `str(workload)`."""
+    pairings: dict[str, Pairing] = {}
+    """How each workload's sides were measured beside each other, by `str(workload)`."""
     only_base: tuple[WorkloadId, ...] = ()
     """Workloads that base has and head has not."""
     changed_files: tuple[str, ...] = ()

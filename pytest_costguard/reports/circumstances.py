@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
-from pytest_costguard.records import Against, Report, Target
+from pytest_costguard.records import Against, Pairing, PairingKind, Report, Target
 from pytest_costguard.reports.numbers import (
     counted,
     day,
@@ -24,6 +25,9 @@ DEFAULT_BASELINE = "main"
 _ACCEPTED = "accepted"
 _NAME = re.compile(r"\w[\w.-]*", flags=re.ASCII)
 _TESTS_IN_COMMAND = 5
+_WAYS: Mapping[PairingKind, str] = MappingProxyType(
+    {"together": "By CPU time, at the same time on one core", "restart": "Each alone in its turn"}
+)
 _CORRECTED = 0.01
 """A change that differs by more than this from head ÷ base was visibly corrected."""
 
@@ -186,12 +190,24 @@ def _base_of(against: Against) -> BaselineView:
     if against.cores:
         cores = ", ".join(map(str, against.cores))
         facts.append(Fact(label="Cores", value=f"both sides on the same of {cores}, in turns"))
+    facts += _pairings(against.pairings)
     return BaselineView(
         state="found",
         sentence=f"Compared side by side with base ({named}{sha}): {units} of fresh processes.",
         facts=tuple(facts),
         hints=against.notes,
     )
+
+
+def _pairings(pairings: Mapping[str, Pairing]) -> Iterator[Fact]:
+    """Say which workloads were not measured in alternating blocks, and why, by way and reason."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for name, how in pairings.items():
+        if how.kind != "alternating":
+            names.setdefault((_WAYS[how.kind], how.reason), []).append(name)
+    for (label, reason), found in names.items():
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        yield Fact(label=label, value=f"{', '.join(found[:3])}{more}: {reason}")
 
 
 def _commits(report: Report) -> tuple[Fact, ...]:

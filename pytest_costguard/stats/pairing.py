@@ -6,12 +6,15 @@ the same slice of the inputs, so that drift and neighbours hit both alike. It sa
 - what is typical, the median over all pairs, which a disturbed block cannot move;
 - the total, where pairs serve different slices: a change that hits a few of the inputs has its
   weight there, and none in the median. It is as noisy as its noisiest pairs.
+
+Where both sides ran at the same time on one core, a pair is the same request on both, and its CPU
+time stands for what a caller waits; the percentiles still come from requests that ran alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from statistics import median
@@ -39,6 +42,23 @@ def _seconds_per_item(block: Block, _latency_seconds: Latencies) -> float:
     return block.wall_seconds / block.items
 
 
+def _cpu_seconds(block: Block, _latency_seconds: Latencies) -> float:
+    return block.cpu_seconds / block.requests
+
+
+def _cpu_seconds_per_item(block: Block, _latency_seconds: Latencies) -> float:
+    return block.cpu_seconds / block.items
+
+
+_TOGETHER: Mapping[str, _Statistic] = MappingProxyType(
+    {
+        "mean": _cpu_seconds,
+        "throughput": _cpu_seconds_per_item,
+        "cost_per_1k": _cpu_seconds_per_item,
+    }
+)
+OF_CPU_TIME = frozenset(_TOGETHER)
+"""The metrics that rest on CPU time where both sides ran at the same time."""
 _BLOCKWISE: Mapping[str, _Statistic] = MappingProxyType(
     {
         "mean": _mean,
@@ -69,14 +89,28 @@ def paired_units(
         other = others.get(unit.index)
         if other is None:
             continue
-        if metric in _BLOCKWISE:
-            pairs = _pairs(
-                _BLOCKWISE[metric],
-                base=other,
-                head=unit,
-                inputs=inputs,
-                taken=inputs_per_request,
+        together = unit.together and other.together and metric in _TOGETHER
+        if together or metric in _BLOCKWISE:
+            pairs = (
+                _pairs(
+                    _TOGETHER[metric],
+                    base=_beside(other),
+                    head=_beside(unit),
+                    inputs=inputs,
+                    taken=inputs_per_request,
+                    position=unit.together_first,
+                )
+                if together
+                else _pairs(
+                    _BLOCKWISE[metric],
+                    base=_alone(other),
+                    head=_alone(unit),
+                    inputs=inputs,
+                    taken=inputs_per_request,
+                )
             )
+            if not pairs:
+                continue
             total = _total(pairs)
             change: float | None = median([pair.change for pair in pairs])
         else:
@@ -104,14 +138,19 @@ class _Pair:
 
 
 def _pairs(
-    statistic: _Statistic, *, base: Unit, head: Unit, inputs: int, taken: int
+    statistic: _Statistic,
+    *,
+    base: Iterable[tuple[Block, Latencies]],
+    head: Iterable[tuple[Block, Latencies]],
+    inputs: int,
+    taken: int,
+    position: int = 0,
 ) -> list[_Pair]:
     found = []
-    position = 0
-    for (before, base_latencies), (after, head_latencies) in zip(
-        _blocks(base), _blocks(head), strict=True
-    ):
+    for (before, base_latencies), (after, head_latencies) in zip(base, head, strict=True):
         seconds = statistic(before, base_latencies), statistic(after, head_latencies)
+        if min(seconds) <= 0:
+            return []  # too short for the clock of CPU time, so that it has no ratio
         served = before.requests * taken
         found.append(
             _Pair(
@@ -144,9 +183,14 @@ def _total(pairs: Sequence[_Pair]) -> float | None:
     return math.log(head / base)
 
 
-def _blocks(unit: Unit) -> Iterator[tuple[Block, Latencies]]:
-    """Each block with its latencies; `offline` has one latency a block."""
+def _alone(unit: Unit) -> Iterator[tuple[Block, Latencies]]:
+    """Each block that ran alone, with its latencies; `offline` has one latency a block."""
     apart = len(unit.latency_seconds) == unit.requests
     latencies = iter(unit.latency_seconds)
     for block in unit.blocks:
         yield block, tuple(islice(latencies, block.requests if apart else 1))
+
+
+def _beside(unit: Unit) -> Iterator[tuple[Block, Latencies]]:
+    """Each request that ran while the other side did."""
+    return ((block, ()) for block in unit.together)

@@ -105,3 +105,11 @@ class CudaWaiter:
             if self._wait is None:
                 return
         self._wait()
+
+
+def out_of_device_memory(kind: str, text: str) -> bool:
+    """Whether an error, by its class's name and its words, says that a device has no room."""
+    if kind == "OutOfMemoryError":
+        return True
+    words = text.lower()
+    return "cuda" in words and ("out of memory" in words or "failed to allocate memory" in words)

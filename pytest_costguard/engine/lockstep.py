@@ -1,0 +1,108 @@
+"""One pair of sessions that run the same tests, and where each of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_costguard.engine.opening import let_end
+from pytest_costguard.engine.pair_collection import PairCollection
+from pytest_costguard.engine.protocol import (
+    Proceed,
+    Reached,
+    Refused,
+    SessionEnded,
+    TestEnded,
+)
+from pytest_costguard.engine.session import WorkerSession
+from pytest_costguard.engine.sides import on_side
+from pytest_costguard.errors import WorkerError
+from pytest_costguard.records import SideName, WorkloadId, first_side
+
+
+@dataclass(slots=True, kw_only=True)
+class Lockstep:
+    """Leads the sessions of a unit from workload to workload."""
+
+    sessions: dict[SideName, WorkerSession]
+    found: PairCollection
+    unit: int
+    lone: bool
+    """Whether the sessions run one test alone."""
+    at: dict[SideName, Reached | None] = field(default_factory=dict)
+
+    @property
+    def first(self) -> SideName:
+        """The side that is started first in this unit."""
+        return first_side(self.unit)
+
+    def workload(self, side: SideName) -> WorkloadId | None:
+        """The workload that a side has reached; None where its test is over."""
+        reached = self.at.get(side)
+        return None if reached is None else reached.workload
+
+    def advance(self, side: SideName, nodeid: str) -> Reached | None:
+        """Let a side go on to its next workload; None where the test is over.
+
+        Raises:
+            WorkerError: the worker died, hung, or ended before the test had run.
+        """
+        try:
+            self.at[side] = reached = self._next(side, nodeid)
+        except WorkerError as error:
+            raise on_side(side, error) from error
+        return reached
+
+    def advance_to(self, side: SideName, workload: WorkloadId) -> None:
+        """Let a side pass all workloads of a test before this one.
+
+        Raises:
+            WorkerError: the test ended before it reached this workload.
+        """
+        while self.workload(side) != workload:
+            if self.workload(side) is not None:
+                self.proceed(side)
+            if self.advance(side, workload.nodeid) is None:
+                raise WorkerError(
+                    "the test ended before it reached this workload",
+                    remedy="let each measurement of a test work without the ones before it",
+                )
+
+    def proceed(self, side: SideName) -> None:
+        """Let a side that waits at a workload go on, with what is known of it so far."""
+        workload = self.workload(side)
+        assert workload is not None, "only a side that waits can go on"
+        known = self.found.sides[side].measurement(workload)
+        self.sessions[side].tell(Proceed(measurement=known))
+
+    def end(self, side: SideName) -> None:
+        """Let a session come to its own end."""
+        let_end(self.sessions[side], known=self.found.sides[side].measurement)
+
+    def _next(self, side: SideName, nodeid: str) -> Reached | None:
+        session = self.sessions[side]
+        while True:
+            event = session.next_event()
+            if isinstance(event, Reached):
+                return event
+            if isinstance(event, Refused):
+                self.found.refuse(side, event)
+            elif isinstance(event, TestEnded):
+                if event.outcome == "failed":
+                    self.found.note_details(side, event)
+                if event.nodeid == nodeid:
+                    return None
+            elif isinstance(event, SessionEnded):
+                raise WorkerError(
+                    f"the worker session ended with status {event.status} before this test"
+                    f" had run\n{session.last_output()}",
+                    remedy="run the test without --costguard and mend what fails there",
+                )
+
+
+def stop(sessions: Mapping[SideName, WorkerSession]) -> None:
+    """End both at the same time: ending takes as long as starting for some."""
+    for session in sessions.values():
+        session.release()
+    for session in sessions.values():
+        session.stop()

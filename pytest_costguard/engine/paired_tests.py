@@ -1,0 +1,296 @@
+"""The tests of a unit on two sides, in lock-step: what both reach is measured beside each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from pytest_costguard.engine.in_turns import InTurns
+from pytest_costguard.engine.lockstep import Lockstep, stop
+from pytest_costguard.engine.opening import CollectedTest, WorkerSetup, not_collected, open_session
+from pytest_costguard.engine.pair import PairEffort, measure_pair
+from pytest_costguard.engine.pair_collection import SAME_ORDER, PairCollection
+from pytest_costguard.engine.pairing import PairingTerms
+from pytest_costguard.engine.plain import Effort, measure_unit
+from pytest_costguard.engine.session import WorkerSession, WorkloadRefused
+from pytest_costguard.engine.sides import NotBesideEachOther, SideRefused, at, ordered
+from pytest_costguard.errors import WorkerError
+from pytest_costguard.records import SIDES, Pairing, PairingKind, SideName, WorkloadId, first_side
+
+_TWICE = "the test measured this workload twice in one run"
+_NAME_EACH = "give each its own name: costguard.measure(…, name='int8')"
+
+
+class Schedule(Protocol):
+    """Who knows what still needs measuring."""
+
+    def undecided(self, workload: WorkloadId) -> bool:
+        """Whether a workload that was measured needs another unit."""
+
+    def begins(self, workload: WorkloadId, *, unit: int) -> None:
+        """Be told that a workload is measured now."""
+
+    def spent(self, nodeid: str, seconds: float) -> None:
+        """Be told how long a test took, its share of the starts included."""
+
+
+class PairedTests:
+    """Runs tests on both sides and adds what they yield to a collection.
+
+    Args:
+        setups: what the workers of each side are started with.
+        tests: every test, by node id.
+        effort: how much a unit measures.
+        cores: which the workers may use; none where they cannot be held to any.
+        asked: which way of pairing the user wants; None: chosen by workload.
+        found: what was measured so far.
+        schedule: what still needs measuring.
+    """
+
+    def __init__(
+        self,
+        *,
+        setups: Mapping[SideName, WorkerSetup],
+        tests: Mapping[str, CollectedTest],
+        effort: PairEffort,
+        cores: tuple[int, ...],
+        asked: PairingKind | None,
+        found: PairCollection,
+        schedule: Schedule,
+    ) -> None:
+        self._setups = setups
+        self._tests = tests
+        self._effort = effort
+        self._cores = cores
+        self._asked = asked
+        self._found = found
+        self._schedule = schedule
+        base = setups["base"].side
+        self._on_base = {t.nodeid for t in tests.values() if base.at_home(t.path).exists()}
+        self.reached: dict[str, dict[SideName, list[WorkloadId]]] = {}
+        """Of the tests whose sides reach different workloads: what each reached."""
+        self.pairings: dict[WorkloadId, Pairing] = {}
+        self._in_turns: dict[str, str] = {}
+        """Tests whose sides are not there at the same time, and why."""
+
+    def run(self, nodeids: Sequence[str], *, unit: int) -> None:
+        """Run one unit of some tests on both sides."""
+        if self._asked == "restart":
+            self._in_turns.update(dict.fromkeys(nodeids, "as asked for"))
+        self._run_group([n for n in nodeids if n not in self._in_turns], unit=unit)
+        for nodeid in nodeids:
+            if nodeid in self._in_turns and not self._found.head.failed(nodeid):
+                self._take_turns(nodeid, unit=unit)
+
+    def _run_group(self, group: Sequence[str], *, unit: int) -> None:
+        """Run a pair of sessions; where one breaks, the tests after the culprit get fresh ones."""
+        waiting = list(group)
+        while waiting:
+            culprit = self._run_sessions(waiting, unit=unit)
+            if culprit is None:
+                return
+            waiting = [nodeid for nodeid in waiting if nodeid != culprit]
+
+    def _run_sessions(self, waiting: list[str], *, unit: int) -> str | None:
+        """Run `waiting` on both sides, dropping what ends; return the test that broke them."""
+        began = time.monotonic()
+        current = waiting[0]
+        lockstep = Lockstep(sessions={}, found=self._found, unit=unit, lone=len(waiting) == 1)
+        try:
+            self.open(lockstep, waiting)
+            share = (time.monotonic() - began) / len(waiting) if waiting else 0.0
+            while waiting:
+                current = waiting[0]
+                began = time.monotonic()
+                self._run_test(lockstep, current)
+                self._schedule.spent(current, share + time.monotonic() - began)
+                waiting.remove(current)
+            for side in lockstep.sessions:
+                lockstep.end(side)
+        except NotBesideEachOther as obstacle:
+            self._in_turns[current] = obstacle.reason
+            return current
+        except WorkerError as error:
+            reached = lockstep.workload("head") or lockstep.workload("base")
+            self._found.fail(reached or WorkloadId(nodeid=current), error)
+            return current
+        finally:
+            stop(lockstep.sessions)
+        return None
+
+    def open(self, lockstep: Lockstep, waiting: list[str]) -> None:
+        """Start both at once, the first one first; drop from `waiting` what head does not collect.
+
+        Raises:
+            WorkerError: a side could not be started, or could not collect.
+        """
+        sessions = lockstep.sessions
+        for side in ordered(lockstep.first):
+            tests = [self._tests[n] for n in waiting if side == "head" or n in self._on_base]
+            if tests:
+                sessions[side] = open_session(
+                    self._setups[side], tests, timeout_seconds=self._effort.timeout_seconds
+                )
+        for side in ordered(lockstep.first):
+            if side in sessions:
+                self._greet(side, sessions[side], waiting)
+
+    def _greet(self, side: SideName, session: WorkerSession, waiting: list[str]) -> None:
+        with at(side):
+            hello = session.hello()
+        self._found.fingerprints.setdefault(side, hello.fingerprint)
+        if side == "base":
+            self._on_base -= set(hello.missing)
+            return
+        for nodeid in hello.missing:
+            self._found.fail(WorkloadId(nodeid=nodeid), not_collected(nodeid))
+            waiting.remove(nodeid)
+
+    def _run_test(self, lockstep: Lockstep, nodeid: str) -> None:
+        """Run one test on both sides, measuring what both reach at the same point."""
+        sides = [
+            side
+            for side in ordered(lockstep.first)
+            if side in lockstep.sessions and (side == "head" or nodeid in self._on_base)
+        ]
+        reached: dict[SideName, list[WorkloadId]] = {side: [] for side in sides}
+        known = self._found.head.workloads(nodeid)
+        wanted = [workload for workload in known if self._schedule.undecided(workload)]
+        astray = False
+        moving: Sequence[SideName] = sides
+        lockstep.at.clear()
+        while True:
+            for side in moving:
+                if (arrived := lockstep.advance(side, nodeid)) is not None:
+                    reached[side].append(arrived.workload)
+            base, head = lockstep.workload("base"), lockstep.workload("head")
+            if base is None and head is None:
+                break
+            moving = [side for side in sides if lockstep.workload(side) is not None]
+            if not astray and head is not None and base == head:
+                self._pair(lockstep, head)
+            elif not astray and (alone := self._alone(lockstep, nodeid)) is not None:
+                self._one_sided(lockstep, alone)
+                moving = [alone]
+            else:
+                astray = True
+                for side in moving:
+                    lockstep.proceed(side)
+        if astray and nodeid in self.reached:
+            error = WorkerError("base and head do not measure in the same order", remedy=SAME_ORDER)
+            self._found.fail(WorkloadId(nodeid=nodeid), error)
+        elif astray:
+            self.reached[nodeid] = reached
+        else:
+            self._found.check_reached(wanted, unit=lockstep.unit)
+
+    def _alone(self, lockstep: Lockstep, nodeid: str) -> SideName | None:
+        """Return the side that is at a workload which the other does not have, if that is known."""
+        base, head = lockstep.workload("base"), lockstep.workload("head")
+        if head is not None and head in self._found.skipped_on_base:
+            return "head"
+        known = self.reached.get(nodeid)
+        if known is not None:
+            if base is not None and base not in known.get("head", ()):
+                return "base"
+            if head is not None and head not in known.get("base", ()):
+                return "head"
+            return None
+        if base is None:
+            return "head"
+        return "base" if head is None else None
+
+    def _pair(self, lockstep: Lockstep, workload: WorkloadId) -> None:
+        """Measure a workload that both sides have reached, if it still needs it."""
+        head = self._found.head
+        if head.has(workload, unit=lockstep.unit):
+            self._found.fail(workload, WorkerError(_TWICE, remedy=_NAME_EACH))
+        elif head.measurement(workload) is None or self._schedule.undecided(workload):
+            self._schedule.begins(workload, unit=lockstep.unit)
+            try:
+                self._measure_pair(lockstep, workload)
+            except SideRefused as refused:
+                self._found.refuse(refused.side, refused.refusal)
+                for side in lockstep.sessions:
+                    if side != refused.side:
+                        lockstep.proceed(side)
+                return
+        for side in SIDES:
+            lockstep.proceed(side)
+
+    def _measure_pair(self, lockstep: Lockstep, workload: WorkloadId) -> None:
+        head = lockstep.at["head"]
+        assert head is not None, "the caller has seen that it is there"
+        test = self._tests[workload.nodeid]
+        measured = measure_pair(
+            lockstep.sessions,
+            index=lockstep.unit,
+            first=lockstep.first,
+            effort=self._effort,
+            min_requests=test.min_requests,
+            lone=lockstep.lone,
+            terms=PairingTerms(
+                asked=self._asked,
+                cores=self.cores_of(lockstep.unit, parallel=head.parallel),
+                metrics=test.metrics,
+            ),
+            pairing=self.pairings.get(workload),
+        )
+        self.pairings[workload] = measured.pairing
+        self._found.add(measured.sides)
+
+    def _one_sided(self, lockstep: Lockstep, side: SideName) -> None:
+        """Pass what only base has; measure what only head has, for its budgets."""
+        workload = lockstep.workload(side)
+        assert workload is not None, "a side that is alone is somewhere"
+        if side == "base":
+            self._found.only_base[workload] = None
+        elif self._schedule.undecided(workload):
+            self._schedule.begins(workload, unit=lockstep.unit)
+            try:
+                self._found.head.add(
+                    measure_unit(
+                        lockstep.sessions[side],
+                        index=lockstep.unit,
+                        effort=self._lone_effort(),
+                        min_requests=self._tests[workload.nodeid].min_requests,
+                        lone=lockstep.lone,
+                    )
+                )
+            except WorkloadRefused as refused:
+                self._found.refuse(side, refused.refusal)
+                return
+        lockstep.proceed(side)
+
+    def _take_turns(self, nodeid: str, *, unit: int) -> None:
+        """Measure a test on one side, then on the other, each alone on the machine."""
+        began = time.monotonic()
+        sides = [s for s in ordered(first_side(unit)) if s == "head" or nodeid in self._on_base]
+        turns = InTurns(
+            setups={side: self._setups[side] for side in sides},
+            test=self._tests[nodeid],
+            found=self._found,
+            effort=self._lone_effort(),
+            cores=lambda parallel: self.cores_of(unit, parallel=parallel),
+            wants=self._schedule.undecided,
+            begins=lambda workload: self._schedule.begins(workload, unit=unit),
+        )
+        pairing = Pairing(kind="restart", reason=self._in_turns[nodeid])
+        for workload in turns.run(unit=unit):
+            self.pairings[workload] = pairing
+        self._schedule.spent(nodeid, time.monotonic() - began)
+
+    def _lone_effort(self) -> Effort:
+        return Effort(
+            unit_seconds=2 * self._effort.unit_seconds,
+            timeout_seconds=self._effort.timeout_seconds,
+        )
+
+    def cores_of(self, unit: int, *, parallel: int) -> tuple[int, ...]:
+        """The cores of a unit: others every second unit, so that order and core are apart."""
+        if not 0 < parallel < len(self._cores):
+            return self._cores
+        start = (unit // 2) * parallel
+        picked = {self._cores[(start + turn) % len(self._cores)] for turn in range(parallel)}
+        return tuple(sorted(picked))

@@ -1,0 +1,117 @@
+"""Which way both sides of a workload are measured beside each other, by what is seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from pytest_costguard.engine.protocol import Announced, WarmedUp
+from pytest_costguard.records import Pairing, PairingKind, Sensors, SideName
+
+SLOW_SECONDS = 0.003
+"""From here on a request fills a block of its own: alternating, each would be seen once."""
+_BLOCKED_SHARE = 0.01
+"""CPU time tells what a caller feels where a request waits for less than this share of it."""
+_SPINNING_SHARE = 0.01
+_FEWEST_IDLE_SECONDS = 0.02
+_ONE_BY_ONE = ("single_stream", "multi_stream")
+_OF_REQUESTS_ALONE = frozenset({"p50", "p90", "p95", "p99"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairingTerms:
+    """What the choice depends on beside what is seen of the workload."""
+
+    asked: PairingKind | None = None
+    """What the user wants; None leaves it to the choice."""
+    cores: Collection[int] = ()
+    """Those that both sides are held to; none where they cannot be held."""
+    metrics: frozenset[str] = frozenset()
+    """Which of the workload's metrics are gated."""
+
+
+def choose(
+    terms: PairingTerms,
+    *,
+    announced: Mapping[SideName, Announced],
+    warmed: Mapping[SideName, WarmedUp],
+) -> Pairing:
+    """Choose between alternating blocks and both sides at the same time, once both are warm.
+
+    Alternating has no conditions. At the same time is better where a request is so long that a
+    block holds one alone, and holds only where its CPU time is what a caller waits for.
+    """
+    obstacle = _obstacle(terms, announced=announced, warmed=warmed)
+    if terms.asked == "alternating":
+        return Pairing(kind="alternating", reason="as asked for")
+    if terms.asked == "together":
+        if obstacle:
+            return Pairing(
+                kind="alternating",
+                reason=f"at the same time was asked for, and is not possible: {obstacle}",
+            )
+        return Pairing(kind="together", reason="as asked for")
+    seconds = max(answer.seconds_per_request for answer in warmed.values())
+    if seconds < SLOW_SECONDS:
+        return Pairing(kind="alternating", reason=f"a request takes {_milliseconds(seconds)}")
+    slow = f"a request takes {_milliseconds(seconds)}"
+    if obstacle:
+        return Pairing(kind="alternating", reason=f"{slow}, but {obstacle}")
+    return Pairing(kind="together", reason=f"{slow} and its time is CPU time")
+
+
+def spinning(sensors: Mapping[SideName, Sensors]) -> str:
+    """Say which side's threads work while it is idle, so that they disturb the other; or ""."""
+    for side, read in sensors.items():
+        idle, used = read.idle_seconds, read.idle_cpu_seconds
+        if idle is None or used is None or idle < _FEWEST_IDLE_SECONDS:
+            continue
+        if used > _SPINNING_SHARE * idle:
+            share = f"{used / idle:.0%}".replace("%", " %")
+            return f"on {side}, threads were busy {share} of the time while it was idle"
+    return ""
+
+
+def _obstacle(
+    terms: PairingTerms,
+    *,
+    announced: Mapping[SideName, Announced],
+    warmed: Mapping[SideName, WarmedUp],
+) -> str:
+    """Say why CPU time at the same time would not do; "" where it would."""
+    if len(terms.cores) != 1:
+        return "both sides are not held to one core"
+    for one in announced.values():
+        declared = one.declaration
+        if declared.threads != 1 or declared.scenario.kind not in _ONE_BY_ONE:
+            return "more than one request or thread is under way at a time"
+        if one.is_async:
+            return "it is a coroutine function"
+        if one.uses_device:
+            return "a device does its work"
+    apart = terms.metrics & _OF_REQUESTS_ALONE
+    if apart and terms.metrics.isdisjoint({"mean", "throughput", "cost_per_1k"}):
+        return f"{', '.join(sorted(apart))} need requests that run alone"
+    for side, answer in warmed.items():
+        blocked = blocked_share(answer.sensors)
+        if blocked is None:
+            return "this system does not tell CPU time from waiting"
+        if blocked > _BLOCKED_SHARE:
+            share = f"{blocked:.1%}".replace("%", " %")
+            return f"on {side} it waits for something other than a core {share} of the time"
+    return ""
+
+
+def blocked_share(sensors: Sensors) -> float | None:
+    """Return which share of the wall time was neither CPU time nor waiting for a core.
+
+    Time that the hypervisor took is waiting for a core too. None where the system does not tell.
+    """
+    if sensors.run_queue_wait_seconds is None or sensors.wall_seconds <= 0:
+        return None
+    accounted = sensors.cpu_seconds + sensors.run_queue_wait_seconds + (sensors.steal_seconds or 0)
+    return max(0.0, 1 - accounted / sensors.wall_seconds)
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.3g} ms"

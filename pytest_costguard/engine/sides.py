@@ -1,0 +1,89 @@
+"""Asking the sessions of two sides: in which order, and what it means where one cannot answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pytest_costguard.engine.protocol import Command, Event, Refused, Skipped
+from pytest_costguard.engine.session import WorkerSession, WorkloadRefused
+from pytest_costguard.errors import WorkerError
+from pytest_costguard.records import SIDES, SideName
+
+Answer = TypeVar("Answer", bound=Event)
+
+
+class SideRefused(Exception):
+    """A side refused or skipped a workload; both sessions are sound."""
+
+    def __init__(self, side: SideName, refusal: Refused | Skipped) -> None:
+        super().__init__(refusal.reason)
+        self.side: SideName = side
+        self.refusal = refusal
+
+
+class NotBesideEachOther(Exception):
+    """Both sides disturb each other while both are there: they must be measured in turns."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def ordered(first: SideName) -> tuple[SideName, SideName]:
+    """Return both sides, `first` first."""
+    return SIDES if first == SIDES[0] else (SIDES[1], SIDES[0])
+
+
+def on_side(side: SideName, error: WorkerError) -> WorkerError:
+    """Say of a worker's error on which side it was."""
+    if error.message.startswith(f"on {side}: "):
+        return error
+    return WorkerError(f"on {side}: {error.message}", remedy=error.remedy)
+
+
+@contextmanager
+def at(side: SideName) -> Iterator[None]:
+    """Say of what goes wrong meanwhile that it was on this side.
+
+    Raises:
+        SideRefused: the workload raised or skipped there.
+        NotBesideEachOther: the device has no room for it beside the other.
+        WorkerError: the worker died, hung or answered something else.
+    """
+    try:
+        yield
+    except WorkloadRefused as refused:
+        refusal = refused.refusal
+        if isinstance(refusal, Refused) and refusal.out_of_device_memory:
+            raise NotBesideEachOther(
+                f"the device's memory does not hold both sides: on {side}, {refusal.reason}"
+            ) from refused
+        raise SideRefused(side, refusal) from refused
+    except WorkerError as error:
+        raise on_side(side, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class BothSessions:
+    """The sessions of both sides, asked in the order of their start."""
+
+    sessions: Mapping[SideName, WorkerSession]
+    order: tuple[SideName, SideName]
+
+    def both(self, command: Command, answer: type[Answer], doing: str) -> dict[SideName, Answer]:
+        """Ask both the same, one after the other; raises like `at`."""
+        return self.each(lambda _: command, answer, doing)
+
+    def each(
+        self, command: Callable[[SideName], Command], answer: type[Answer], doing: str
+    ) -> dict[SideName, Answer]:
+        """Ask each side, one after the other; raises like `at`."""
+        return {side: self.ask(side, command(side), answer, doing) for side in self.order}
+
+    def ask(self, side: SideName, command: Command, answer: type[Answer], doing: str) -> Answer:
+        """Ask one side; raises like `at`."""
+        with at(side):
+            return self.sessions[side].ask(command, answer, doing=doing)
