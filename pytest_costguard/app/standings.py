@@ -34,6 +34,9 @@ class Standings:
         head = engine.sides["head"].measurement(workload)
         assert base is not None, "only what both sides have measured has a standing"
         assert head is not None, "only what both sides have measured has a standing"
+        seen = {unit.index for unit in base.units}
+        both = tuple(unit for unit in head.units if unit.index in seen)
+        head = msgspec.structs.replace(head, units=both)
         measured = [one.workload for one in engine.collection.measurements()]
         shared = hypotheses(map(self._gates, measured))
         known = self._known.get(workload)

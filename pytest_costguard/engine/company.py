@@ -1,8 +1,7 @@
 """Both sides at the same time on one core, told apart by the CPU time of each.
 
 The scheduler alternates them every few milliseconds, more finely than whole requests of tens or
-hundreds of milliseconds ever could. Only requests count that lie wholly within the time in which
-both ran.
+hundreds of milliseconds ever could. Only requests count that were served while both ran.
 """
 
 from __future__ import annotations
@@ -60,15 +59,20 @@ def serve_together(
 
 
 def _common(one: Sequence[TimedRequest], other: Sequence[TimedRequest]) -> range:
-    """Return which requests both sides served while both ran; they follow each other."""
+    """Return which requests both sides served while both ran: all from a certain one on.
+
+    Only the beginning can be alone, since the side that is done first goes on serving.
+    """
     begin = max(one[0].started_ns, other[0].started_ns)
-    end = min(one[-1].ended_ns, other[-1].ended_ns)
-    inside = [
-        k
-        for k, pair in enumerate(zip(one, other, strict=True))
-        if all(begin <= request.started_ns and request.ended_ns <= end for request in pair)
-    ]
-    return range(inside[0], inside[-1] + 1) if inside else range(0)
+    first = next(
+        (
+            k
+            for k, pair in enumerate(zip(one, other, strict=True))
+            if all(request.started_ns >= begin for request in pair)
+        ),
+        len(one),
+    )
+    return range(first, len(one))
 
 
 def _block(request: TimedRequest) -> Block:

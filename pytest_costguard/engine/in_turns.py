@@ -40,14 +40,16 @@ class InTurns:
 
         What breaks is a failure of the test, never silence.
         """
+        # Said once for both turns: what is known changes with the first of them.
         known = self.found.head.workloads(self.test.nodeid)
         wanted = [workload for workload in known if self.wants(workload)]
+        done = frozenset(known) - frozenset(wanted)
         plans: dict[WorkloadId, Plan] = {}
         reached: dict[SideName, list[WorkloadId]] = {}
         for side in self.setups:
             lockstep = Lockstep(sessions={}, found=self.found, unit=unit, lone=True)
             try:
-                reached[side] = self._turn(lockstep, side, plans)
+                reached[side] = self._turn(lockstep, side, plans, done=done)
             except WorkerError as error:
                 at_work = lockstep.workload(side) or WorkloadId(nodeid=self.test.nodeid)
                 self.found.fail(at_work, error)
@@ -61,7 +63,12 @@ class InTurns:
         return [workload for workload in on_head if workload in reached.get("base", ())]
 
     def _turn(
-        self, lockstep: Lockstep, side: SideName, plans: dict[WorkloadId, Plan]
+        self,
+        lockstep: Lockstep,
+        side: SideName,
+        plans: dict[WorkloadId, Plan],
+        *,
+        done: frozenset[WorkloadId],
     ) -> list[WorkloadId]:
         """Run the test on one side, with the blocks of the side before."""
         nodeid = self.test.nodeid
@@ -80,7 +87,9 @@ class InTurns:
         while (arrived := lockstep.advance(side, nodeid)) is not None:
             workload = arrived.workload
             reached.append(workload)
-            if self._needs(side, workload, unit=lockstep.unit):
+            # It has this unit where it was measured before its test was known to need turns.
+            has_unit = self.found.sides[side].has(workload, unit=lockstep.unit)
+            if workload not in done and not has_unit:
                 self.begins(workload)
                 cores = self.cores(arrived.parallel)
                 if not self._measure(lockstep, side, workload, plans, cores=cores):
@@ -88,12 +97,6 @@ class InTurns:
             lockstep.proceed(side)
         lockstep.end(side)
         return reached
-
-    def _needs(self, side: SideName, workload: WorkloadId, *, unit: int) -> bool:
-        """Whether this turn measures a workload: both sides do, or none."""
-        if self.found.sides[side].has(workload, unit=unit):
-            return False  # measured before it was known that its test needs turns
-        return self.found.head.measurement(workload) is None or self.wants(workload)
 
     def _measure(
         self,

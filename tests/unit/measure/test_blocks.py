@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_costguard.measure.blocks import MAX_REQUESTS, plan_unit, requests_per_block
+from pytest_costguard.measure.blocks import (
+    MAX_REQUESTS,
+    plan_glimpse,
+    plan_together,
+    plan_unit,
+    requests_per_block,
+)
 from pytest_costguard.records import Scenario
 
 
@@ -105,3 +112,34 @@ def test_every_unit_covers_the_inputs_and_keeps_its_promises(
     assert sum(sizes) * seconds >= unit_seconds or sum(sizes) >= MAX_REQUESTS
     assert max(sizes) - min(sizes) <= callers
     assert all(size % callers == 0 for size in sizes)
+
+
+def glimpse(*, inputs, seconds, turn=0):
+    return plan_glimpse(inputs=inputs, seconds_per_request=seconds, unit_seconds=0.25, turn=turn)
+
+
+def test_a_glimpse_of_slow_requests_is_three_of_them():
+    assert glimpse(inputs=10, seconds=0.5) == ((0, 1), (1, 1), (2, 1))
+
+
+def test_units_that_glimpse_see_every_input_together():
+    seen = [
+        inputs_covered(glimpse(inputs=10, seconds=0.1, turn=turn), inputs=10)
+        for turn in (0, 1, 2, 3)
+    ]
+    assert set().union(*seen) == set(range(10))
+
+
+def test_a_glimpse_goes_through_whole_passes_where_there_is_time_for_one():
+    assert [first for first, _ in glimpse(inputs=2, seconds=0.1, turn=3)] == [0, 1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "seconds", "requests"),
+    [(1, 0.004, 63), (1, 0.2, 8), (1, 0.5, 4), (1, 2.0, 3), (30, 0.2, 30)],
+)
+def test_at_the_same_time_requests_are_enough_and_no_more_than_people_wait_for(
+    inputs, seconds, requests
+):
+    found = plan_together(inputs=inputs, seconds_per_request=seconds, unit_seconds=0.25)
+    assert found == requests

@@ -240,3 +240,40 @@ def test_a_coroutine_function_measured_plainly_names_the_remedy():
     served, _ = a_served([1], is_async=True)
     with pytest.raises(WorkloadError, match="measure_async"):
         served.block(first=0, requests=1, discard=0)
+
+
+def test_one_by_one_says_of_each_request_when_it_was_served_and_its_cpu_time():
+    served, fake = a_served([100 * US, 300 * US], items=[1, 3])
+    start = fake.time.wall_ns
+    stream = served.one_by_one(first=0)
+    found = [next(stream) for _ in range(3)]
+    stream.close()
+    assert [cpu for _, _, cpu, _ in found] == [50 * US, 150 * US, 50 * US]
+    assert [items for *_, items in found] == [1, 3, 1]
+    assert found[0][0] == start + 300 * US  # the request before the first one is not timed
+    assert all(begin < end for begin, end, *_ in found)
+    assert fake.served == [300 * US, 100 * US, 300 * US, 100 * US]
+
+
+def test_one_by_one_takes_whole_queries():
+    served, _ = a_served([100 * US, 300 * US], scenario=Scenario(kind="multi_stream", n=2))
+    stream = served.one_by_one(first=0)
+    _, _, cpu, items = next(stream)
+    stream.close()
+    assert (cpu, items) == (200 * US, 2)
+
+
+def test_one_by_one_leaves_the_collector_as_it_was():
+    served, _ = a_served([100 * US])
+    stream = served.one_by_one(first=0)
+    next(stream)
+    assert not gc.isenabled()
+    stream.close()
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("scenario", [Scenario(kind="concurrent", n=2), Scenario(kind="offline")])
+def test_requests_that_do_not_follow_each_other_cannot_be_taken_one_by_one(scenario):
+    served, _ = a_served([100 * US], scenario=scenario)
+    with pytest.raises(WorkloadError, match="no requests that follow each other"):
+        next(served.one_by_one(first=0))

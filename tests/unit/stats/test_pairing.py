@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,3 +135,40 @@ def test_offline_has_one_latency_a_block():
 def test_a_constant_factor_is_found_exactly_whatever_the_inputs(seconds, factor, inputs):
     head = [factor * each for each in seconds]
     assert change("mean", unit(seconds), unit(head), inputs=inputs) == pytest.approx(factor)
+
+
+def beside(cpu_seconds, *, first=0):
+    """A unit of requests that ran at the same time as the other side's, and took twice as long."""
+    alone = unit([0.5])
+    blocks = [
+        Block(wall_seconds=2 * each + 1e-9, cpu_seconds=each, requests=1, items=4)
+        for each in cpu_seconds
+    ]
+    return msgspec.structs.replace(alone, together=tuple(blocks), together_first=first)
+
+
+@pytest.mark.parametrize("metric", ["mean", "throughput", "cost_per_1k"])
+def test_at_the_same_time_the_cpu_time_of_the_same_request_counts(metric):
+    found = change(metric, beside([0.1, 0.2, 0.3]), beside([0.11, 0.22, 0.33]), inputs=3)
+    assert found == pytest.approx(1.1)
+
+
+def test_at_the_same_time_the_median_latency_is_that_of_requests_that_ran_alone():
+    assert change("p50", beside([0.1]), beside([0.2])) == pytest.approx(1.0)
+
+
+def test_at_the_same_time_one_slower_input_of_many_shows_in_the_total():
+    base, head = beside([0.1] * 10), beside([0.1] * 9 + [0.2])
+    (found,) = paired_units(
+        "mean",
+        base=measurement(base, inputs=10),
+        head=measurement(head, inputs=10),
+        inputs_per_request=1,
+    )
+    assert found.change == 0.0
+    assert math.exp(found.total) == pytest.approx(1.1, rel=0.01)
+
+
+def test_cpu_time_below_the_clock_has_no_ratio():
+    pairs = {"base": measurement(beside([0.0])), "head": measurement(beside([0.1]))}
+    assert paired_units("mean", **pairs, inputs_per_request=1) == ()
