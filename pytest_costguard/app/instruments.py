@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_costguard.errors import WorkloadError
+from pytest_costguard.host.clocks import DeviceClocks
 from pytest_costguard.host.energy import EnergyMeter, EnergyReading
 from pytest_costguard.host.memory import PeakMemory
 from pytest_costguard.host.sensors import SensorReader, Snapshot
@@ -72,6 +73,7 @@ class MachineInstruments:
         self._memory = PeakMemory()
         self._sensors = SensorReader()
         self._energy = EnergyMeter.detect(root=Path("/"), environ=os.environ)
+        self._clocks = DeviceClocks.detect(now=time.monotonic, environ=os.environ)
         self._threads = ThreadUse()
         self._idle = _Idle.since_now()
         self._energy_start: EnergyReading | None = None
@@ -94,6 +96,7 @@ class MachineInstruments:
         """Reset the memory peak; start sensors and thread clocks."""
         self._memory.reset()
         self._reset_device_peak()
+        self._clocks.restart()
         self._serving_wall_seconds = 0.0
         self._idle = _Idle.since_now()
         self._serving_cpu_seconds = {threading.get_native_id(): 0.0}
@@ -112,6 +115,7 @@ class MachineInstruments:
             tid = threading.get_native_id()
             used[tid] = used.get(tid, 0.0) + time.thread_time() - cpu
             self._serving_wall_seconds += time.perf_counter() - wall
+            self._clocks.look()
             self._idle.begin()
 
     def begin_meter(self) -> None:
@@ -135,6 +139,8 @@ class MachineInstruments:
             self._sensors.since(self._sensors_start),
             idle_seconds=self._idle.seconds,
             idle_cpu_seconds=self._idle.cpu_seconds,
+            device_clock_mhz=self._clocks.lowest_mhz,
+            device_lowered_by=self._clocks.lowered_by,
         )
         peak = self._memory.read()
         memory = None

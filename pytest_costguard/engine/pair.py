@@ -136,7 +136,7 @@ def measure_pair(
             seconds_per_request=seconds,
             unit_seconds=effort.unit_seconds,
         )
-        company = serve_together(pair, counts=counts, requests=requests)
+        company = serve_together(pair, requests=requests)
     return MeasuredPair(
         pairing=chosen,
         sides={
@@ -154,7 +154,7 @@ def measure_pair(
     )
 
 
-_NOBODY: Company = ((), 0)
+_NOBODY: Company = ()
 
 
 def _alternate(
@@ -206,7 +206,6 @@ def _measured(
         memory=ended.memory if alone else None,
         cold_start=announced.cold_start if alone else None,
         quality=ended.quality,
-        together=together[0],
-        together_first=together[1],
+        together=together,
     )
     return MeasuredUnit(announced=announced, unit=unit, notes=(*announced.notes, *ended.notes))

@@ -12,9 +12,11 @@ SLOW_SECONDS = 0.003
 """From here on a request fills a block of its own: alternating, each would be seen once."""
 _BLOCKED_SHARE = 0.01
 """CPU time tells what a caller feels where a request waits for less than this share of it."""
+_FAR_APART = 3.0
 _SPINNING_SHARE = 0.01
 _FEWEST_IDLE_SECONDS = 0.02
 _ONE_BY_ONE = ("single_stream", "multi_stream")
+_OF_CPU_TIME = frozenset({"mean", "throughput", "cost_per_1k"})
 _OF_REQUESTS_ALONE = frozenset({"p50", "p90", "p95", "p99"})
 
 
@@ -41,7 +43,7 @@ def choose(
     Alternating has no conditions. At the same time is better where a request is so long that a
     block holds one alone, and holds only where its CPU time is what a caller waits for.
     """
-    obstacle = _obstacle(terms, announced=announced, warmed=warmed)
+    obstacle = _obstacle(terms, announced) or _doubt(warmed)
     if terms.asked == "alternating":
         return Pairing(kind="alternating", reason="as asked for")
     if terms.asked == "together":
@@ -51,7 +53,7 @@ def choose(
                 reason=f"at the same time was asked for, and is not possible: {obstacle}",
             )
         return Pairing(kind="together", reason="as asked for")
-    seconds = max(answer.seconds_per_request for answer in warmed.values())
+    seconds = min(answer.seconds_per_request for answer in warmed.values())
     if seconds < SLOW_SECONDS:
         return Pairing(kind="alternating", reason=f"a request takes {_milliseconds(seconds)}")
     slow = f"a request takes {_milliseconds(seconds)}"
@@ -72,13 +74,8 @@ def spinning(sensors: Mapping[SideName, Sensors]) -> str:
     return ""
 
 
-def _obstacle(
-    terms: PairingTerms,
-    *,
-    announced: Mapping[SideName, Announced],
-    warmed: Mapping[SideName, WarmedUp],
-) -> str:
-    """Say why CPU time at the same time would not do; "" where it would."""
+def _obstacle(terms: PairingTerms, announced: Mapping[SideName, Announced]) -> str:
+    """Say why a workload cannot be served by both sides at once, or is not its CPU time."""
     if len(terms.cores) != 1:
         return "both sides are not held to one core"
     for one in announced.values():
@@ -90,8 +87,16 @@ def _obstacle(
         if one.uses_device:
             return "a device does its work"
     apart = terms.metrics & _OF_REQUESTS_ALONE
-    if apart and terms.metrics.isdisjoint({"mean", "throughput", "cost_per_1k"}):
+    if apart and terms.metrics.isdisjoint(_OF_CPU_TIME):
         return f"{', '.join(sorted(apart))} need requests that run alone"
+    return ""
+
+
+def _doubt(warmed: Mapping[SideName, WarmedUp]) -> str:
+    """Say what the warm-up shows that CPU time would not."""
+    times = [answer.seconds_per_request for answer in warmed.values()]
+    if max(times) > _FAR_APART * min(times):
+        return "one side is far slower than the other, which needs no finer way"
     for side, answer in warmed.items():
         blocked = blocked_share(answer.sensors)
         if blocked is None:

@@ -82,19 +82,10 @@ class BlockDone(_Message, frozen=True, kw_only=True, tag=True):
     latency_seconds: tuple[float, ...]
 
 
-class TimedRequest(msgspec.Struct, frozen=True, array_like=True):
-    """One request that was served beside the other side's, on the clock that both share."""
-
-    started_ns: int
-    ended_ns: int
-    cpu_ns: int
-    items: int
-
-
 class TogetherDone(_Message, frozen=True, kw_only=True, tag=True):
-    """The answer to `RunTogether`: all were served; the worker goes on serving until `Stop`."""
+    """The answer to `Count`: a block for each request; the worker goes on serving until `Stop`."""
 
-    requests: tuple[TimedRequest, ...]
+    blocks: tuple[Block, ...]
 
 
 class Stopped(_Message, frozen=True, kw_only=True, tag=True):
@@ -108,7 +99,7 @@ class Calibrated(_Message, frozen=True, kw_only=True, tag=True):
 
 
 class Began(_Message, frozen=True, kw_only=True, tag=True):
-    """The answer to `Begin` and `BeginMeter`."""
+    """The answer to `Begin`, `BeginMeter` and `RunTogether`."""
 
 
 class Ended(_Message, frozen=True, kw_only=True, tag=True):
@@ -203,10 +194,17 @@ class RunBlock(_Message, frozen=True, kw_only=True, tag=True):
 
 
 class RunTogether(_Message, frozen=True, kw_only=True, tag=True):
-    """Serve request after request, timing `requests` of them, while the other side does too."""
+    """Serve request after request while the other side does too; `Began` after the first one.
+
+    On `Count`, `requests` of them are timed, from input `first` on.
+    """
 
     first: int
     requests: int
+
+
+class Count(_Message, frozen=True, kw_only=True, tag=True):
+    """Both sides are serving: time the requests from the next one on."""
 
 
 class Stop(_Message, frozen=True, kw_only=True, tag=True):
@@ -263,6 +261,7 @@ Command = (
     | Begin
     | RunBlock
     | RunTogether
+    | Count
     | Stop
     | Calibrate
     | End

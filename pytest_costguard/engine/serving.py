@@ -19,6 +19,7 @@ from pytest_costguard.engine.protocol import (
     Calibrate,
     Calibrated,
     Command,
+    Count,
     End,
     Ended,
     EndMeter,
@@ -29,14 +30,13 @@ from pytest_costguard.engine.protocol import (
     RunTogether,
     Stop,
     Stopped,
-    TimedRequest,
     TogetherDone,
     WarmedUp,
     WarmUp,
 )
 from pytest_costguard.measure.event_loop import running_under_trio
 from pytest_costguard.measure.served import Served
-from pytest_costguard.records import Energy, Measurement, Memory, Sensors
+from pytest_costguard.records import Block, Energy, Measurement, Memory, Sensors
 
 WorkerChannel = Channel[Command, Event]
 
@@ -131,22 +131,36 @@ class WorkloadServer:
         raise AssertionError(f"unknown command {command!r}")
 
     def keep_company(self, command: RunTogether, channel: WorkerChannel) -> None:
-        """Serve beside the other side until told to stop; answer once the asked ones are timed.
+        """Serve beside the other side until told to stop, timing what is to be counted.
 
         The side that is done first goes on serving, so that the other is never alone.
         """
-        asked = command.requests
-        timed: list[TimedRequest] = []
+        if self._serve_until_told(channel, first=command.first):
+            self._count_together(command, channel)
+        channel.send(Stopped())
+
+    def _serve_until_told(self, channel: WorkerChannel, *, first: int) -> bool:
+        """Serve until the coordinator says what to do; return whether that is to count."""
+        with contextlib.closing(self.served.one_by_one(first=first)) as stream:
+            for number, _ in enumerate(stream):
+                if number == 0:
+                    channel.send(Began())
+                if (told := channel.receive(timeout_seconds=0.0)) is not None:
+                    assert isinstance(told, Count | Stop), "nothing else follows `RunTogether`"
+                    return isinstance(told, Count)
+        raise AssertionError("a stream of requests has no end")
+
+    def _count_together(self, command: RunTogether, channel: WorkerChannel) -> None:
+        blocks: list[Block] = []
         with contextlib.closing(self.served.one_by_one(first=command.first)) as stream:
-            for one in stream:
-                if len(timed) < asked:
-                    timed.append(TimedRequest(*one))
-                    if len(timed) == asked:
-                        channel.send(TogetherDone(requests=tuple(timed)))
+            for block in stream:
+                if len(blocks) < command.requests:
+                    blocks.append(block)
+                    if len(blocks) == command.requests:
+                        channel.send(TogetherDone(blocks=tuple(blocks)))
                 elif (told := channel.receive(timeout_seconds=0.0)) is not None:
                     assert isinstance(told, Stop), "nothing else ends what goes on"
-                    break
-        channel.send(Stopped())
+                    return
 
     def _warmed(self, warmup: Any, sensors: Sensors) -> WarmedUp:
         return WarmedUp(

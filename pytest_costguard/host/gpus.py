@@ -47,6 +47,13 @@ class Nvml(Protocol):
     def nvmlDeviceGetTotalEnergyConsumption(self, handle: Handle, /) -> int:  # noqa: D102, N802
         ...
 
+    def nvmlDeviceGetClockInfo(self, handle: Handle, kind: int, /) -> int:  # noqa: D102, N802
+        ...
+
+    def nvmlDeviceGetCurrentClocksThrottleReasons(  # noqa: D102, N802
+        self, handle: Handle, /
+    ) -> int: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuFacts:

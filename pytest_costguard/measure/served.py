@@ -145,15 +145,14 @@ class Served:
         timed = await self._runner.run_async(self._server, stretch, self._scenario.n)
         return self._measured(timed, first)
 
-    def one_by_one(self, *, first: int) -> Generator[tuple[int, int, int, int], None, None]:
+    def one_by_one(self, *, first: int) -> Generator[Block, None, None]:
         """Serve request after request from input index `first` on, wrapping, without an end.
 
-        Yields for each its beginning and end on the wall clock, its CPU time, all in
-        nanoseconds, and its items. One request goes before, untimed. Close the generator to end.
+        Yields a block for each. One request goes before, untimed. Close the generator to end.
 
         Raises:
-            WorkloadError: the workload is a coroutine function, or its scenario does not tell
-                requests of one caller apart.
+            WorkloadError: the clock went backwards, the workload is a coroutine function, or its
+                scenario does not tell requests of one caller apart.
         """
         self._require(is_async=False)
         if self._runner.callers or not self._runner.tells_requests_apart:
@@ -161,12 +160,11 @@ class Served:
                 f"scenario {self._scenario} has no requests that follow each other",
                 remedy="measure it in alternating blocks",
             )
-        taken, count = inputs_per_request(self._scenario), len(self._inputs)
+        taken = inputs_per_request(self._scenario)
         position = first - taken
         for timed in followed(self._server, self._requests(position), query=self._runner.query):
             if position >= first:
-                items = sum(self._items[k % count] for k in range(position, position + taken))
-                yield *timed, items
+                yield self._measured(timed, position)[0]
             position += taken
 
     def _requests(self, position: int) -> Iterator[Any]:

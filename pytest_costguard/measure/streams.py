@@ -32,12 +32,8 @@ def multi_stream(server: Server, requests: Slice, n: int) -> Timed:
     return _closed_loop(server, queries, _a_query_at_a_time(server))
 
 
-def followed(
-    server: Server, requests: Iterable[Any], *, query: bool
-) -> Iterator[tuple[int, int, int]]:
-    """Serve one request each time it is asked, and say when it began and ended, and its CPU time.
-
-    All in nanoseconds; what is done between two requests is in none of them.
+def followed(server: Server, requests: Iterable[Any], *, query: bool) -> Iterator[Timed]:
+    """Serve one request each time it is asked; what is done between two is in neither's time.
 
     Args:
         server: what serves.
@@ -54,7 +50,7 @@ def followed(
             start, cpu_start = now(), cpu()
             serve(request)
             cpu_end, end = cpu(), now()
-            yield start, start + span_ns(start, end), max(0, cpu_end - cpu_start)
+            yield shared_out(span_ns(start, end), max(0, cpu_end - cpu_start), 1)
 
 
 def _a_query_at_a_time(server: Server) -> Serve:

@@ -96,6 +96,10 @@ class Sensors(Record, frozen=True, kw_only=True):
     """How long the process waited between the timed blocks."""
     idle_cpu_seconds: float | None = None
     """CPU time that threads other than the waiting one used meanwhile: pools that spin."""
+    device_clock_mhz: float | None = None
+    """The lowest clock that a device had between the blocks."""
+    device_lowered_by: tuple[str, ...] = ()
+    """What held a device's clock down: heat, a power limit."""
 
 
 class Memory(Record, frozen=True, kw_only=True):
@@ -180,9 +184,10 @@ class Unit(Record, frozen=True, kw_only=True):
     energy: Energy | None = None
     quality: float | None = None
     together: tuple[Block, ...] = ()
-    """Requests served while the other side ran on the same core: only their CPU time counts."""
-    together_first: int = 0
-    """The index of the first one's input."""
+    """Requests served while the other side ran on the same core: only their CPU time counts.
+
+    They begin with the first input, a block each.
+    """
 
     def __post_init__(self) -> None:
         if not self.blocks:

@@ -14,7 +14,8 @@ def disturbances(measurement: Measurement) -> tuple[str, ...]:
     """Name each disturbance of the timed stretches that is large enough to explain noise.
 
     Waiting for a core or time taken by the hypervisor above 2 % of the wall time, any throttling,
-    more than 50 involuntary switches a second. What the machine does not tell is not named.
+    more than 50 involuntary switches a second, a device whose clock was held down. What the
+    machine does not tell is not named.
     """
     sensors = [unit.sensors for unit in measurement.units if unit.sensors.wall_seconds > 0]
     wall = sum(reading.wall_seconds for reading in sensors)
@@ -33,6 +34,9 @@ def disturbances(measurement: Measurement) -> tuple[str, ...]:
         found.append(f"the container was throttled for {throttled:.2g} s")
     if switches > _SWITCHES_A_SECOND_THAT_MATTER:
         found.append(f"it was interrupted {switches:.0f} times a second")
+    lowered = dict.fromkeys(why for reading in sensors for why in reading.device_lowered_by)
+    if lowered:
+        found.append(f"the device lowered its clock ({', '.join(lowered)})")
     return tuple(found)
 
 

@@ -98,7 +98,6 @@ def paired_units(
                     head=_beside(unit),
                     inputs=inputs,
                     taken=inputs_per_request,
-                    position=unit.together_first,
                 )
                 if together
                 else _pairs(
@@ -144,9 +143,9 @@ def _pairs(
     head: Iterable[tuple[Block, Latencies]],
     inputs: int,
     taken: int,
-    position: int = 0,
 ) -> list[_Pair]:
     found = []
+    position = 0
     for (before, base_latencies), (after, head_latencies) in zip(base, head, strict=True):
         seconds = statistic(before, base_latencies), statistic(after, head_latencies)
         if min(seconds) <= 0:

@@ -1,4 +1,4 @@
-"""How both sides are measured beside each other, on a real repository: chosen, asked for, forced."""
+"""How both sides are measured beside each other on a real repository: chosen, asked, forced."""
 
 from __future__ import annotations
 

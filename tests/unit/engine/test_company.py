@@ -1,4 +1,4 @@
-"""Two sides at the same time: only requests count that both served while both ran."""
+"""Two sides at the same time: counted while both serve, and no side is left serving for ever."""
 
 from __future__ import annotations
 
@@ -6,98 +6,69 @@ import pytest
 
 from pytest_costguard.engine.company import serve_together
 from pytest_costguard.engine.protocol import (
+    Began,
+    Count,
     Refused,
     RunTogether,
     Stop,
     Stopped,
-    TimedRequest,
     TogetherDone,
 )
 from pytest_costguard.engine.session import WorkloadRefused
 from pytest_costguard.engine.sides import BothSessions, SideRefused
-from pytest_costguard.errors import WorkerError
-from pytest_costguard.records import SIDES, WorkloadId
+from pytest_costguard.records import SIDES, Block, WorkloadId
 
 
 class Session:
-    """A session whose worker serves requests of these spans, or refuses."""
+    """A session whose worker serves, or refuses in place of one of its answers."""
 
-    def __init__(self, spans):
-        self.spans = spans
-        self.told = []
+    def __init__(self, name, journal, *, refuses=None):
+        self.name = name
+        self.journal = journal
+        self.refuses = refuses
 
     def tell(self, command):
-        self.told.append(command)
+        self.journal.append((self.name, type(command)))
 
     def expect(self, answer, *, doing):
-        assert answer is TogetherDone
-        if self.spans is None:
+        if answer is self.refuses:
             refusal = Refused(workload=WorkloadId(nodeid="t.py::t"), reason="no", remedy="mend it")
             raise WorkloadRefused(refusal)
-        return TogetherDone(
-            requests=tuple(
-                TimedRequest(begin * 10**6, end * 10**6, (end - begin) * 500_000, 2)
-                for begin, end in self.spans
-            )
-        )
+        self.journal.append((self.name, answer))
+        if answer is Began:
+            return Began()
+        block = Block(wall_seconds=0.02, cpu_seconds=0.01, requests=1, items=1)
+        return TogetherDone(blocks=(block,) * 3)
 
     def ask(self, command, answer, *, doing):
         assert (type(command), answer) == (Stop, Stopped)
-        self.told.append(command)
+        self.journal.append((self.name, Stop))
         return Stopped()
 
 
-def together(base, head, *, inputs=3):
-    sessions = {"base": Session(base), "head": Session(head)}
-    pair = BothSessions(sessions, SIDES)
-    counts = dict.fromkeys(SIDES, inputs)
-    return sessions, serve_together(pair, counts=counts, requests=len(base or head))
+def together(**refuses):
+    journal = []
+    sessions = {side: Session(side, journal, refuses=refuses.get(side)) for side in SIDES}
+    return journal, lambda: serve_together(BothSessions(sessions, SIDES), requests=3)
 
 
-EVEN = [(0, 10), (10, 20), (20, 30), (30, 40)]
+def test_nothing_is_counted_before_both_are_serving():
+    journal, serve = together()
+    found = serve()
+    assert [len(blocks) for blocks in found.values()] == [3, 3]
+    steps = [step for _, step in journal]
+    assert steps == [
+        *(RunTogether, RunTogether, Began, Began, Count, Count),
+        *(TogetherDone, TogetherDone, Stop, Stop),
+    ]
 
 
-def test_what_both_served_while_both_ran_counts_with_its_cpu_time():
-    _, found = together(EVEN, EVEN)
-    blocks, first = found["head"]
-    assert first == 0
-    assert [block.cpu_seconds for block in blocks] == [0.005] * 4
-    assert [block.items for block in blocks] == [2] * 4
-
-
-def test_a_start_that_was_alone_does_not_count():
-    late = [(begin + 15, end + 15) for begin, end in EVEN]
-    _, found = together(EVEN, late)
-    assert len(found["base"][0]) == len(found["head"][0]) == 2
-    assert found["base"][1] == 2
-
-
-def test_a_side_that_is_far_slower_loses_none_of_its_requests():
-    slow = [(3 * begin, 3 * end) for begin, end in EVEN]
-    _, found = together(EVEN, slow)
-    assert [len(blocks) for blocks, _ in found.values()] == [4, 4]
-
-
-def test_the_first_input_wraps_round_the_set():
-    late = [(begin + 25, end + 25) for begin, end in EVEN]
-    _, found = together(EVEN, late, inputs=2)
-    assert found["base"][1] == 3 % 2
-
-
-def test_both_are_told_to_stop_once_both_are_done():
-    sessions, _ = together(EVEN, EVEN)
-    for session in sessions.values():
-        assert [type(command) for command in session.told] == [RunTogether, Stop]
-
-
-def test_a_side_that_refuses_is_named_and_the_other_is_stopped():
+@pytest.mark.parametrize("step", [Began, TogetherDone])
+@pytest.mark.parametrize(("side", "other"), [("base", "head"), ("head", "base")])
+def test_a_side_that_refuses_is_named_and_the_other_is_stopped(step, side, other):
+    journal, serve = together(**{side: step})
     with pytest.raises(SideRefused) as refused:
-        together(None, EVEN)
-    assert refused.value.side == "base"
-
-
-def test_sides_that_never_ran_at_the_same_time_are_an_error_with_a_remedy():
-    late = [(begin + 100, end + 100) for begin, end in EVEN]
-    with pytest.raises(WorkerError, match="never did") as error:
-        together(EVEN, late)
-    assert "--costguard-pairing=alternating" in error.value.remedy
+        serve()
+    assert refused.value.side == side
+    assert journal[-1] == (other, Stop)
+    assert (side, Stop) not in journal

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from pytest_costguard.engine.pairing import PairingTerms, blocked_share, choose, spinning
@@ -29,7 +30,9 @@ def sensors(*, wall=1.0, cpu=1.0, waited=0.0, steal=0.0, idle=None, idle_cpu=Non
     )
 
 
-def choice(terms=ONE_CORE, *, seconds=0.05, read=None, threads=1, scenario=None, **announced):
+def choice(
+    terms=ONE_CORE, *, seconds=0.05, read=None, threads=1, scenario=None, times=1, **announced
+):
     declaration = Declaration(
         adapter="callable",
         input_count=1,
@@ -50,7 +53,8 @@ def choice(terms=ONE_CORE, *, seconds=0.05, read=None, threads=1, scenario=None,
         seconds_per_request=seconds,
         sensors=read or sensors(),
     )
-    return choose(terms, announced=dict.fromkeys(SIDES, one), warmed=dict.fromkeys(SIDES, warm))
+    other = msgspec.structs.replace(warm, seconds_per_request=seconds * times)
+    return choose(terms, announced=dict.fromkeys(SIDES, one), warmed={"base": warm, "head": other})
 
 
 def test_a_slow_request_that_is_cpu_time_is_served_by_both_sides_at_once():
@@ -75,6 +79,7 @@ def test_waiting_for_a_core_and_stolen_time_are_not_waiting_of_the_requests_own(
         ({"scenario": Scenario(kind="offline")}, "more than one request or thread"),
         ({"is_async": True}, "a coroutine function"),
         ({"uses_device": True}, "a device does its work"),
+        ({"times": 4}, "one side is far slower than the other"),
         ({"terms": PairingTerms(metrics=frozenset({"mean"}))}, "not held to one core"),
         ({"terms": PairingTerms(cores=(0,), metrics=frozenset({"p99"}))}, "p99 need requests"),
     ],

@@ -15,14 +15,19 @@ from pytest_costguard.engine.protocol import (
     Began,
     BeginMeter,
     Command,
+    Count,
     End,
     EndMeter,
     Event,
     Metered,
     Proceed,
     RunBlock,
+    RunTogether,
+    Stop,
+    Stopped,
+    TogetherDone,
 )
-from pytest_costguard.engine.serving import WorkloadServer, serve_async
+from pytest_costguard.engine.serving import WorkloadServer, serve, serve_async
 from pytest_costguard.measure.served import Served
 from pytest_costguard.records import Energy, Scenario, Sensors
 
@@ -133,3 +138,44 @@ def test_a_measurement_that_is_cancelled_ends_with_its_own_command_and_takes_no_
     assert worker.receive(timeout_seconds=5) == Proceed(measurement=None)
     ours.close()
     theirs.close()
+
+
+@pytest.fixture
+def company():
+    """A worker that serves in a thread of its own, and the coordinator's end of its channel."""
+    ours, theirs = socket.socketpair()
+    worker = Channel[Command, Event](theirs, receives=Command)
+    coordinator = Channel[Event, Command](ours, receives=Event)
+    serving = threading.Thread(target=serve, args=(worker, server()), daemon=True)
+    serving.start()
+    yield coordinator
+    coordinator.send(Proceed(measurement=None))
+    serving.join(5)
+    assert not serving.is_alive()
+    ours.close()
+    theirs.close()
+
+
+def heard(coordinator, kind):
+    answer = coordinator.receive(timeout_seconds=5)
+    assert isinstance(answer, kind)
+    return answer
+
+
+def test_requests_beside_the_other_side_count_from_when_it_is_said_and_go_on_until_stopped(company):
+    company.send(RunTogether(first=0, requests=3))
+    heard(company, Began)
+    assert company.receive(timeout_seconds=0.05) is None
+    company.send(Count())
+    done = heard(company, TogetherDone)
+    assert [(block.requests, block.items) for block in done.blocks] == [(1, 2)] * 3
+    assert company.receive(timeout_seconds=0.05) is None
+    company.send(Stop())
+    heard(company, Stopped)
+
+
+def test_a_side_whose_other_refused_is_stopped_before_it_counts(company):
+    company.send(RunTogether(first=0, requests=3))
+    heard(company, Began)
+    company.send(Stop())
+    heard(company, Stopped)

@@ -67,6 +67,9 @@ class FakeNvml:
     names: list[str] = field(default_factory=list)
     slices: dict[str, str] = field(default_factory=dict)
     millijoules: list[int] = field(default_factory=list)
+    clocks_mhz: list[int] = field(default_factory=list)
+    reasons: int = 0
+    looks: int = 0
     has_driver: bool = True
     speaks_bytes: bool = False
     started: int = 0
@@ -109,6 +112,15 @@ class FakeNvml:
         if not isinstance(handle, int) or handle >= len(self.millijoules):
             raise FakeNvmlError("Not Supported")
         return self.millijoules[handle]
+
+    def nvmlDeviceGetClockInfo(self, handle: object, kind: int, /) -> int:
+        self.looks += 1
+        if kind != 1 or not isinstance(handle, int) or handle >= len(self.clocks_mhz):
+            raise FakeNvmlError("Not Supported")
+        return self.clocks_mhz[handle]
+
+    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: object, /) -> int:
+        return self.reasons
 
 
 @pytest.fixture

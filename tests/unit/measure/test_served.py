@@ -242,25 +242,23 @@ def test_a_coroutine_function_measured_plainly_names_the_remedy():
         served.block(first=0, requests=1, discard=0)
 
 
-def test_one_by_one_says_of_each_request_when_it_was_served_and_its_cpu_time():
+def test_one_by_one_yields_a_block_for_each_request_after_one_that_is_not_timed():
     served, fake = a_served([100 * US, 300 * US], items=[1, 3])
-    start = fake.time.wall_ns
     stream = served.one_by_one(first=0)
     found = [next(stream) for _ in range(3)]
     stream.close()
-    assert [cpu for _, _, cpu, _ in found] == [50 * US, 150 * US, 50 * US]
-    assert [items for *_, items in found] == [1, 3, 1]
-    assert found[0][0] == start + 300 * US  # the request before the first one is not timed
-    assert all(begin < end for begin, end, *_ in found)
+    assert [block.cpu_seconds for block in found] == [50e-6, 150e-6, 50e-6]
+    assert [block.wall_seconds for block in found] == [100e-6, 300e-6, 100e-6]
+    assert [block.items for block in found] == [1, 3, 1]
     assert fake.served == [300 * US, 100 * US, 300 * US, 100 * US]
 
 
 def test_one_by_one_takes_whole_queries():
     served, _ = a_served([100 * US, 300 * US], scenario=Scenario(kind="multi_stream", n=2))
     stream = served.one_by_one(first=0)
-    _, _, cpu, items = next(stream)
+    block = next(stream)
     stream.close()
-    assert (cpu, items) == (200 * US, 2)
+    assert (block.cpu_seconds, block.requests, block.items) == (200e-6, 1, 2)
 
 
 def test_one_by_one_leaves_the_collector_as_it_was():

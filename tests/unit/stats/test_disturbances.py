@@ -20,6 +20,7 @@ def sensed(**readings):
         ({"steal_seconds": 0.4}, "the hypervisor took 4 % of the time"),
         ({"throttled_seconds": 0.25}, "the container was throttled for 0.25 s"),
         ({"involuntary_switches": 900}, "it was interrupted 90 times a second"),
+        ({"device_lowered_by": ("heat",)}, "the device lowered its clock (heat)"),
     ],
 )
 def test_each_disturbance_is_named(readings, said):

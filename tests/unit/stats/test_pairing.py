@@ -137,14 +137,14 @@ def test_a_constant_factor_is_found_exactly_whatever_the_inputs(seconds, factor,
     assert change("mean", unit(seconds), unit(head), inputs=inputs) == pytest.approx(factor)
 
 
-def beside(cpu_seconds, *, first=0):
+def beside(cpu_seconds):
     """A unit of requests that ran at the same time as the other side's, and took twice as long."""
     alone = unit([0.5])
     blocks = [
         Block(wall_seconds=2 * each + 1e-9, cpu_seconds=each, requests=1, items=4)
         for each in cpu_seconds
     ]
-    return msgspec.structs.replace(alone, together=tuple(blocks), together_first=first)
+    return msgspec.structs.replace(alone, together=tuple(blocks))
 
 
 @pytest.mark.parametrize("metric", ["mean", "throughput", "cost_per_1k"])

@@ -1,0 +1,158 @@
+"""Every metric and every scenario side by side, on a real repository where head is worse."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from factories.git_repositories import ENVIRON, GitProject
+
+CONFIGURATION = """
+[project]
+name = "service"
+version = "1"
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+[tool.costguard]
+isolate = "suite"
+[tool.costguard.regression]
+mean = "off"
+peak_memory = "off"
+"""
+SERVICE = """
+import asyncio
+
+CACHE = []
+
+class Model:
+    def __init__(self):
+        self.table = [sum(range({load}))]
+    def __call__(self, n):
+        return sum(range({work} * n))
+
+async def answer(n):
+    await asyncio.sleep(0)
+    return sum(range({work} * n))
+
+def fill():
+    CACHE[:] = [b"x" * {room}]
+    return CACHE[-1][0]
+
+def score(outputs):
+    return {score}
+"""
+TESTS = """
+import asyncio
+import pytest, service
+
+WIDE = {"allow": "20%", "catch": "60%"}
+ALL = {name: WIDE for name in ("mean", "p50", "p90", "throughput")}
+
+@pytest.mark.costguard(regression=ALL | {"quality": {"allow": "5%", "catch": "20%"}})
+def test_latency_cost_and_quality(costguard):
+    model = service.Model()
+    costguard.measure(model, inputs=[20_000], quality=service.score)
+
+@pytest.mark.costguard(regression={"peak_memory": WIDE})
+def test_memory(costguard):
+    costguard.measure(lambda n: service.fill() + sum(range(n)), inputs=[30_000])
+
+@pytest.mark.costguard(regression={"mean": WIDE}, threads=1)
+def test_concurrent(costguard):
+    costguard.measure(service.Model(), inputs=[20_000], scenario="concurrent(2)")
+
+@pytest.mark.costguard(regression={"mean": WIDE})
+def test_offline(costguard):
+    costguard.measure(service.Model(), inputs=[20_000], scenario="offline")
+
+@pytest.mark.costguard(regression={"mean": WIDE})
+def test_multi_stream(costguard):
+    costguard.measure(service.Model(), inputs=[10_000], scenario="multi_stream(2)")
+
+@pytest.mark.costguard(regression={"mean": WIDE})
+def test_async(costguard):
+    async def run():
+        await costguard.measure_async(service.answer, inputs=[20_000])
+    asyncio.run(run())
+"""
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    project = GitProject(tmp_path_factory.mktemp("metrics") / "project")
+    project.commit(
+        {
+            ".gitignore": "__pycache__\nout\n",
+            "pyproject.toml": CONFIGURATION,
+            "service.py": SERVICE.format(room=1000, load=1, work=1, score=0.9),
+            "tests/test_it.py": TESTS,
+        }
+    )
+    project.git("checkout", "-q", "-b", "change")
+    worse = SERVICE.format(room=100_000_000, load=1, work=2, score=0.5)
+    project.commit({"service.py": worse})
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-p", "pytest_costguard.plugin"),
+            *("-p", "no:cacheprovider", "--costguard", "--costguard-report=out"),
+            *("--costguard-against=main", "--costguard-price=0.10"),
+        ],
+        cwd=project.folder,
+        env={**ENVIRON, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    return json.loads((project.folder / "out" / "report.json").read_text())
+
+
+def comparisons(report, test):
+    (found,) = [
+        one for one in report["verdicts"] if one["workload"]["nodeid"].endswith(f"::{test}")
+    ]
+    return {one["metric"]: one for one in found["comparisons"]}
+
+
+@pytest.mark.parametrize("metric", ["mean", "p50"])
+def test_a_latency_that_doubled_has_regressed(report, metric):
+    found = comparisons(report, "test_latency_cost_and_quality")[metric]
+    assert found["verdict"] == "regressed", found
+    assert found["ratio"] > 1.5
+
+
+def test_a_tail_that_doubled_is_never_called_better_or_the_same(report):
+    found = comparisons(report, "test_latency_cost_and_quality")["p90"]
+    assert found["verdict"] in ("regressed", "inconclusive"), found
+    assert found["ratio"] > 1.2
+
+
+def test_a_throughput_that_halved_has_regressed(report):
+    found = comparisons(report, "test_latency_cost_and_quality")["throughput"]
+    assert found["verdict"] == "regressed", found
+    assert found["ratio"] < 0.7
+
+
+def test_a_quality_that_fell_has_regressed(report):
+    found = comparisons(report, "test_latency_cost_and_quality")["quality"]
+    assert (found["verdict"], found["base"], found["head"]) == ("regressed", 0.9, 0.5)
+
+
+def test_memory_that_grew_has_regressed_in_processes_of_its_own(report):
+    found = comparisons(report, "test_memory")["peak_memory"]
+    assert found["verdict"] == "regressed", found
+    assert found["head"] - found["base"] > 50_000_000
+
+
+@pytest.mark.parametrize(
+    "test", ["test_concurrent", "test_offline", "test_multi_stream", "test_async"]
+)
+def test_every_scenario_finds_work_that_doubled(report, test):
+    found = comparisons(report, test)["mean"]
+    assert found["verdict"] == "regressed", found
+
+
+def test_nothing_failed_to_be_measured(report):
+    assert report["run"].get("failures", []) == []

@@ -1,0 +1,213 @@
+"""What goes wrong on one of two sides is an error of its test, and of no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from factories.git_repositories import ENVIRON, GitProject
+
+CONFIGURATION = """
+[project]
+name = "service"
+version = "1"
+[tool.pytest.ini_options]
+testpaths = ["tests"]
+addopts = "-q"
+[tool.costguard]
+isolate = "suite"
+timeout = "6s"
+[tool.costguard.regression]
+mean = { allow = "50%", catch = "300%" }
+peak_memory = "off"
+"""
+SERVICE = """
+import os, sys, time
+SIDE = "{side}"
+
+def same(n):
+    return sum(range(n))
+
+def dies(n):
+    if SIDE == "head":
+        print("last words of head", flush=True)
+        os._exit(7)
+    return same(n)
+
+def hangs(n):
+    if SIDE == "base":
+        time.sleep(600)
+    return same(n)
+
+def prints(n):
+    sys.stdout.write("noise " * 50)
+    os.write(1, b"more noise\\n")
+    os.write(2, b"and on the other pipe\\n")
+    return same(n)
+"""
+TESTS = """
+import os
+import service
+
+def test_sound(costguard):
+    costguard.measure(service.same, inputs=[20_000])
+
+def test_dies(costguard):
+    costguard.measure(service.dies, inputs=[20_000])
+
+def test_hangs(costguard):
+    costguard.measure(service.hangs, inputs=[20_000])
+
+def test_prints(costguard):
+    costguard.measure(service.prints, inputs=[20_000])
+
+def test_differs_from_run_to_run(costguard):
+    name = f"process-{os.getpid()}"
+    costguard.measure(service.same, inputs=[20_000], name=name)
+"""
+QUIET = """
+import service
+
+def test_sound(costguard):
+    costguard.measure(service.same, inputs=[20_000])
+"""
+UNPINNABLE = """
+import os
+
+def refuse(*_):
+    raise PermissionError("not allowed here")
+
+os.sched_setaffinity = refuse
+"""
+
+
+def command(*words):
+    return [
+        *(sys.executable, "-m", "pytest", "-p", "pytest_costguard.plugin"),
+        *("-p", "no:cacheprovider", "--costguard", "--costguard-report=out"),
+        *("--costguard-against=main", *words),
+    ]
+
+
+def environment(tmp):
+    return {**ENVIRON, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TMPDIR": str(tmp)}
+
+
+def measure(project, tmp, *words, prefix=()):
+    done = subprocess.run(
+        [*prefix, *command(*words)],
+        cwd=project.folder,
+        env=environment(tmp),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = json.loads((project.folder / "out" / "report.json").read_text())
+    return done.returncode, done.stdout + done.stderr, report
+
+
+def a_project(folder, tests, **more):
+    made = GitProject(folder)
+    common = {".gitignore": "__pycache__\nout\n", "pyproject.toml": CONFIGURATION, **more}
+    made.commit({**common, "service.py": SERVICE.format(side="base"), "tests/test_it.py": tests})
+    made.git("checkout", "-q", "-b", "change")
+    made.commit({"service.py": SERVICE.format(side="head")})
+    return made
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory):
+    project = a_project(tmp_path_factory.mktemp("trouble") / "project", TESTS)
+    return measure(project, tmp_path_factory.mktemp("tmp"))
+
+
+def failures(report):
+    return {
+        one["workload"]["nodeid"].rpartition("::")[2]: one
+        for one in report["run"].get("failures", [])
+    }
+
+
+def verdict(report, test):
+    (found,) = [
+        one for one in report["verdicts"] if one["workload"]["nodeid"].endswith(f"::{test}")
+    ]
+    (mean,) = found["comparisons"]
+    return mean["verdict"]
+
+
+def test_a_worker_that_dies_is_named_with_its_side_and_its_last_words(troubled):
+    code, output, report = troubled
+    assert code == 1, output
+    reason = failures(report)["test_dies"]["reason"]
+    assert reason.startswith("on head: the worker process"), reason
+    assert "last words of head" in reason
+
+
+def test_a_worker_that_hangs_is_stopped_and_named_with_its_side(troubled):
+    _, _, report = troubled
+    assert failures(report)["test_hangs"]["reason"].startswith("on base: no answer for 6 s")
+
+
+def test_what_a_workload_prints_disturbs_nothing(troubled):
+    _, output, report = troubled
+    assert "test_prints" not in failures(report), output
+    assert verdict(report, "test_prints") == "unchanged", output
+
+
+def test_a_test_that_differs_from_run_to_run_says_so(troubled):
+    _, _, report = troubled
+    assert "test_differs_from_run_to_run" in failures(report)
+
+
+def test_the_others_are_judged_all_the_same(troubled):
+    _, output, report = troubled
+    assert verdict(report, "test_sound") == "unchanged", output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there can processes be pinned")
+def test_without_leave_to_pin_the_run_goes_on_and_says_so(tmp_path):
+    project = a_project(tmp_path / "project", QUIET, **{"tests/conftest.py": UNPINNABLE})
+    _, output, report = measure(project, tmp_path)
+    (head,) = report["run"]["measurements"]
+    assert any("refused to pin" in note for note in head["notes"]), output
+    assert verdict(report, "test_sound") == "unchanged", output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there can processes be pinned")
+def test_one_core_is_enough(tmp_path):
+    project = a_project(tmp_path / "project", QUIET)
+    core = min(os.sched_getaffinity(0))
+    _, output, report = measure(project, tmp_path, prefix=("taskset", "-c", str(core)))
+    assert report["against"]["cores"] == [core]
+    assert verdict(report, "test_sound") == "unchanged", output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL")
+def test_the_trees_of_a_killed_run_are_removed_by_the_next(tmp_path):
+    project = a_project(tmp_path / "project", QUIET)
+    room = tmp_path / "room"
+    room.mkdir()
+    running = subprocess.Popen(
+        command(),
+        cwd=project.folder,
+        env=environment(room),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while len(project.git("worktree", "list").splitlines()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert len(project.git("worktree", "list").splitlines()) > 1
+    _, output, report = measure(project, room)
+    assert verdict(report, "test_sound") == "unchanged", output
+    assert len(project.git("worktree", "list").splitlines()) == 1
+    assert list(room.iterdir()) == []
