@@ -2,11 +2,11 @@
 
 The sequential t-test with a normal prior of variance g over the effect size (change over standard
 deviation of a unit) and the scale left out by invariance: its Bayes factor is a martingale where
-the null holds, so by Ville's inequality it exceeds 1/α at any time with probability α at most.
+the null holds, so by Ville's inequality it ever exceeds 1/alpha with probability alpha at most.
 
-    BF = (1 + n·g)^(−1/2) · [(1 + t²/ν) ÷ (1 + t²/(ν·(1 + n·g)))]^((ν + 1)/2)
+    BF = [(1 + t²/f) ÷ (1 + t²/(f·(1 + n·g)))]^((f + 1)/2) ÷ sqrt(1 + n·g)
 
-with ν = m − 2 degrees of freedom, since the starting order is fitted too, and n = (spread ÷
+with f = m - 2 degrees of freedom, since the starting order is fitted too, and n = (spread ÷
 standard error)². Sources: Wang and Ramdas, "Anytime-valid t-tests and confidence sequences for
 Gaussian means with unknown variance", arXiv:2310.03722; Gönen et al., The American Statistician 59
 (2005) 252, for the closed form; Pérez-Ortiz et al., arXiv:2208.07610, for the linear model.

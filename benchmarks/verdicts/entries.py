@@ -7,7 +7,7 @@ import os
 import platform
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import Literal, cast
 
 import msgspec
 import numpy as np
@@ -35,37 +35,53 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     load_average: float
 
 
+class Samples(msgspec.Struct, frozen=True, kw_only=True):
+    """Positive times as whole numbers of steps of 0.02 % of their median, 16 bits each.
+
+    What is longer than 16 medians is cut there.
+    """
+
+    step_seconds: float
+    steps: bytes
+
+    @classmethod
+    def of(cls, seconds: NDArray[np.float64]) -> Samples:
+        """Compact some times, in their order."""
+        step = float(np.median(seconds)) / _STEPS
+        steps = np.clip(np.rint(seconds / step), 1, 65535).astype("<u2")
+        return cls(step_seconds=step, steps=steps.tobytes())
+
+    def seconds(self) -> NDArray[np.float64]:
+        """Return the times."""
+        return np.frombuffer(self.steps, "<u2") * self.step_seconds
+
+
 class Blocks(msgspec.Struct, frozen=True, kw_only=True):
     """The wall and CPU seconds of every block of a unit, both sides, to 0.02 %."""
 
-    step_seconds: float
-    walls: bytes
-    """Of base then of head, in steps, 16 bits each; longer than 16 medians is cut there."""
+    walls: Samples
+    """Of base, then of head."""
     waits: bytes
-    """Wall less CPU time, likewise, signed."""
+    """Wall less CPU time in the same steps, signed."""
 
     @classmethod
     def of(cls, base: Unit, head: Unit) -> Blocks:
         """Compact the blocks of both sides."""
-        walls = _times((base, head), lambda block: block.wall_seconds)
-        waits = walls - _times((base, head), lambda block: block.cpu_seconds)
-        step = float(np.median(walls)) / _STEPS
-        return cls(
-            step_seconds=step,
-            walls=np.clip(np.rint(walls / step), 1, 65535).astype("<u2").tobytes(),
-            waits=np.clip(np.rint(waits / step), -32768, 32767).astype("<i2").tobytes(),
-        )
+        seconds = _times((base, head), lambda block: block.wall_seconds)
+        walls = Samples.of(seconds.ravel())
+        waits = seconds - _times((base, head), lambda block: block.cpu_seconds)
+        steps = np.clip(np.rint(waits / walls.step_seconds), -32768, 32767).astype("<i2")
+        return cls(walls=walls, waits=steps.tobytes())
 
     def wall_seconds(self) -> NDArray[np.float64]:
         """Two rows, base and head, in the order in which they were served."""
-        return np.frombuffer(self.walls, "<u2").reshape(2, -1) * self.step_seconds
+        return self.walls.seconds().reshape(2, -1)
 
     def cpu_seconds(self) -> NDArray[np.float64]:
         """The same of the processes' own CPU clocks; at least one step."""
-        waits = np.frombuffer(self.waits, "<i2").reshape(2, -1) * self.step_seconds
-        return cast(
-            NDArray[np.float64], np.maximum(self.wall_seconds() - waits, self.step_seconds)
-        )
+        step = self.walls.step_seconds
+        waits = np.frombuffer(self.waits, "<i2").reshape(2, -1) * step
+        return cast("NDArray[np.float64]", np.maximum(self.wall_seconds() - waits, step))
 
 
 def _times(units: Iterable[Unit], of: Callable[[Block], float]) -> NDArray[np.float64]:
@@ -115,12 +131,14 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def overhead_seconds(self) -> float:
-        """Of a unit, beyond its measuring: start, loading, the blocks' commands, and the end.
+        """Of a unit of one level alone, beyond measuring: the start, and its share of the rest.
 
-        All levels' commands and loads are in it, so it is more than one level alone would need.
+        The rest is loading, the blocks' commands and the end, of all levels of the batch.
         """
         paired = sum(cell.paired_seconds for unit in self.units for cell in unit)
-        return max(0.0, self.run_seconds - paired) / len(self.units)
+        beyond = max(0.0, self.run_seconds - paired) / len(self.units)
+        rest = max(0.0, beyond - self.opening_seconds) / len(self.units[0])
+        return self.opening_seconds + rest
 
 
 class PeerRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,14 +159,14 @@ class PeerCase(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of base and of head, as pytest-benchmark reports them."""
     failed: bool
     """Whether pytest-benchmark named it as regressed."""
-    samples: tuple[bytes, bytes]
-    """Of each side some hundred of the timings, as they came, 32-bit floats."""
+    samples: tuple[Samples, Samples]
+    """Of each side up to 1,000 of the timings, as they came."""
     rounds: tuple[int, int]
 
     def timings(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the timings of base and head in seconds."""
-        base, head = (np.frombuffer(one, "<f4").astype(float) for one in self.samples)
-        return base, head
+        base, head = self.samples
+        return base.seconds(), head.seconds()
 
 
 class StoredRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,22 +226,19 @@ def circumstances(condition: Condition, *, root: Path) -> Circumstances:
     )
 
 
-Recorded = TypeVar("Recorded", Batch, PeerRun, StoredRun, LiveRun)
-
-
-def of_one_machine(entries: list[Recorded], *, machine: int | None = None) -> list[Recorded]:
-    """Return the entries of one machine: figures of several are never mixed.
+def identity_of(entries: Iterable[Circumstances], *, machine: int | None = None) -> object:
+    """Return which machine is meant: figures of several are never mixed.
 
     Args:
-        entries: of one kind.
-        machine: which, by its number in the order of first appearance; None: the only one.
+        entries: of everything that was recorded.
+        machine: its number in the order of first appearance; None: the only one.
 
     Raises:
         RecordError: there are several and none is chosen, or there is none of that number.
     """
-    known = list(dict.fromkeys(entry.about.machine.identity() for entry in entries))
+    known = list(dict.fromkeys(entry.machine.identity() for entry in entries))
     if not known:
-        return []
+        return None
     if machine is None and len(known) > 1:
         named = "; ".join(f"{i}: {one[0]}, {one[1]} cores" for i, one in enumerate(known))
         raise RecordError(
@@ -235,4 +250,4 @@ def of_one_machine(entries: list[Recorded], *, machine: int | None = None) -> li
             f"there is no machine {machine} among {len(known)}",
             remedy=f"choose from 0 to {len(known) - 1}",
         )
-    return [one for one in entries if one.about.machine.identity() == known[machine or 0]]
+    return known[machine or 0]

@@ -1,4 +1,4 @@
-"""The figures: what recorded units say about the rules, as records that a page only has to place."""
+"""The figures: what recorded units say about the rules, as records that a page only places."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from benchmarks.verdicts.entries import LiveCase, LiveRun, PeerRun, StoredRun
 from benchmarks.verdicts.peers import RULES as PEER_RULES
@@ -60,7 +61,7 @@ def spread(key: Key, units: Sequence[RecordedUnit]) -> Spread:
     }
     rest = [change - means[order] for change, order in zip(changes, orders, strict=True)]
     squares = math.fsum(value * value for value in rest)
-    together = math.fsum(a * b for a, b in zip(rest[:-1], rest[1:], strict=True))
+    together = math.fsum(a * b for a, b in pairwise(rest))
     return Spread(
         workload=key[0],
         level=key[1],
@@ -297,9 +298,7 @@ def live_figures(runs: Sequence[LiveRun], *, level: int, workload: str = "") -> 
         memory_alarms=share(lambda case: case.memory_verdict == Verdict.REGRESSED),
         failed_runs=_count([run.exit_status != 0 for run in chosen]),
         in_time=share(
-            lambda case: (
-                case.verdict == Verdict.REGRESSED and case.paired_seconds <= CAUGHT_SECONDS
-            )
+            lambda case: case.verdict == Verdict.REGRESSED and case.paired_seconds <= CAUGHT_SECONDS
         ),
         paired_seconds=_median_and_worst([case.paired_seconds for case in cases]),
         seconds=_median_and_worst([case.seconds for case in cases]),

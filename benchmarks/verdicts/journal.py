@@ -59,9 +59,7 @@ class Journal(Generic[Entry]):
     def _mend(self) -> None:
         if not self.path.exists():
             return
-        whole = 0
-        for _, whole in self._members():
-            pass
+        whole = max((end for _, end in self._members()), default=0)
         if whole < self.path.stat().st_size:
             os.truncate(self.path, whole)
 

@@ -1,4 +1,4 @@
-"""Whole runs through the plugin: a git repository with a base, an unchanged head and a slower one."""
+"""Whole runs through the plugin, in a git repository with an unchanged head and a slower one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running the peers as themselves: two separate runs of pytest-benchmark, base's and then head's."""
+"""Running pytest-benchmark as itself: two separate runs, base's and then head's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.verdicts.entries import Condition, PeerCase, PeerRun, circumstances
+from benchmarks.verdicts.entries import Condition, PeerCase, PeerRun, Samples, circumstances
 from benchmarks.verdicts.journal import Journal
 from benchmarks.verdicts.workloads import ROOT, Workload, environ
 from pytest_costguard.errors import WorkerError
@@ -22,7 +22,7 @@ from pytest_costguard.host.threads import thread_environment
 from pytest_costguard.records import SideName
 
 LEVELS = (0, 5)
-_KEPT = 400
+_KEPT = 1000
 """Timings of each side that are kept, as consecutive as they came."""
 _REGRESSED = re.compile(r"test_peer\[(\w+)-(\d+)\] \(.*\) - Field 'mean' has failed")
 
@@ -80,9 +80,7 @@ def peer_run(
         about=about,
         seconds=round(time.monotonic() - began, 3),
         exit_status=done.returncode,
-        cases=tuple(
-            _case(key, base[key], head[key], failed=key in failed) for key in sorted(base)
-        ),
+        cases=tuple(_case(key, base[key], head[key], failed=key in failed) for key in sorted(base)),
     )
 
 
@@ -108,7 +106,7 @@ def _pytest(
     if done.returncode != 0 and "Performance has regressed" not in done.stdout + done.stderr:
         raise WorkerError(
             f"pytest-benchmark ended with {done.returncode}:\n{done.stdout}{done.stderr}",
-            remedy="install what requirements-dev.txt names, and run the project's peers.py by hand",
+            remedy="install what requirements-dev.txt names, and run peers.py by hand",
         )
     return done
 
@@ -131,7 +129,7 @@ def _case(
     )
 
 
-def _kept(timings: Sequence[float]) -> bytes:
+def _kept(timings: Sequence[float]) -> Samples:
     """Keep stretches from all over the run, so that what follows each other still does."""
-    parts = np.array_split(np.array(timings, "<f4"), 4)
-    return np.concatenate([part[: _KEPT // 4] for part in parts]).tobytes()
+    parts = np.array_split(np.array(timings), 4)
+    return Samples.of(np.concatenate([part[: _KEPT // 4] for part in parts]))

@@ -83,8 +83,9 @@ RULES: Mapping[str, Callable[[PeerCase], bool]] = MappingProxyType(
         ),
         "Mann-Whitney test on pooled timings, 1 %": _on_timings(mann_whitney),
         "Mann-Whitney test, and medians 2 % apart": _on_timings(
-            lambda base, head: mann_whitney(base, head)
-            and bool(np.median(head) > 1.02 * np.median(base))
+            lambda base, head: (
+                mann_whitney(base, head) and bool(np.median(head) > 1.02 * np.median(base))
+            )
         ),
         "asv, `--factor 1.1` (default)": _on_timings(
             lambda base, head: asv(base, head, factor=1.1)

@@ -124,9 +124,7 @@ def failed_suite(trials: Sequence[Trial]) -> bool:
 
 
 def _same_memory() -> PairedDecision:
-    units = [
-        PairedUnit(change=0.0, first=first) for first in ("base", "head", "base", "head") * 2
-    ]
+    units = [PairedUnit(change=0.0, first=first) for first in ("base", "head", "base", "head") * 2]
     return decide_paired(units[:6], limits=Limits(allow=0.02, catch=0.05))
 
 

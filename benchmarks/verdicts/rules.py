@@ -142,10 +142,10 @@ def _looks(*units: int, shares: Sequence[float] = ()) -> Looks:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(name="as it is", about="looks at 6, 10, 16, 24; equal shares of α; blocks of 3 ms"),
+    Rule(name="as it is", about="looks at 6, 10, 16, 24; equal shares of alpha; blocks of 3 ms"),
     Rule(
         name="median only",
-        about="the total of the inputs is not looked at, so all of α is the median's",
+        about="the total of the inputs is not looked at, so all of alpha is the median's",
         reduction=lambda unit: _without_total(unit.paired()),
     ),
     Rule(name="p50", about="the median latency of each block", reduction=lambda u: u.paired("p50")),
@@ -155,13 +155,13 @@ RULES: tuple[Rule, ...] = (
     Rule(name="one look at 24", looks=_looks(24)),
     Rule(name="looks at every second unit", looks=_looks(*range(6, 25, 2))),
     Rule(
-        name="α late",
-        about="5, 15, 30 and 50 % of α at the four looks",
+        name="alpha late",
+        about="5, 15, 30 and 50 % of alpha at the four looks",
         looks=_looks(6, 10, 16, 24, shares=(0.05, 0.15, 0.3, 0.5)),
     ),
     Rule(
-        name="α early",
-        about="50, 25, 15 and 10 % of α at the four looks",
+        name="alpha early",
+        about="50, 25, 15 and 10 % of alpha at the four looks",
         looks=_looks(6, 10, 16, 24, shares=(0.5, 0.25, 0.15, 0.1)),
     ),
     Rule(name="always valid, g = 1", about="after every unit", prior_variance=1.0),

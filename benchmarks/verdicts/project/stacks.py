@@ -41,8 +41,7 @@ def _cached_weights():
     shape = (_CACHED_WIDTH, _CACHED_WIDTH)
     source = random()
     return [
-        np.linalg.qr(source.standard_normal(shape))[0].astype(np.float32)
-        for _ in range(depth.MOST)
+        np.linalg.qr(source.standard_normal(shape))[0].astype(np.float32) for _ in range(depth.MOST)
     ]
 
 
@@ -148,7 +147,9 @@ def inputs(name):
     if name == "numpy_memory":
         return [np.float32(1.0)] * INPUTS
     if name == "numpy_cache":
-        return list(source.standard_normal((INPUTS, _CACHED_BATCH, _CACHED_WIDTH)).astype(np.float32))
+        return list(
+            source.standard_normal((INPUTS, _CACHED_BATCH, _CACHED_WIDTH)).astype(np.float32)
+        )
     if name == "onnx_mlp":
         shape = (INPUTS, _ONNX_BATCH, _ONNX_WIDTH)
         return [{"r0": rows} for rows in source.standard_normal(shape).astype(np.float32)]

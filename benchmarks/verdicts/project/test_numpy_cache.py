@@ -1,3 +1,5 @@
+"""Measures `stacks.numpy_cache` at each level."""
+
 import depth
 import pytest
 import stacks

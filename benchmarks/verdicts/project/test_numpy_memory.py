@@ -1,3 +1,5 @@
+"""Measures `stacks.numpy_memory` at each level."""
+
 import depth
 import pytest
 import stacks
@@ -5,4 +7,6 @@ import stacks
 
 @pytest.mark.parametrize("level", depth.LEVELS)
 def test_numpy_memory(costguard, level):
-    costguard.measure(stacks.numpy_memory(depth.layers(level)), inputs=stacks.inputs("numpy_memory"))
+    costguard.measure(
+        stacks.numpy_memory(depth.layers(level)), inputs=stacks.inputs("numpy_memory")
+    )

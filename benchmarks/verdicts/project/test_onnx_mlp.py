@@ -1,3 +1,5 @@
+"""Measures `stacks.onnx_mlp` at each level."""
+
 import depth
 import pytest
 import stacks

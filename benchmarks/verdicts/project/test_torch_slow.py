@@ -1,3 +1,5 @@
+"""Measures `stacks.torch_slow` at each level."""
+
 import depth
 import pytest
 import stacks
