@@ -159,9 +159,9 @@ def peers(
     )
     pairs, plain = counted(len(runs), "pair"), counted(len(stored), "plain run")
     yield (
-        f"{pairs} of runs of pytest-benchmark with its defaults, base's and then head's, and {plain}"
-        " of our own, in turn. All rules of other tools judge the same timings; the seconds are"
-        " those runs', their start shared among what they measured."
+        f"{pairs} of runs of pytest-benchmark with its defaults, base's and then head's, and"
+        f" {plain} of our own, in turn. All rules of other tools judge the same timings; seconds"
+        " are those runs', their start shared among what they measured."
     )
     name = f"verdicts-peers-{condition}.svg"
     alarms = [(one.name.replace("`", ""), one.false_alarms) for one in rules]
