@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.verdicts import live, peer_runs, recording, stored_runs
 from benchmarks.verdicts.burners import burning
-from benchmarks.verdicts.entries import CONDITIONS, Condition
+from benchmarks.verdicts.entries import CONDITIONS, Condition, of_this_machine
 from benchmarks.verdicts.page import page, read
 from benchmarks.verdicts.series import series
 from benchmarks.verdicts.trials import table
@@ -117,7 +117,7 @@ def _peers(arguments: argparse.Namespace) -> None:
 
 def _live(arguments: argparse.Namespace) -> None:
     kept = live.journal(arguments.data, arguments.condition)
-    runs = kept.read()
+    runs = of_this_machine(kept.read())
     with tempfile.TemporaryDirectory() as place, _beside(arguments.condition):
         folder = Path(place) / "project"
         live.write_repository(folder)

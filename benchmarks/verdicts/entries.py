@@ -7,7 +7,7 @@ import os
 import platform
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -224,6 +224,15 @@ def circumstances(condition: Condition, *, root: Path) -> Circumstances:
         condition=condition,
         load_average=os.getloadavg()[0],
     )
+
+
+Entry = TypeVar("Entry", Batch, PeerRun, StoredRun, LiveRun)
+
+
+def of_this_machine(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the entries that were recorded on a machine like this one: what is left to do here."""
+    here = fingerprint(environ=os.environ).identity()
+    return [entry for entry in entries if entry.about.machine.identity() == here]
 
 
 def identity_of(entries: Iterable[Circumstances], *, machine: int | None = None) -> object:

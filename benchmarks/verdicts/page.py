@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from benchmarks.verdicts import live, peer_runs, recording, sections, stored_runs
 from benchmarks.verdicts.entries import (
@@ -14,6 +13,7 @@ from benchmarks.verdicts.entries import (
     Batch,
     Circumstances,
     Condition,
+    Entry,
     LiveRun,
     PeerRun,
     StoredRun,
@@ -22,7 +22,6 @@ from benchmarks.verdicts.entries import (
 from benchmarks.verdicts.goals import goals
 from benchmarks.verdicts.series import Key, RecordedUnit, series
 
-Entry = TypeVar("Entry", Batch, PeerRun, StoredRun, LiveRun)
 _REACHED: Mapping[bool | None, str] = {True: "yes", False: "**no**", None: "not sure"}
 _HEAD = """# How often a verdict is wrong, and how long it takes
 

@@ -20,6 +20,7 @@ from benchmarks.verdicts.entries import (
     Condition,
     Disturbance,
     circumstances,
+    of_this_machine,
 )
 from benchmarks.verdicts.journal import Journal
 from benchmarks.verdicts.workloads import ROOT, Workload, setups, tests
@@ -77,7 +78,7 @@ def record(
     Raises:
         WorkerError: a workload could not be measured.
     """
-    batches = kept.read()
+    batches = of_this_machine(kept.read())
     added = 0
     while go_on(added):
         workload = next_workload(batches, workloads)

@@ -14,7 +14,7 @@ from factories import evidence
 
 from benchmarks.verdicts import live, peer_runs, recording, stored_runs
 from benchmarks.verdicts.burners import burning, phases
-from benchmarks.verdicts.entries import Blocks, identity_of
+from benchmarks.verdicts.entries import Blocks, identity_of, of_this_machine
 from benchmarks.verdicts.journal import Journal
 from benchmarks.verdicts.workloads import BY_NAME, PROJECT, WORKLOADS, write_project
 from pytest_costguard.engine.plain import Effort
@@ -197,6 +197,14 @@ def test_records_of_several_machines_are_not_mixed_unasked():
     assert identity_of(both, machine=1) == both[1].machine.identity()
     with pytest.raises(RecordError, match="no machine 2"):
         identity_of(both, machine=2)
+
+
+def test_what_another_machine_recorded_is_not_counted_as_done_here(monkeypatch):
+    batches = evidence.batches(names=("numpy_cache",), units=8)
+    assert of_this_machine(batches) == []
+    here = batches[0].about.machine
+    monkeypatch.setattr("benchmarks.verdicts.entries.fingerprint", lambda environ: here)
+    assert of_this_machine(batches) == batches
 
 
 # What runs beside it -----------------------------------------------------------------------------
