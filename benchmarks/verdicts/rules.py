@@ -114,6 +114,18 @@ def first_part(blocks: Blocks, *, share: float) -> float:
     return _median_ratio(*walls[:, :kept])
 
 
+def sums(blocks: Blocks) -> float:
+    """The ratio of all blocks' times together."""
+    base, head = blocks.wall_seconds().sum(axis=1)
+    return math.log(head / base)
+
+
+def quick_blocks(blocks: Blocks) -> float:
+    """The ratio of the sides' lower quartiles: of blocks that nothing has interrupted."""
+    base, head = np.quantile(blocks.wall_seconds(), 0.25, axis=1)
+    return math.log(head / base)
+
+
 def less_waiting(weight: float) -> Reduction:
     """The recorded change less `weight` times the change in what is waited for the processor."""
 
@@ -181,6 +193,12 @@ RULES: tuple[Rule, ...] = (
         name="blocks of 12 ms",
         about="four neighbouring pairs taken together",
         reduction=of_blocks(lambda blocks: merged(blocks, pairs=4)),
+    ),
+    Rule(name="sums", about="of all blocks, no median", reduction=of_blocks(sums)),
+    Rule(
+        name="quick blocks",
+        about="the lower quartile of each side's blocks",
+        reduction=of_blocks(quick_blocks),
     ),
     Rule(name="CPU time", about="in place of wall time", reduction=of_blocks(cpu_time)),
     Rule(

@@ -27,7 +27,16 @@ from benchmarks.verdicts.figures import (
 from benchmarks.verdicts.goals import at_least, at_most, goals, quickly_started
 from benchmarks.verdicts.proportions import Proportion
 from benchmarks.verdicts.replay import consecutive, consecutive_suites, failed_suite, suites
-from benchmarks.verdicts.rules import BY_NAME, PLUGIN, RULES, cpu_time, first_part, merged
+from benchmarks.verdicts.rules import (
+    BY_NAME,
+    PLUGIN,
+    RULES,
+    cpu_time,
+    first_part,
+    merged,
+    quick_blocks,
+    sums,
+)
 from benchmarks.verdicts.series import series
 from benchmarks.verdicts.trials import table
 from pytest_costguard.records import Verdict
@@ -189,6 +198,9 @@ def test_variants_of_a_unit_do_with_its_blocks_what_they_say():
     assert first_part(blocks, share=0.5) == pytest.approx(np.median(ratios[:20]), abs=1e-3)
     assert first_part(blocks, share=0.01) == pytest.approx(np.median(ratios[:8]), abs=1e-3)
     halves = np.log(walls[1].reshape(4, 10).sum(axis=1) / walls[0].reshape(4, 10).sum(axis=1))
+    assert sums(blocks) == pytest.approx(np.log(walls[1].sum() / walls[0].sum()), abs=1e-3)
+    quartiles = np.quantile(walls, 0.25, axis=1)
+    assert quick_blocks(blocks) == pytest.approx(np.log(quartiles[1] / quartiles[0]), abs=1e-3)
     assert merged(blocks, pairs=10) == pytest.approx(np.median(halves), abs=1e-3)
 
 
