@@ -1,0 +1,125 @@
+"""What was promised, and whether the records show it: yes, no, or not sure yet."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.verdicts.entries import Batch
+from benchmarks.verdicts.figures import (
+    CAUGHT,
+    SMALLER,
+    SUITE,
+    UNCHANGED,
+    all_of,
+    replayed,
+    suite_alarms,
+    summed,
+)
+from benchmarks.verdicts.proportions import Proportion
+from benchmarks.verdicts.replay import GATES, Trial, consecutive
+from benchmarks.verdicts.rules import PLUGIN
+from benchmarks.verdicts.series import Key, RecordedUnit
+from pytest_costguard.records import Verdict
+
+FALSE_ALARMS = 0.01
+CAUGHT_SHARE = 0.95
+START_SECONDS = 0.6
+UNCHANGED_SECONDS = 7.0
+SUITE_OF_TEN_SECONDS = 90.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """One promise, what was measured, and whether it is kept; None where the data do not tell."""
+
+    promise: str
+    measured: str
+    reached: bool | None
+
+
+def at_most(found: Proportion, limit: float) -> bool | None:
+    """Tell whether the true share is at most `limit`; None where its interval holds both."""
+    if not found.trials or found.lower <= limit < found.upper:
+        return None
+    return found.upper <= limit
+
+
+def at_least(found: Proportion, limit: float) -> bool | None:
+    """Tell whether the true share is at least `limit`; None where its interval holds both."""
+    if not found.trials or found.lower < limit <= found.upper:
+        return None
+    return found.lower >= limit
+
+
+def goals(
+    recorded: Mapping[Key, Sequence[RecordedUnit]],
+    batches: Sequence[Batch],
+    *,
+    condition: str,
+    repeats: int,
+) -> list[Goal]:
+    """Hold the recorded units of one condition against what was promised."""
+    alarms = next(a for a in suite_alarms(recorded, repeats=repeats) if a.size == SUITE)
+    caught = summed(all_of(replayed(recorded, CAUGHT)), within=CAUGHT.within)
+    smaller = summed(all_of(replayed(recorded, SMALLER)), within=SMALLER.within)
+    found = [
+        Goal(
+            promise=f"{condition}: a suite of {SUITE} unchanged workloads fails in at most 1 %",
+            measured=f"{alarms.consecutive}; drawn anew: {100 * alarms.drawn.share:.2f} %"
+            if alarms.drawn.trials
+            else str(alarms.consecutive),
+            reached=at_most(alarms.consecutive, FALSE_ALARMS),
+        ),
+        _caught(f"{condition}: 5 % is caught in at least 95 % within 12 s", caught.in_time),
+        _caught(
+            f"{condition}: 3 % (allow 1, catch 3) is caught in at least 95 % within 26 s",
+            smaller.in_time,
+        ),
+    ]
+    return found + _waiting(recorded, batches, condition=condition)
+
+
+def _caught(promise: str, in_time: Proportion) -> Goal:
+    return Goal(promise=promise, measured=str(in_time), reached=at_least(in_time, CAUGHT_SHARE))
+
+
+def _waiting(
+    recorded: Mapping[Key, Sequence[RecordedUnit]], batches: Sequence[Batch], *, condition: str
+) -> list[Goal]:
+    quick = quickly_started(batches)
+    unchanged = {n: u for (n, level), u in recorded.items() if level == 0 and n in quick}
+    single = all_of({n: t for n, t in replayed(recorded, UNCHANGED).items() if n in quick})
+    ten = {name: consecutive(u, PLUGIN, hypotheses=GATES * 10) for name, u in unchanged.items()}
+    whole = statistics.fmean(_seconds(all_of(ten))) * 10 if all_of(ten) else None
+    decided = _seconds([trial for trial in single if trial.verdict is not Verdict.INCONCLUSIVE])
+    median = statistics.median(decided) if decided else None
+    which = ", ".join(sorted(quick)) or "no workload's"
+    return [
+        Goal(
+            promise=f"{condition}: an unchanged workload whose start takes at most 0.6 s"
+            f" ({which}) is decided in about 7 s of wall time",
+            measured="no such workload" if median is None else f"{median:.1f} s, the median",
+            reached=None if median is None else median <= UNCHANGED_SECONDS,
+        ),
+        Goal(
+            promise=f"{condition}: a suite of 10 such workloads takes under 90 s",
+            measured="no such workload" if whole is None else f"{whole:.0f} s, ten times the mean",
+            reached=None if whole is None else whole < SUITE_OF_TEN_SECONDS,
+        ),
+    ]
+
+
+def quickly_started(batches: Sequence[Batch]) -> frozenset[str]:
+    """Return the workloads whose start, of both sides at once, takes at most 0.6 s (the median)."""
+    starts: dict[str, list[float]] = {}
+    for batch in batches:
+        starts.setdefault(batch.workload, []).append(batch.opening_seconds)
+    return frozenset(
+        name for name, seconds in starts.items() if statistics.median(seconds) <= START_SECONDS
+    )
+
+
+def _seconds(trials: Sequence[Trial]) -> list[float]:
+    return [trial.wall_seconds for trial in trials]

@@ -1,0 +1,221 @@
+"""The page's sections: one generator each of paragraphs, tables and plots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from benchmarks.verdicts import figures
+from benchmarks.verdicts.entries import Condition, LiveRun, PeerRun, StoredRun
+from benchmarks.verdicts.figures import (
+    ASKED,
+    CAUGHT,
+    UNCHANGED,
+    Peer,
+    all_of,
+    live_figures,
+    peer_figures,
+    spread,
+    stored_figures,
+    suite_alarms,
+    summed,
+)
+from benchmarks.verdicts.plots import arrivals, bars
+from benchmarks.verdicts.series import Key, RecordedUnit
+from benchmarks.verdicts.workloads import BY_NAME, WORKLOADS
+from pytest_costguard.records import Verdict
+from pytest_costguard.reports.numbers import counted
+
+
+def replayed(
+    known: Mapping[Key, Sequence[RecordedUnit]],
+    *,
+    condition: Condition,
+    images: dict[str, str],
+    repeats: int,
+) -> Iterator[str]:
+    """Say what the units are like, and what the plugin's rule makes of them."""
+    yield f"### Units, {condition}"
+    yield table(
+        ("Workload", "Extra work", "Units", "Estimate (95 %)", "SD of a unit", "Lag-1", "s a unit"),
+        [_spread_row(key, known[key]) for key in sorted(known, key=_place)],
+        align="l r r r r r r",
+    )
+    yield (
+        "Estimates are of the mean latency's change. *Lag-1* is the autocorrelation of neighbouring"
+        " units; *s a unit* is paired measuring, the median."
+    )
+    yield f"### Verdicts replayed over consecutive units, {condition}"
+    yield table(
+        (
+            *("Extra work", "Workload", "Regressed", "Passed", "Inconclusive", "Caught in time"),
+            *("Paired s: median, worst", "Wall s: median, worst"),
+        ),
+        list(_verdict_rows(known)),
+        align="l l r r r r r r",
+    )
+    yield (
+        "The plugin's rule and limits, the error shared as in a suite of five workloads with two"
+        " gates each. *Passed* is unchanged or improved; *caught in time* is regressed within 12 s"
+        " of paired measuring (26 s where 3 % is to be caught)."
+    )
+    curves = {f"{asked.level} %": _arrivals(known, asked.level) for asked in (UNCHANGED, CAUGHT)}
+    name = f"verdicts-time-{condition}.svg"
+    images[name] = arrivals(
+        curves,
+        title=f"Verdicts that have fallen, by seconds of paired measuring, {condition}",
+        seconds=60,
+        goal=CAUGHT.within,
+    )
+    yield f"![When verdicts fall, {condition}](images/{name})"
+    yield f"### False alarms of whole suites, {condition}"
+    yield table(
+        ("Unchanged workloads", "Suites that fail, consecutive units", "Drawn anew"),
+        [
+            (str(one.size), str(one.consecutive), _drawn(one.drawn.share, one.drawn.trials))
+            for one in suite_alarms(known, repeats=repeats)
+        ],
+        align="r r r",
+    )
+
+
+def _drawn(share: float, trials: int) -> str:
+    return f"{100 * share:.2f} % of {trials}" if trials else "no trials"
+
+
+def _spread_row(key: Key, units: Sequence[RecordedUnit]) -> tuple[str, ...]:
+    found = spread(key, units)
+    estimate = "one unit"
+    if found.estimate is not None:
+        bounds = (found.estimate.estimate, found.estimate.lower, found.estimate.upper)
+        middle, lower, upper = (100 * math.expm1(value) for value in bounds)
+        estimate = f"{middle:+.2f} % ({lower:+.2f} to {upper:+.2f})".replace("-", "\u2212")
+    return (
+        BY_NAME[found.workload].about,
+        f"{found.level} %",
+        str(found.units),
+        estimate,
+        f"{100 * found.deviation:.2f} %",
+        f"{found.autocorrelation:+.2f}".replace("-", "\u2212"),
+        f"{found.paired_seconds:.2f}",
+    )
+
+
+def _verdict_rows(known: Mapping[Key, Sequence[RecordedUnit]]) -> Iterator[tuple[str, ...]]:
+    for asked in ASKED:
+        trials = figures.replayed(known, asked)
+        if not all_of(trials):
+            continue
+        named = {BY_NAME[n].about: trials[n] for n in sorted(trials, key=lambda n: _place((n, 0)))}
+        for name, found in {**named, "**all**": all_of(trials)}.items():
+            verdicts = summed(found, within=asked.within)
+            in_time = str(verdicts.in_time) if asked.level > 100 * asked.allow else "n/a"
+            yield (
+                *(asked.words, name, str(verdicts.regressed), str(verdicts.passed)),
+                *(str(verdicts.inconclusive), in_time),
+                *(_pair(verdicts.median_and_worst), _pair(verdicts.wall_median_and_worst)),
+            )
+
+
+def _arrivals(known: Mapping[Key, Sequence[RecordedUnit]], level: int) -> list[float]:
+    asked = next(one for one in ASKED if one.level == level)
+    return [
+        math.inf if trial.verdict is Verdict.INCONCLUSIVE else trial.paired_seconds
+        for trial in all_of(figures.replayed(known, asked))
+    ]
+
+
+def _place(key: Key) -> tuple[int, int]:
+    return [workload.name for workload in WORKLOADS].index(key[0]), key[1]
+
+
+def peers(
+    runs: Sequence[PeerRun],
+    stored: Sequence[StoredRun],
+    *,
+    condition: Condition,
+    images: dict[str, str],
+) -> Iterator[str]:
+    """Say what other rules make of runs one after the other; nothing where there are none."""
+    rules: list[Peer] = peer_figures(runs) if runs else []
+    rules += [stored_figures(stored, calibrated=c) for c in (False, True)] if stored else []
+    if not rules:
+        return
+    yield f"### Other rules, {condition}"
+    yield table(
+        (
+            *("Rule", "False alarms, a workload", "A run of all five", "5 % called worse"),
+            *("Unchanged, inconclusive", "s a verdict: median, worst"),
+        ),
+        [
+            (
+                *(one.name, str(one.false_alarms), str(one.suite_alarms), str(one.caught)),
+                str(one.undecided) if one.undecided.trials else "n/a",
+                _pair(one.seconds),
+            )
+            for one in rules
+        ],
+        align="l r r r r r",
+    )
+    pairs, plain = counted(len(runs), "pair"), counted(len(stored), "plain run")
+    yield (
+        f"{pairs} of runs of pytest-benchmark with its defaults, base's and then head's, and"
+        f" {plain} of our own, in turn. All rules of other tools judge the same timings; seconds"
+        " are those runs', their start shared among what they measured."
+    )
+    name = f"verdicts-peers-{condition}.svg"
+    alarms = [(one.name.replace("`", ""), one.false_alarms) for one in rules]
+    rows = [(who, one.share, one.lower, one.upper) for who, one in alarms if one.trials]
+    images[name] = bars(
+        rows, title=f"False alarms on an unchanged workload, {condition}", goal=0.01
+    )
+    yield f"![False alarms of other rules, {condition}](images/{name})"
+
+
+def live(runs: Sequence[LiveRun]) -> Iterator[str]:
+    """Say what the plugin itself said; nothing where it was not run."""
+    if not runs:
+        return
+    yield f"### Live runs of the plugin, {runs[0].about.condition}"
+    names = [workload.name for workload in WORKLOADS]
+    rows = []
+    for level in sorted({run.level for run in runs}):
+        for name in [*names, ""]:
+            found = live_figures(runs, level=level, workload=name)
+            if not found.regressed.trials:
+                continue
+            rows.append(
+                (
+                    *(f"{level} %", BY_NAME[name].about if name else "**all**"),
+                    *(str(found.regressed), str(found.passed), str(found.inconclusive)),
+                    str(found.in_time) if level else "n/a",
+                    *(_pair(found.paired_seconds), _pair(found.seconds)),
+                )
+            )
+    yield table(
+        (
+            *("Extra work", "Workload", "Regressed", "Passed", "Inconclusive"),
+            *("Caught within 12 s", "Paired s: median, worst", "Wall s: median, worst"),
+        ),
+        rows,
+        align="l l r r r r r r",
+    )
+    whole = [live_figures(runs, level=level) for level in sorted({run.level for run in runs})]
+    yield "\n".join(
+        f"- {one.level} %: {counted(one.runs, 'run')} of the whole command, median and worst"
+        f" {_pair(one.run_seconds)} s; failed: {one.failed_runs}; peak memory called regressed:"
+        f" {one.memory_alarms}."
+        for one in whole
+    )
+
+
+def _pair(values: tuple[float, float]) -> str:
+    return "n/a" if math.isnan(values[0]) else f"{values[0]:.1f}, {values[1]:.1f}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, align: str) -> str:
+    """Return a Markdown table; `align` has an `l` or an `r` for each column."""
+    marks = {"l": ":--", "r": "--:"}
+    ruler = "|" + "|".join(marks[one] for one in align.split()) + "|"
+    lines = ["| " + " | ".join(line) + " |" for line in (head, *rows)]
+    return "\n".join((lines[0], ruler, *lines[1:]))

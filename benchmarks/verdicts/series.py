@@ -1,0 +1,57 @@
+"""Recorded units of one workload at one level, in order, with what each of them cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.verdicts.entries import Batch, Cell
+from pytest_costguard.stats.paired import PairedUnit
+
+Key = tuple[str, int]
+"""A workload's name and a level."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedUnit:
+    """One unit of one level, and of the same pair of processes the level without a change."""
+
+    cell: Cell
+    control: Cell | None
+    """What the same processes measured at level 0; None where that is this level itself."""
+    overhead_seconds: float
+    """Of its pair of processes, beyond measuring."""
+
+    @property
+    def paired_seconds(self) -> float:
+        """Warm-up and blocks of both sides."""
+        return self.cell.paired_seconds
+
+    @property
+    def wall_seconds(self) -> float:
+        """What it costs one who waits; more than this level alone would have needed."""
+        return self.paired_seconds + self.overhead_seconds
+
+    def paired(self, metric: str = "mean") -> PairedUnit | None:
+        """Return what it says about a metric; None where it has not measured that."""
+        change = self.cell.changes.get(metric)
+        if change is None:
+            return None
+        return PairedUnit(change=change.change, first=self.cell.first, total=change.total)
+
+
+def series(batches: Sequence[Batch]) -> Mapping[Key, tuple[RecordedUnit, ...]]:
+    """Sort the units of one machine and one condition by workload and level, in order."""
+    found: dict[Key, list[RecordedUnit]] = {}
+    for batch in batches:
+        for unit in batch.units:
+            control = next((cell for cell in unit if cell.level == 0), None)
+            for cell in unit:
+                found.setdefault((batch.workload, cell.level), []).append(
+                    RecordedUnit(
+                        cell=cell,
+                        control=control if cell.level != 0 else None,
+                        overhead_seconds=batch.overhead_seconds,
+                    )
+                )
+    return {key: tuple(units) for key, units in found.items()}
