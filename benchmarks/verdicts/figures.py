@@ -233,8 +233,12 @@ def peer_figures(runs: Sequence[PeerRun]) -> list[Peer]:
 
 
 def stored_figures(runs: Sequence[StoredRun], *, calibrated: bool) -> Peer:
-    """Apply our own stored rule to the plain runs: each against the eight before it."""
+    """Apply our own stored rule to the plain runs: each against the eight before it.
+
+    Runs that lack some of the workloads are left out: suites are made of whole runs.
+    """
     names = list(dict.fromkeys(case.workload for run in runs for case in run.cases))
+    runs = [run for run in runs if {case.workload for case in run.cases} == set(names)]
 
     def said(level: int) -> list[list[Verdict]]:
         hypotheses = GATES * max(1, len(names))

@@ -56,7 +56,7 @@ def bars(rows: Sequence[tuple[str, float, float, float]], *, title: str, goal: f
         title: above the plot.
         goal: where a line is drawn.
     """
-    left, step = 340, 22
+    left, step = 390, 22
     across = _WIDTH - left - 40
     height = _TOP + step * len(rows) + 40
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from factories import evidence
@@ -74,6 +75,8 @@ def test_the_stored_rule_judges_each_run_against_the_eight_before_it():
     peer = stored_figures(runs, calibrated=True)
     assert (peer.false_alarms.hits, peer.false_alarms.trials) == (0, 20)
     assert (peer.caught.hits, peer.suite_alarms.trials) == (20, 4)
+    part = msgspec.structs.replace(runs[0], cases=runs[0].cases[:2])
+    assert stored_figures([*runs, part], calibrated=True) == peer
 
 
 def test_calibration_takes_the_machines_speed_out_and_without_it_nothing_is_sure():
