@@ -194,10 +194,15 @@ def _only(measurement: Measurement, unit: Unit) -> Measurement:
 
 
 def paired_seconds(units: Sequence[Unit]) -> float:
-    """Return how long warm-up and blocks of some units took; what is discarded is not in it."""
-    return sum(
+    """Return how long warm-up and blocks of both sides of a unit took, less what is discarded.
+
+    What both served at the same time counts once.
+    """
+    alone = sum(
         unit.warmup.seconds + sum(block.wall_seconds for block in unit.blocks) for unit in units
     )
+    beside = sum(block.wall_seconds for unit in units for block in unit.together)
+    return alone + beside / 2
 
 
 def _disturbance(unit: Unit) -> Disturbance:

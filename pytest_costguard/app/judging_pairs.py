@@ -154,19 +154,25 @@ def _absence(metric: str, subject: Subject, base: Measurement | None) -> str:
 _WAYS: Mapping[PairingKind, str] = MappingProxyType(
     {
         "alternating": "side by side in {}",
-        "together": "side by side at the same time in {}, by CPU time",
+        "together": "side by side at the same time in {}",
         "restart": "in turns in {}",
     }
 )
 
 
+def _way(metric: str, units: int, pairing: Pairing | None) -> str:
+    """Say how a metric was compared: the percentiles come from requests that ran alone."""
+    by_cpu = pairing is not None and pairing.clock == "cpu" and metric in OF_CPU_TIME
+    kind: PairingKind = "alternating" if pairing is None else pairing.kind
+    if kind == "together" and not by_cpu:
+        kind = "alternating"
+    return _WAYS[kind].format(counted(units, "unit")) + (", by CPU time" if by_cpu else "")
+
+
 def _reason(
     decision: PairedDecision, *, regression: Regression, together: bool, pairing: Pairing | None
 ) -> str:
-    kind: PairingKind = "alternating" if pairing is None else pairing.kind
-    if kind == "together" and regression.metric not in OF_CPU_TIME:
-        kind = "alternating"  # the percentiles come from requests that ran alone
-    units = _WAYS[kind].format(counted(decision.units, "unit"))
+    units = _way(regression.metric, decision.units, pairing)
     allow, catch = percent(regression.allow), percent(regression.catch)
     if together:
         return f"surely more than {allow} worse once all gates are seen together, {units}"

@@ -140,6 +140,7 @@ def side_by_side(
             standing=lambda workload: standings.of(workload, engine),
             progress=progress,
             pairing=settings.pairing,
+            clock=settings.clock,
         )
         return _TwoSides(engine, taken, looks=looks.units, cores=cores, undo=undo.pop_all())
 

@@ -32,7 +32,7 @@ from pytest_costguard.config.words import (
     require_known,
 )
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import Currency, FailOn, PairingKind
+from pytest_costguard.records import ClockName, Currency, FailOn, PairingKind
 
 T = TypeVar("T")
 
@@ -156,7 +156,8 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         workload_seconds=given.required("time", parse_duration),
         suite_seconds=given.required("suite_time", parse_duration),
         deep=given.required("deep", parse_switch),
-        pairing=_pairing(given.choice("pairing")),
+        pairing=cast("PairingKind | None", _unless_auto(given.choice("pairing"))),
+        clock=cast("ClockName | None", _unless_auto(given.choice("clock"))),
         share=tuple(given.optional("share", parse_words) or ()),
         save=_save(given.said["save"], rootdir=rootdir),
         report_dir=_path(given.said["report"], rootdir=rootdir),
@@ -288,5 +289,5 @@ def _limits(said: _Said, *, currency: Currency) -> DeclaredGates:
     return gates
 
 
-def _pairing(asked: str) -> PairingKind | None:
-    return None if asked == "auto" else cast(PairingKind, asked)
+def _unless_auto(asked: str) -> str | None:
+    return None if asked == "auto" else asked

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import Budget, Currency, FailOn, PairingKind, Regression
+from pytest_costguard.records import Budget, ClockName, Currency, FailOn, PairingKind, Regression
 
 Source = Literal["default", "file", "environment", "command line"]
 BudgetKind = Literal["budget", "slo"]
@@ -155,6 +155,8 @@ class Settings:
     suite_seconds: float
     deep: bool
     pairing: PairingKind | None
+    """None: chosen for each workload."""
+    clock: ClockName | None
     """None: chosen for each workload."""
     share: tuple[str, ...]
     """Patterns of ignored files that both revisions need."""

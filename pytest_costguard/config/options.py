@@ -197,6 +197,16 @@ OPTIONS: tuple[Option, ...] = (
         "chooses for each workload and says why.",
     ),
     Option(
+        key="clock",
+        kind="text",
+        metavar="auto|wall|cpu",
+        choices=("auto", "wall", "cpu"),
+        default="auto",
+        help="Side by side: by which clock mean latency, throughput and cost are compared; auto "
+        "takes CPU time where a request of one thread waits for nothing but a core, so that "
+        "neighbours are not in it, and wall time elsewhere.",
+    ),
+    Option(
         key="share",
         kind="words",
         metavar="PATTERN",

@@ -35,7 +35,7 @@ from pytest_costguard.engine.session import WorkerSession
 from pytest_costguard.engine.sides import BothSessions, NotBesideEachOther, ordered
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.measure.blocks import plan_glimpse, plan_together, plan_unit
-from pytest_costguard.records import Pairing, SideName, Unit
+from pytest_costguard.records import ClockName, Pairing, SideName, Unit
 
 _WARMUP_SECONDS = 2.0
 
@@ -147,6 +147,7 @@ def measure_pair(
                 ended[side],
                 index=index,
                 lone=lone,
+                clock=chosen.clock,
                 together=company[side],
             )
             for side in pair.order
@@ -194,6 +195,7 @@ def _measured(
     *,
     index: int,
     lone: bool,
+    clock: ClockName,
     together: Company,
 ) -> MeasuredUnit:
     alone = lone and announced.alone
@@ -206,6 +208,7 @@ def _measured(
         memory=ended.memory if alone else None,
         cold_start=announced.cold_start if alone else None,
         quality=ended.quality,
+        clock=clock,
         together=together,
     )
     return MeasuredUnit(announced=announced, unit=unit, notes=(*announced.notes, *ended.notes))

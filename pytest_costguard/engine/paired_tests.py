@@ -16,7 +16,15 @@ from pytest_costguard.engine.plain import Effort, measure_unit
 from pytest_costguard.engine.session import WorkerSession, WorkloadRefused
 from pytest_costguard.engine.sides import NotBesideEachOther, SideRefused, at, ordered
 from pytest_costguard.errors import WorkerError
-from pytest_costguard.records import SIDES, Pairing, PairingKind, SideName, WorkloadId, first_side
+from pytest_costguard.records import (
+    SIDES,
+    ClockName,
+    Pairing,
+    PairingKind,
+    SideName,
+    WorkloadId,
+    first_side,
+)
 
 _TWICE = "the test measured this workload twice in one run"
 _NAME_EACH = "give each its own name: costguard.measure(…, name='int8')"
@@ -44,6 +52,7 @@ class PairedTests:
         effort: how much a unit measures.
         cores: which the workers may use; none where they cannot be held to any.
         asked: which way of pairing the user wants; None: chosen by workload.
+        clock: which clock the user wants to compare by; None: chosen by workload.
         found: what was measured so far.
         schedule: what still needs measuring.
     """
@@ -56,6 +65,7 @@ class PairedTests:
         effort: PairEffort,
         cores: tuple[int, ...],
         asked: PairingKind | None,
+        clock: ClockName | None,
         found: PairCollection,
         schedule: Schedule,
     ) -> None:
@@ -64,6 +74,7 @@ class PairedTests:
         self._effort = effort
         self._cores = cores
         self._asked = asked
+        self._clock = clock
         self._found = found
         self._schedule = schedule
         base = setups["base"].side
@@ -232,6 +243,7 @@ class PairedTests:
             lone=lockstep.lone,
             terms=PairingTerms(
                 asked=self._asked,
+                clock=self._clock,
                 cores=self.cores_of(lockstep.unit, parallel=head.parallel),
                 metrics=test.metrics,
             ),

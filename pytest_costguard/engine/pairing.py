@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pytest_costguard.engine.protocol import Announced, WarmedUp
-from pytest_costguard.records import Pairing, PairingKind, Sensors, SideName
+from pytest_costguard.records import ClockName, Pairing, PairingKind, Sensors, SideName
 
 SLOW_SECONDS = 0.003
 """From here on a request fills a block of its own: alternating, each would be seen once."""
@@ -15,7 +15,7 @@ _BLOCKED_SHARE = 0.01
 _FAR_APART = 3.0
 _SPINNING_SHARE = 0.01
 _FEWEST_IDLE_SECONDS = 0.02
-_ONE_BY_ONE = ("single_stream", "multi_stream")
+_ONE_CALLER = ("single_stream", "multi_stream", "offline")
 _OF_CPU_TIME = frozenset({"mean", "throughput", "cost_per_1k"})
 _OF_REQUESTS_ALONE = frozenset({"p50", "p90", "p95", "p99"})
 
@@ -26,6 +26,8 @@ class PairingTerms:
 
     asked: PairingKind | None = None
     """What the user wants; None leaves it to the choice."""
+    clock: ClockName | None = None
+    """Which clock the user wants to compare by; None leaves it to the choice."""
     cores: Collection[int] = ()
     """Those that both sides are held to; none where they cannot be held."""
     metrics: frozenset[str] = frozenset()
@@ -38,28 +40,31 @@ def choose(
     announced: Mapping[SideName, Announced],
     warmed: Mapping[SideName, WarmedUp],
 ) -> Pairing:
-    """Choose between alternating blocks and both sides at the same time, once both are warm.
+    """Choose a way and a clock, once both sides are warm.
 
-    Alternating has no conditions. At the same time is better where a request is so long that a
-    block holds one alone, and holds only where its CPU time is what a caller waits for.
+    CPU time stands for what a caller waits where nothing else is waited for: what others do on
+    the same core is not in it. Alternating has no conditions. At the same time is better where a
+    request is so long that a block holds one alone, and needs CPU time.
     """
-    obstacle = _obstacle(terms, announced) or _doubt(warmed)
+    waits = "wall time was asked for" if terms.clock == "wall" else ""
+    waits = waits or _more_than_cpu_time(announced) or _blocked(warmed)
+    clock: ClockName = "wall" if waits and terms.clock != "cpu" else "cpu"
+    basis = waits if clock == "wall" else "its time is CPU time"
     if terms.asked == "alternating":
-        return Pairing(kind="alternating", reason="as asked for")
+        return Pairing(kind="alternating", clock=clock, reason=f"as asked for; {basis}")
+    obstacle = waits or _never_together(terms, announced, warmed)
     if terms.asked == "together":
-        if obstacle:
-            return Pairing(
-                kind="alternating",
-                reason=f"at the same time was asked for, and is not possible: {obstacle}",
-            )
-        return Pairing(kind="together", reason="as asked for")
+        if not obstacle:
+            return Pairing(kind="together", clock="cpu", reason="as asked for")
+        reason = f"at the same time was asked for, and is not possible: {obstacle}"
+        return Pairing(kind="alternating", clock=clock, reason=reason)
     seconds = min(answer.seconds_per_request for answer in warmed.values())
-    if seconds < SLOW_SECONDS:
-        return Pairing(kind="alternating", reason=f"a request takes {_milliseconds(seconds)}")
-    slow = f"a request takes {_milliseconds(seconds)}"
-    if obstacle:
-        return Pairing(kind="alternating", reason=f"{slow}, but {obstacle}")
-    return Pairing(kind="together", reason=f"{slow} and its time is CPU time")
+    takes = f"a request takes {seconds * 1e3:.3g} ms"
+    if seconds >= SLOW_SECONDS and not obstacle:
+        return Pairing(kind="together", clock="cpu", reason=f"{takes} and {basis}")
+    if seconds >= SLOW_SECONDS:
+        return Pairing(kind="alternating", clock=clock, reason=f"{takes}, but {obstacle}")
+    return Pairing(kind="alternating", clock=clock, reason=basis)
 
 
 def spinning(sensors: Mapping[SideName, Sensors]) -> str:
@@ -74,29 +79,21 @@ def spinning(sensors: Mapping[SideName, Sensors]) -> str:
     return ""
 
 
-def _obstacle(terms: PairingTerms, announced: Mapping[SideName, Announced]) -> str:
-    """Say why a workload cannot be served by both sides at once, or is not its CPU time."""
-    if len(terms.cores) != 1:
-        return "both sides are not held to one core"
+def _more_than_cpu_time(announced: Mapping[SideName, Announced]) -> str:
+    """Say why a workload's wall time is by its nature not its CPU time; "" where it may be."""
     for one in announced.values():
         declared = one.declaration
-        if declared.threads != 1 or declared.scenario.kind not in _ONE_BY_ONE:
+        if declared.threads != 1 or declared.scenario.kind not in _ONE_CALLER:
             return "more than one request or thread is under way at a time"
         if one.is_async:
             return "it is a coroutine function"
         if one.uses_device:
             return "a device does its work"
-    apart = terms.metrics & _OF_REQUESTS_ALONE
-    if apart and terms.metrics.isdisjoint(_OF_CPU_TIME):
-        return f"{', '.join(sorted(apart))} need requests that run alone"
     return ""
 
 
-def _doubt(warmed: Mapping[SideName, WarmedUp]) -> str:
-    """Say what the warm-up shows that CPU time would not."""
-    times = [answer.seconds_per_request for answer in warmed.values()]
-    if max(times) > _FAR_APART * min(times):
-        return "one side is far slower than the other, which needs no finer way"
+def _blocked(warmed: Mapping[SideName, WarmedUp]) -> str:
+    """Say what the warm-up shows of waiting for something other than a core."""
     for side, answer in warmed.items():
         blocked = blocked_share(answer.sensors)
         if blocked is None:
@@ -104,6 +101,25 @@ def _doubt(warmed: Mapping[SideName, WarmedUp]) -> str:
         if blocked > _BLOCKED_SHARE:
             share = f"{blocked:.1%}".replace("%", " %")
             return f"on {side} it waits for something other than a core {share} of the time"
+    return ""
+
+
+def _never_together(
+    terms: PairingTerms,
+    announced: Mapping[SideName, Announced],
+    warmed: Mapping[SideName, WarmedUp],
+) -> str:
+    """Say why both sides are not served at the same time though their CPU time would tell."""
+    if len(terms.cores) != 1:
+        return "both sides are not held to one core"
+    times = [answer.seconds_per_request for answer in warmed.values()]
+    if max(times) > _FAR_APART * min(times):
+        return "one side is far slower than the other, which needs no finer way"
+    if any(one.declaration.scenario.kind == "offline" for one in announced.values()):
+        return "its requests are not told apart"
+    apart = terms.metrics & _OF_REQUESTS_ALONE
+    if apart and terms.metrics.isdisjoint(_OF_CPU_TIME):
+        return f"{', '.join(sorted(apart))} need requests that run alone"
     return ""
 
 
@@ -116,7 +132,3 @@ def blocked_share(sensors: Sensors) -> float | None:
         return None
     accounted = sensors.cpu_seconds + sensors.run_queue_wait_seconds + (sensors.steal_seconds or 0)
     return max(0.0, 1 - accounted / sensors.wall_seconds)
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1e3:.3g} ms"

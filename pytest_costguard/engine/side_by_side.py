@@ -16,6 +16,7 @@ from pytest_costguard.engine.paired_tests import PairedTests
 from pytest_costguard.engine.standing import Bounds, Standing
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.records import (
+    ClockName,
     Fingerprint,
     Pairing,
     PairingKind,
@@ -42,6 +43,7 @@ class SideBySide:
         standing: Callable[[WorkloadId], Standing],
         progress: Callable[[Progress], None],
         pairing: PairingKind | None = None,
+        clock: ClockName | None = None,
     ) -> None:
         """Take both sides and what is to be measured.
 
@@ -57,6 +59,7 @@ class SideBySide:
             progress: is told how far the measuring is.
             pairing: how the user wants both sides to be measured beside each other; None: it is
                 chosen by workload.
+            clock: by which clock the user wants to compare; None: it is chosen by workload.
         """
         self._setups = setups
         self._tests = {test.nodeid: test for test in tests}
@@ -74,6 +77,7 @@ class SideBySide:
             effort=effort,
             cores=cores,
             asked=pairing,
+            clock=clock,
             found=self._found,
             schedule=self,
         )

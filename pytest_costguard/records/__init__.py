@@ -5,6 +5,7 @@ from pytest_costguard.records.environment import Difference, Fingerprint, differ
 from pytest_costguard.records.measurement import (
     SIDES,
     Block,
+    ClockName,
     ColdStart,
     Declaration,
     Energy,
@@ -66,6 +67,7 @@ __all__ = [
     "Budget",
     "BudgetResult",
     "BudgetVerdict",
+    "ClockName",
     "ColdStart",
     "Commit",
     "Comparison",

@@ -17,6 +17,7 @@ SideName = Literal["base", "head"]
 SIDES: tuple[SideName, SideName] = ("base", "head")
 ScenarioKind = Literal["single_stream", "multi_stream", "concurrent", "offline"]
 PairingKind = Literal["alternating", "together", "restart"]
+ClockName = Literal["wall", "cpu"]
 
 
 class WorkloadId(Record, frozen=True, kw_only=True):
@@ -165,6 +166,8 @@ class Pairing(Record, frozen=True, kw_only=True):
     """
 
     kind: PairingKind
+    clock: ClockName = "wall"
+    """Which clock the mean latency, throughput and cost were compared by."""
     reason: str
 
 
@@ -183,6 +186,8 @@ class Unit(Record, frozen=True, kw_only=True):
     cold_start: ColdStart | None = None
     energy: Energy | None = None
     quality: float | None = None
+    clock: ClockName = "wall"
+    """By which clock its blocks are compared with the other side's."""
     together: tuple[Block, ...] = ()
     """Requests served while the other side ran on the same core: only their CPU time counts.
 

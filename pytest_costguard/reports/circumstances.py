@@ -26,7 +26,11 @@ _ACCEPTED = "accepted"
 _NAME = re.compile(r"\w[\w.-]*", flags=re.ASCII)
 _TESTS_IN_COMMAND = 5
 _WAYS: Mapping[PairingKind, str] = MappingProxyType(
-    {"together": "By CPU time, at the same time on one core", "restart": "Each alone in its turn"}
+    {
+        "alternating": "Compared by wall time",
+        "together": "At the same time on one core",
+        "restart": "Each alone in its turn",
+    }
 )
 _CORRECTED = 0.01
 """A change that differs by more than this from head ÷ base was visibly corrected."""
@@ -200,10 +204,10 @@ def _base_of(against: Against) -> BaselineView:
 
 
 def _pairings(pairings: Mapping[str, Pairing]) -> Iterator[Fact]:
-    """Say which workloads were not measured in alternating blocks, and why, by way and reason."""
+    """Say which workloads were not compared by CPU time in alternating blocks, and why."""
     names: dict[tuple[str, str], list[str]] = {}
     for name, how in pairings.items():
-        if how.kind != "alternating":
+        if (how.kind, how.clock) != ("alternating", "cpu"):
             names.setdefault((_WAYS[how.kind], how.reason), []).append(name)
     for (label, reason), found in names.items():
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""

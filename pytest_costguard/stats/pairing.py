@@ -7,8 +7,9 @@ the same slice of the inputs, so that drift and neighbours hit both alike. It sa
 - the total, where pairs serve different slices: a change that hits a few of the inputs has its
   weight there, and none in the median. It is as noisy as its noisiest pairs.
 
-Where both sides ran at the same time on one core, a pair is the same request on both, and its CPU
-time stands for what a caller waits; the percentiles still come from requests that ran alone.
+Where a request waits for nothing but a core, the pairs are compared by CPU time, which what others
+do on that core is not in; and where both sides ran at the same time, a pair is the same request on
+both. The percentiles always come from wall times of requests that ran alone.
 """
 
 from __future__ import annotations
@@ -50,14 +51,14 @@ def _cpu_seconds_per_item(block: Block, _latency_seconds: Latencies) -> float:
     return block.cpu_seconds / block.items
 
 
-_TOGETHER: Mapping[str, _Statistic] = MappingProxyType(
+_OF_CPU_TIME: Mapping[str, _Statistic] = MappingProxyType(
     {
         "mean": _cpu_seconds,
         "throughput": _cpu_seconds_per_item,
         "cost_per_1k": _cpu_seconds_per_item,
     }
 )
-OF_CPU_TIME = frozenset(_TOGETHER)
+OF_CPU_TIME = frozenset(_OF_CPU_TIME)
 """The metrics that rest on CPU time where both sides ran at the same time."""
 _BLOCKWISE: Mapping[str, _Statistic] = MappingProxyType(
     {
@@ -89,24 +90,9 @@ def paired_units(
         other = others.get(unit.index)
         if other is None:
             continue
-        together = unit.together and other.together and metric in _TOGETHER
-        if together or metric in _BLOCKWISE:
-            pairs = (
-                _pairs(
-                    _TOGETHER[metric],
-                    base=_beside(other),
-                    head=_beside(unit),
-                    inputs=inputs,
-                    taken=inputs_per_request,
-                )
-                if together
-                else _pairs(
-                    _BLOCKWISE[metric],
-                    base=_alone(other),
-                    head=_alone(unit),
-                    inputs=inputs,
-                    taken=inputs_per_request,
-                )
+        if metric in _BLOCKWISE:
+            pairs = _pairs_of(
+                metric, base=other, head=unit, inputs=inputs, taken=inputs_per_request
             )
             if not pairs:
                 continue
@@ -117,6 +103,16 @@ def paired_units(
         if change is not None:
             found.append(PairedUnit(change=change, total=total, first=first_side(unit.index)))
     return tuple(found)
+
+
+def _pairs_of(metric: str, *, base: Unit, head: Unit, inputs: int, taken: int) -> list[_Pair]:
+    """Pair the blocks of a unit: by CPU time where that is what a caller waits, else by wall."""
+    if head.clock != "cpu" or metric not in _OF_CPU_TIME:
+        blocks = _alone(base), _alone(head)
+        return _pairs(_BLOCKWISE[metric], *blocks, inputs=inputs, taken=taken)
+    at_once = base.together and head.together
+    blocks = (_beside(base), _beside(head)) if at_once else (_alone(base), _alone(head))
+    return _pairs(_OF_CPU_TIME[metric], *blocks, inputs=inputs, taken=taken)
 
 
 def _unitwise(metric: str, *, base: Unit, head: Unit) -> float | None:
@@ -138,9 +134,9 @@ class _Pair:
 
 def _pairs(
     statistic: _Statistic,
-    *,
     base: Iterable[tuple[Block, Latencies]],
     head: Iterable[tuple[Block, Latencies]],
+    *,
     inputs: int,
     taken: int,
 ) -> list[_Pair]:

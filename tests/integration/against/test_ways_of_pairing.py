@@ -190,7 +190,8 @@ def test_no_workload_is_lost_and_none_fails_for_it(measured):
 )
 def test_the_way_that_is_asked_for_is_taken(project, asked, reason):
     _, output, report = measure(project, f"--costguard-pairing={asked}", "-k", "slow")
-    assert pairing(report, "test_slow") == {"kind": asked, "reason": "as asked for"}
+    assert pairing(report, "test_slow")["kind"] == asked
+    assert pairing(report, "test_slow")["reason"].startswith("as asked for")
     assert comparison(report, "test_slow")["verdict"] == "regressed", output
     assert reason in comparison(report, "test_slow")["reason"]
 

@@ -58,17 +58,20 @@ def choice(
 
 
 def test_a_slow_request_that_is_cpu_time_is_served_by_both_sides_at_once():
-    assert choice().kind == "together"
+    found = choice()
+    assert (found.kind, found.clock) == ("together", "cpu")
 
 
-def test_a_quick_request_alternates():
-    assert choice(seconds=0.0005).kind == "alternating"
+def test_a_quick_request_alternates_and_is_compared_by_cpu_time():
+    found = choice(seconds=0.0005)
+    assert (found.kind, found.clock) == ("alternating", "cpu")
 
 
 def test_waiting_for_a_core_and_stolen_time_are_not_waiting_of_the_requests_own():
     assert choice(read=sensors(cpu=0.6, waited=0.3, steal=0.1)).kind == "together"
 
 
+@pytest.mark.parametrize("seconds", [0.0005, 0.05])
 @pytest.mark.parametrize(
     ("given", "because"),
     [
@@ -76,17 +79,29 @@ def test_waiting_for_a_core_and_stolen_time_are_not_waiting_of_the_requests_own(
         ({"read": Sensors(wall_seconds=1, cpu_seconds=1)}, "does not tell CPU time from waiting"),
         ({"threads": 2}, "more than one request or thread"),
         ({"scenario": Scenario(kind="concurrent", n=2)}, "more than one request or thread"),
-        ({"scenario": Scenario(kind="offline")}, "more than one request or thread"),
         ({"is_async": True}, "a coroutine function"),
         ({"uses_device": True}, "a device does its work"),
+        ({"terms": PairingTerms(cores=(0,), clock="wall")}, "wall time was asked for"),
+    ],
+)
+def test_cpu_time_is_refused_where_it_is_not_what_a_caller_waits_for(given, because, seconds):
+    found = choice(**given, seconds=seconds)
+    assert (found.kind, found.clock) == ("alternating", "wall")
+    assert because in found.reason
+
+
+@pytest.mark.parametrize(
+    ("given", "because"),
+    [
+        ({"scenario": Scenario(kind="offline")}, "not told apart"),
         ({"times": 4}, "one side is far slower than the other"),
         ({"terms": PairingTerms(metrics=frozenset({"mean"}))}, "not held to one core"),
         ({"terms": PairingTerms(cores=(0,), metrics=frozenset({"p99"}))}, "p99 need requests"),
     ],
 )
-def test_cpu_time_at_once_is_refused_where_it_is_not_what_a_caller_waits_for(given, because):
+def test_slow_requests_alternate_by_cpu_time_where_both_at_once_would_not_do(given, because):
     found = choice(**given)
-    assert found.kind == "alternating"
+    assert (found.kind, found.clock) == ("alternating", "cpu")
     assert because in found.reason
 
 
@@ -99,6 +114,7 @@ def test_what_was_asked_for_is_done():
     terms = PairingTerms(cores=(0,), asked="alternating")
     assert choice(terms).kind == "alternating"
     assert choice(PairingTerms(cores=(0,), asked="together"), seconds=0.001).kind == "together"
+    assert choice(PairingTerms(cores=(0,), clock="cpu"), read=sensors(cpu=0.5)).clock == "cpu"
 
 
 def test_what_was_asked_for_and_cannot_be_done_says_why():

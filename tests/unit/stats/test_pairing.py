@@ -144,13 +144,27 @@ def beside(cpu_seconds):
         Block(wall_seconds=2 * each + 1e-9, cpu_seconds=each, requests=1, items=4)
         for each in cpu_seconds
     ]
-    return msgspec.structs.replace(alone, together=tuple(blocks))
+    return msgspec.structs.replace(alone, clock="cpu", together=tuple(blocks))
 
 
 @pytest.mark.parametrize("metric", ["mean", "throughput", "cost_per_1k"])
 def test_at_the_same_time_the_cpu_time_of_the_same_request_counts(metric):
     found = change(metric, beside([0.1, 0.2, 0.3]), beside([0.11, 0.22, 0.33]), inputs=3)
     assert found == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize(("clock", "found"), [("cpu", 1.05), ("wall", 2.0)])
+def test_what_others_do_on_the_core_is_not_in_cpu_time(clock, found):
+    def interrupted(seconds, wait):
+        blocks = [
+            Block(wall_seconds=seconds + wait, cpu_seconds=seconds, requests=2, items=2)
+            for _ in range(9)
+        ]
+        made = unit([(seconds + wait) / 2] * 9)
+        return msgspec.structs.replace(made, blocks=tuple(blocks), clock=clock)
+
+    # A block that is longer than its turn on a busy core is interrupted, a shorter one is not.
+    assert change("mean", interrupted(1.0, 0.0), interrupted(1.05, 0.95)) == pytest.approx(found)
 
 
 def test_at_the_same_time_the_median_latency_is_that_of_requests_that_ran_alone():
