@@ -70,8 +70,12 @@ def _comparison_message(comparison: Comparison, *, name: str, currency: Currency
     if comparison.head is not None and comparison.base is not None:
         pair = comparison.head, comparison.base
         now, then = _values(comparison.metric, *pair, currency=currency)
-        runs = counted(comparison.runs, "run")
-        lines.append(f"  head:     {now}; baseline {name!r}: {then} ({runs})")
+        if comparison.escalated_from is not None and comparison.units:
+            units = counted(comparison.units, "unit")
+            lines.append(f"  head:     {now}; base: {then} (side by side in {units})")
+        else:
+            runs = counted(comparison.runs, "run")
+            lines.append(f"  head:     {now}; baseline {name!r}: {then} ({runs})")
     lines.append(f"  reason:   {comparison.reason}")
     regression = comparison.regression
     if regression is not None:
