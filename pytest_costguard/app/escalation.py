@@ -17,7 +17,12 @@ from pytest_costguard.app.escalation_bases import (
     newest,
 )
 from pytest_costguard.app.judging import hypotheses
-from pytest_costguard.app.judging_escalation import INTERRUPTED, already_decided, in_doubt
+from pytest_costguard.app.judging_escalation import (
+    INTERRUPTED,
+    already_decided,
+    in_doubt,
+    steps_that_alarm,
+)
 from pytest_costguard.app.measuring import Measuring, side_by_side
 from pytest_costguard.app.targets import PricedSetup
 from pytest_costguard.config.model import Settings
@@ -196,9 +201,10 @@ class SecondMeasuring:
             self._keep(measuring, sha, origins, complete=complete, stopped=stopped)
 
     def _hypotheses(self) -> int:
-        """The number of gates of the whole run, as it is judged."""
+        """Among how many the error is shared when the whole run is judged, as far as is known."""
+        known = msgspec.structs.replace(self.record(), complete=True)
         gates = (self.report.gates.get(str(one.workload)) for one in self.report.run.measurements)
-        return hypotheses(one for one in gates if one is not None)
+        return steps_that_alarm(known) * hypotheses(one for one in gates if one is not None)
 
     def _keep(
         self,

@@ -11,7 +11,11 @@ import msgspec
 from pytest_costguard.app.judging_base import as_baseline, compare_with
 from pytest_costguard.app.judging_budgets import judge_budget
 from pytest_costguard.app.judging_comparisons import Terms
-from pytest_costguard.app.judging_escalation import Reconsidered, reconsidered
+from pytest_costguard.app.judging_escalation import (
+    Reconsidered,
+    reconsidered,
+    steps_that_alarm,
+)
 from pytest_costguard.app.judging_history import (
     History,
     Reference,
@@ -79,7 +83,10 @@ def judge(
     """
     known = reference(run, baseline if against is None else as_baseline(against))
     held = {str(one.workload): gates.get(str(one.workload), Gates()) for one in run.measurements}
-    terms = Terms(hypotheses=hypotheses(held.values()), runner_spread=runner_spread)
+    terms = Terms(
+        hypotheses=hypotheses(held.values()) * steps_that_alarm(escalation),
+        runner_spread=runner_spread,
+    )
     pairs = (
         None if against is None else decide_pairs(run, against, held, hypotheses=terms.hypotheses)
     )
@@ -197,6 +204,8 @@ def _workload_verdict(
     )
     if second is not None:
         comparisons = second.comparisons(comparisons, terms=terms)
+    references = (past, None if second is None else second.past)
+    changed = next((one for one in references if one is not None and one.inputs_changed), None)
     budgets = tuple(
         judge_budget(budget, subject=measured, history=past, alpha=SUITE_ALPHA / terms.hypotheses)
         for budget in gates.budgets
@@ -208,11 +217,11 @@ def _workload_verdict(
         figures=measured.figures(),
         unsupported=dict(measured.unsupported),
         cost=measured.cost,
-        inputs_changed=(past is not None and past.inputs_changed)
-        or (second is not None and second.inputs_changed),
+        inputs_changed=changed is not None,
         failing=failing_messages(
             subject=measured,
             history=past,
+            changed=changed,
             comparisons=comparisons,
             budgets=budgets,
             fail_on=fail_on,

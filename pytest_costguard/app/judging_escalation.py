@@ -3,6 +3,7 @@
 Each gate ends with one verdict: the stored one where it was not in doubt, else that of the second
 look, whose data the first has not seen. Every one of them keeps to its share of the run's error,
 so the run does; Holm's procedure, which would need all gates' p-values of one method, is not used.
+docs/decisions/0007-what-escalates.md has the argument.
 """
 
 from __future__ import annotations
@@ -85,9 +86,9 @@ class Reconsidered:
         )
 
     @property
-    def inputs_changed(self) -> bool:
-        """Whether head served other inputs than base beside it."""
-        return self.measured is not None and self.measured.past.inputs_changed
+    def past(self) -> History | None:
+        """Base as it was measured beside head; None where it was not."""
+        return None if self.measured is None else self.measured.past
 
     def _reconsidered(self, stored: Comparison, *, terms: Terms) -> Comparison:
         found = self.measured
@@ -101,6 +102,17 @@ class Reconsidered:
             stored.regression, measured=found.head, past=found.past, terms=terms, pairs=found.pairs
         )
         return merged(stored, second, caveats=self.caveats, complete=self.complete)
+
+
+def steps_that_alarm(escalation: Escalation | None) -> int:
+    """Return in how many steps a gate may be called regressed; its error is shared among them.
+
+    It is one, since a second look replaces what the first has said. Where the first's word may
+    stand beside the second's, because base was another or the second was interrupted, it is two.
+    """
+    if escalation is None:
+        return 1
+    return 2 if escalation.caveats or not escalation.complete else 1
 
 
 def in_doubt(report: Report) -> tuple[WorkloadVerdict, ...]:

@@ -30,17 +30,28 @@ def failing_messages(
     *,
     subject: Subject,
     history: History | None,
+    changed: History | None,
     comparisons: Collection[Comparison],
     budgets: Collection[BudgetResult],
     fail_on: Collection[FailOn],
 ) -> tuple[str, ...]:
-    """Return one message of several lines for each thing that fails the run."""
-    return tuple(_messages(subject, history, comparisons, budgets, fail_on))
+    """Return one message of several lines for each thing that fails the run.
+
+    Args:
+        subject: what was measured.
+        history: what it was compared with.
+        changed: what it was compared with and had other inputs; None where nothing had.
+        comparisons: decided about it.
+        budgets: decided about it.
+        fail_on: what fails the run.
+    """
+    return tuple(_messages(subject, history, changed, comparisons, budgets, fail_on))
 
 
 def _messages(
     subject: Subject,
     history: History | None,
+    changed: History | None,
     comparisons: Collection[Comparison],
     budgets: Collection[BudgetResult],
     fail_on: Collection[FailOn],
@@ -52,9 +63,9 @@ def _messages(
     for result in budgets:
         if result.cause in fail_on:
             yield _budget_message(result, currency=subject.currency)
-    if history is not None and history.inputs_changed and FailOn.CHANGED in fail_on:
+    if changed is not None and FailOn.CHANGED in fail_on:
         yield (
-            f"the inputs are not those of baseline {history.name!r}\n  {_digests(subject, history)}"
+            f"the inputs are not those of baseline {changed.name!r}\n  {_digests(subject, changed)}"
         )
 
 
