@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_costguard.baselines.folder import FOLDER_NAME, FolderStore, record_files
 from pytest_costguard.baselines.pytest_benchmark import read_pytest_benchmark
 from pytest_costguard.baselines.reading import NotARecord, read_any
-from pytest_costguard.baselines.series import by_hardware, expired, select
+from pytest_costguard.baselines.series import by_hardware, expired, ordered, select
 from pytest_costguard.baselines.store import DEFAULT_NAME, is_name
 from pytest_costguard.errors import ConfigError, CostguardError, RecordError, StoreError
 from pytest_costguard.records import (
@@ -96,20 +96,49 @@ def locate(
     """
     if requested == "none":
         return None, ""
+    asked = _asked(requested, rootdir=rootdir)
+    if asked is None:
+        return None, ""
+    if not any(run.workloads for run in asked.runs):
+        return None, f"{asked.location} holds no measured workload"
+    return select(asked.runs, fingerprint, name=asked.name, location=asked.location), ""
+
+
+def runs_elsewhere(
+    requested: str, *, rootdir: Path, fingerprint: Fingerprint
+) -> tuple[BaselineRun, ...]:
+    """Return the runs on other hardware of the baseline that was asked for, oldest first.
+
+    Raises:
+        StoreError: A name or a path was given, and is not there; or it cannot be read.
+        RecordError: One of its runs is corrupt, or of a newer version.
+    """
+    asked = _asked(requested, rootdir=rootdir)
+    here = fingerprint.identity()
+    found = () if asked is None else ordered(asked.runs)
+    return tuple(run for run in found if run.fingerprint.identity() != here)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """All runs of the baseline that was asked for, on whatever hardware."""
+
+    name: str
+    location: str
+    runs: tuple[BaselineRun, ...]
+
+
+def _asked(requested: str, *, rootdir: Path) -> _Asked | None:
+    """Return the runs of a name or a path; None where `auto` finds none."""
     store = store_of(rootdir)
     name = DEFAULT_NAME if requested == "auto" else requested
     runs = store.series(name) if is_name(name) else ()
-    location = name
     if runs:
-        location = str(store.folder(name))
-    elif requested == "auto":
-        return None, ""
-    else:
-        path = _existing(requested, rootdir=rootdir, store=store)
-        runs, location = _runs_at(path), str(path)
-        if not any(run.workloads for run in runs):
-            return None, f"{path} holds no measured workload"
-    return select(runs, fingerprint, name=name, location=location), ""
+        return _Asked(name=name, location=str(store.folder(name)), runs=runs)
+    if requested == "auto":
+        return None
+    path = _existing(requested, rootdir=rootdir, store=store)
+    return _Asked(name=name, location=str(path), runs=_runs_at(path))
 
 
 def save(run: Run, name: str, *, rootdir: Path, partial: bool = False) -> Path:

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pytest_costguard import __version__
 from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.baselines import locate
 from pytest_costguard.app.endings import Ending, Endings
+from pytest_costguard.app.escalation import Announcement, Means, SecondMeasuring
 from pytest_costguard.app.judging import expecting, judge
 from pytest_costguard.app.measuring import Measuring, one_side, side_by_side
 from pytest_costguard.app.result import Result
@@ -36,6 +39,7 @@ from pytest_costguard.records import (
     OF_OWN_PROCESS,
     PERCENTILES,
     Baseline,
+    Escalation,
     Failure,
     Gates,
     Report,
@@ -77,6 +81,7 @@ class Check:
             _located(settings, side, self._fingerprint) if settings.against is None else (None, "")
         )
         self._measuring: Measuring | None = None
+        self._means: Means | None = None
         self._gates: dict[str, Gates] = {}
         self._consumed: set[WorkloadId] = set()
         self.report: Report | None = None
@@ -110,15 +115,23 @@ class Check:
         if self._whole_suite:
             markers = [(test.nodeid, test.marker) for test in tests]
             self.warnings = tuple(map(_in_vain, unmatched_rules(markers, self._settings)))
-        labels = {test.nodeid: labels_for(self._settings, test.marker) for test in tests}
-        collected = [self._collected(test) for test in tests]
+        means = self._means = Means(
+            settings=self._settings,
+            side=self._side,
+            pricing=self._pricing,
+            tests=[self._collected(test) for test in tests],
+            labels={test.nodeid: labels_for(self._settings, test.marker) for test in tests},
+            gates=self._gates,
+            pythonpath=pythonpath,
+            progress=progress,
+        )
         if self._settings.against is None:
             self._measuring = one_side(
                 settings=self._settings,
                 side=self._side,
                 pricing=self._pricing,
-                tests=collected,
-                labels=labels,
+                tests=means.tests,
+                labels=means.labels,
                 progress=progress,
             )
         else:
@@ -126,8 +139,8 @@ class Check:
                 settings=self._settings,
                 side=self._side,
                 pricing=self._pricing,
-                tests=collected,
-                labels=labels,
+                tests=means.tests,
+                labels=means.labels,
                 gates=self._gates,
                 pythonpath=pythonpath,
                 whole=paths if self._whole_suite else (),
@@ -135,15 +148,35 @@ class Check:
             )
         return self._measuring.estimated_seconds()
 
-    def measure(self) -> None:
-        """Measure everything; after Ctrl-C what was measured is judged, and the run incomplete."""
+    def measure(self, *, escalating: Callable[[Announcement], None] = lambda _: None) -> None:
+        """Measure everything; after Ctrl-C what was measured is judged, and the run incomplete.
+
+        Args:
+            escalating: is told what a stored baseline left in doubt, before that is measured again.
+        """
         assert self._measuring is not None, "prepare comes first"
         complete = False
         try:
             self._measuring.run()
             complete = True
         finally:
-            self.report = self._judge(complete=complete)
+            self.report = self._judge(self._run(complete=complete))
+        if self._settings.escalate:
+            self._escalate(self.report, announce=escalating)
+
+    def _escalate(self, stored: Report, *, announce: Callable[[Announcement], None]) -> None:
+        assert self._means is not None, "prepare comes first"
+        second = SecondMeasuring(means=self._means, report=stored, announce=announce)
+        try:
+            second.run()
+        finally:
+            found = second.record()
+            run = msgspec.structs.replace(
+                stored.run,
+                complete=stored.run.complete and found.complete,
+                failures=(*stored.run.failures, *second.failures),
+            )
+            self.report = self._judge(run, escalation=found)
 
     def result(self, call: MeasureCall, *, endings: Endings) -> Result:
         """Return the merged result of a workload, in the final pass.
@@ -254,10 +287,10 @@ class Check:
             metrics=frozenset(asked),
         )
 
-    def _judge(self, *, complete: bool) -> Report:
+    def _run(self, *, complete: bool) -> Run:
         assert self._measuring is not None, "prepare comes first"
         collection = self._measuring.collection
-        run = Run(
+        return Run(
             run_id=uuid.uuid4().hex[:12],
             created=self._created,
             tool_version=__version__,
@@ -271,9 +304,11 @@ class Check:
             measurements=collection.measurements(),
             failures=collection.failures,
         )
+
+    def _judge(self, run: Run, *, escalation: Escalation | None = None) -> Report:
+        assert self._measuring is not None, "prepare comes first"
         workloads = [m.workload for m in run.measurements]
         workloads += [f.workload for f in run.failures if f.workload not in workloads]
-        against = self._measuring.against(run)
         return judge(
             run=run,
             baseline=self._baseline,
@@ -284,9 +319,10 @@ class Check:
             runner_spread=self._settings.runner_spread,
             baseline_requested=self._settings.baseline,
             baseline_problem=self._baseline_problem,
-            whole_suite=self._whole_suite and complete,
+            whole_suite=self._whole_suite and run.complete,
             now=self._created.date(),
-            against=against,
+            against=self._measuring.against(run),
+            escalation=escalation,
         )
 
     def _verdict(self, workload: WorkloadId) -> WorkloadVerdict | None:
@@ -305,41 +341,6 @@ class Check:
         if self._measuring is None:
             return ""
         return self._measuring.collection.test_details.get(nodeid, "")
-
-
-class Unmeasured:
-    """The backend where nothing was measured though measuring was asked for: it refuses."""
-
-    def measure(self, call: MeasureCall) -> Result:
-        """Refuse: without a measurement there is no verdict."""
-        __tracebackhide__ = True
-        raise WorkloadError(
-            f"{call.workload} was not measured: the test was not seen to use costguard",
-            remedy="name the costguard fixture among the test's arguments",
-        )
-
-    async def measure_async(self, call: MeasureCall) -> Result:
-        """Refuse: without a measurement there is no verdict."""
-        __tracebackhide__ = True
-        return self.measure(call)
-
-
-class FinalPass:
-    """The backend of `measure` after the measuring: it returns the merged result at once."""
-
-    def __init__(self, check: Check, *, endings: Endings) -> None:
-        self._check = check
-        self._endings = endings
-
-    def measure(self, call: MeasureCall) -> Result:
-        """Return the merged result."""
-        __tracebackhide__ = True  # pytest and --pdb then show the test's own line
-        return self._check.result(call, endings=self._endings)
-
-    async def measure_async(self, call: MeasureCall) -> Result:
-        """Return the merged result."""
-        __tracebackhide__ = True  # pytest and --pdb then show the test's own line
-        return self._check.result(call, endings=self._endings)
 
 
 def _told(failure: Failure) -> str:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 
 import msgspec
 
+from pytest_costguard.app.judging_base import as_baseline, compare_with
 from pytest_costguard.app.judging_budgets import judge_budget
-from pytest_costguard.app.judging_comparisons import Terms, compare
+from pytest_costguard.app.judging_comparisons import Terms
+from pytest_costguard.app.judging_escalation import (
+    Reconsidered,
+    reconsidered,
+    steps_that_alarm,
+)
 from pytest_costguard.app.judging_history import (
     History,
     Reference,
@@ -18,26 +25,22 @@ from pytest_costguard.app.judging_history import (
 )
 from pytest_costguard.app.judging_messages import failing_messages
 from pytest_costguard.app.judging_outcome import outcome_of
-from pytest_costguard.app.judging_pairs import Pairs, compare_pair, decide_pairs
+from pytest_costguard.app.judging_pairs import Pairs, decide_pairs
 from pytest_costguard.app.judging_subject import Pricer, Subject, subject
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.records import (
     Against,
     Baseline,
-    BaselineRun,
-    Comparison,
+    Escalation,
     FailOn,
     Gates,
     Measurement,
-    Regression,
     Report,
     Run,
     Target,
     WorkloadVerdict,
 )
-from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.limits import SUITE_ALPHA
-from pytest_costguard.stats.summary import reduce
 
 
 def judge(
@@ -54,6 +57,7 @@ def judge(
     whole_suite: bool,
     now: dt.date,
     against: Against | None = None,
+    escalation: Escalation | None = None,
     pricer: Pricer = cost_of,
 ) -> Report:
     """Decide about everything that the run is held to, and say how it ends.
@@ -74,28 +78,39 @@ def judge(
         whole_suite: whether all tests were selected, so that an absent workload is missing.
         now: today, for the age of prices.
         against: base, where it was measured side by side: then it is compared with that.
+        escalation: what the baseline left in doubt and was measured again side by side.
         pricer: turns throughput into cost.
     """
-    known = reference(run, baseline if against is None else _as_baseline(against))
+    known = reference(run, baseline if against is None else as_baseline(against))
     held = {str(one.workload): gates.get(str(one.workload), Gates()) for one in run.measurements}
-    terms = Terms(hypotheses=hypotheses(held.values()), runner_spread=runner_spread)
+    terms = Terms(
+        hypotheses=hypotheses(held.values()) * steps_that_alarm(escalation),
+        runner_spread=runner_spread,
+    )
     pairs = (
         None if against is None else decide_pairs(run, against, held, hypotheses=terms.hypotheses)
     )
+    examined = partial(
+        subject,
+        fingerprint=run.fingerprint,
+        target=target,
+        target_problem=target_problem,
+        today=now,
+        pricer=pricer,
+    )
+    second = (
+        {}
+        if escalation is None
+        else reconsidered(run, escalation, held, hypotheses=terms.hypotheses, subject=examined)
+    )
     verdicts = tuple(
         _workload_verdict(
-            subject(
-                measurement,
-                fingerprint=run.fingerprint,
-                target=target,
-                target_problem=target_problem,
-                today=now,
-                pricer=pricer,
-            ),
+            examined(measurement),
             past=_history(measurement, known, run=run),
             gates=held[str(measurement.workload)],
             terms=terms,
             pairs=pairs,
+            second=second.get(measurement.workload),
             fail_on=fail_on,
         )
         for measurement in run.measurements
@@ -109,6 +124,7 @@ def judge(
         baseline_requested=baseline_requested,
         baseline_problem=baseline_problem,
         against=against,
+        escalation=escalation,
         target=target,
         target_problem=target_problem,
         fail_on=tuple(cause for cause in FailOn if cause in fail_on),
@@ -134,7 +150,7 @@ def expecting(report: Report, failures: Mapping[str, str]) -> Report:
         failures: the reason by the test's node id.
     """
     against = report.against
-    known = reference(report.run, report.baseline if against is None else _as_baseline(against))
+    known = reference(report.run, report.baseline if against is None else as_baseline(against))
     return msgspec.structs.replace(
         report,
         expected_failures=dict(failures),
@@ -156,26 +172,6 @@ def hypotheses(gates: Iterable[Gates]) -> int:
     return max(1, sum(len(one.regressions) + len(one.budgets) for one in gates))
 
 
-def _as_baseline(against: Against) -> Baseline:
-    """Base as a series of one run: what is new, changed or relative to base reads it there."""
-    run = against.run
-    return Baseline(
-        name="base",
-        location="",
-        runs=(
-            BaselineRun(
-                run_id=run.run_id,
-                created=run.created,
-                tool_version=run.tool_version,
-                fingerprint=run.fingerprint,
-                commit=run.commit,
-                workloads=tuple(map(reduce, run.measurements)),
-                whole_suite=run.whole_suite,
-            ),
-        ),
-    )
-
-
 def _unjudged(known: Reference | None, *, requested: str, problem: str) -> str:
     if known is not None:
         return ""
@@ -195,16 +191,21 @@ def _workload_verdict(
     gates: Gates,
     terms: Terms,
     pairs: Pairs | None,
+    second: Reconsidered | None,
     fail_on: Collection[FailOn],
 ) -> WorkloadVerdict:
     comparisons = (
         ()
         if past is None
         else tuple(
-            _comparison(rule, measured=measured, past=past, terms=terms, pairs=pairs)
+            compare_with(rule, measured=measured, past=past, terms=terms, pairs=pairs)
             for rule in gates.regressions
         )
     )
+    if second is not None:
+        comparisons = second.comparisons(comparisons, terms=terms)
+    references = (past, None if second is None else second.past)
+    changed = next((one for one in references if one is not None and one.inputs_changed), None)
     budgets = tuple(
         judge_budget(budget, subject=measured, history=past, alpha=SUITE_ALPHA / terms.hypotheses)
         for budget in gates.budgets
@@ -216,34 +217,20 @@ def _workload_verdict(
         figures=measured.figures(),
         unsupported=dict(measured.unsupported),
         cost=measured.cost,
-        inputs_changed=past is not None and past.inputs_changed,
+        inputs_changed=changed is not None,
         failing=failing_messages(
             subject=measured,
             history=past,
+            changed=changed,
             comparisons=comparisons,
             budgets=budgets,
             fail_on=fail_on,
         ),
-        warnings=_warnings(measured, past=past, terms=terms),
+        warnings=(
+            *_warnings(measured, past=past, terms=terms),
+            *(second.warnings() if second is not None else ()),
+        ),
     )
-
-
-def _comparison(
-    rule: Regression, *, measured: Subject, past: History, terms: Terms, pairs: Pairs | None
-) -> Comparison:
-    """Compare with the pairs of both sides where there are any, else with earlier runs.
-
-    Both give the same figures of head and base; what is new, and quality, is said in one way.
-    """
-    if pairs is None or past.absence is not None or rule.metric == "quality":
-        return compare(rule, subject=measured, history=past, terms=terms)
-    values = measured.values(rule.metric)
-    head = mean(values) if values else None
-    compared = compare_pair(rule, subject=measured, pairs=pairs)
-    # Plain means of either side hold drift and disturbances that the pairs are free of, so base
-    # is shown as what makes the ratio.
-    base = head / compared.ratio if head is not None and compared.ratio else None
-    return msgspec.structs.replace(compared, head=head, base=base)
 
 
 def _warnings(measured: Subject, *, past: History | None, terms: Terms) -> tuple[str, ...]:

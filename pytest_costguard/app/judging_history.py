@@ -142,11 +142,11 @@ def missing_workloads(run: Run, known: Reference | None) -> tuple[WorkloadId, ..
     return tuple(
         workload
         for workload in current
-        if workload not in measured and not _failed(workload, run.failures)
+        if workload not in measured and not failed(workload, run.failures)
     )
 
 
-def _failed(workload: WorkloadId, failures: Iterable[Failure]) -> bool:
+def failed(workload: WorkloadId, failures: Iterable[Failure]) -> bool:
     """Tell whether a failure speaks for a workload: its own, or its whole test's."""
     return any(
         failure.workload == workload

@@ -30,17 +30,28 @@ def failing_messages(
     *,
     subject: Subject,
     history: History | None,
+    changed: History | None,
     comparisons: Collection[Comparison],
     budgets: Collection[BudgetResult],
     fail_on: Collection[FailOn],
 ) -> tuple[str, ...]:
-    """Return one message of several lines for each thing that fails the run."""
-    return tuple(_messages(subject, history, comparisons, budgets, fail_on))
+    """Return one message of several lines for each thing that fails the run.
+
+    Args:
+        subject: what was measured.
+        history: what it was compared with.
+        changed: what it was compared with and had other inputs; None where nothing had.
+        comparisons: decided about it.
+        budgets: decided about it.
+        fail_on: what fails the run.
+    """
+    return tuple(_messages(subject, history, changed, comparisons, budgets, fail_on))
 
 
 def _messages(
     subject: Subject,
     history: History | None,
+    changed: History | None,
     comparisons: Collection[Comparison],
     budgets: Collection[BudgetResult],
     fail_on: Collection[FailOn],
@@ -52,9 +63,9 @@ def _messages(
     for result in budgets:
         if result.cause in fail_on:
             yield _budget_message(result, currency=subject.currency)
-    if history is not None and history.inputs_changed and FailOn.CHANGED in fail_on:
+    if changed is not None and FailOn.CHANGED in fail_on:
         yield (
-            f"the inputs are not those of baseline {history.name!r}\n  {_digests(subject, history)}"
+            f"the inputs are not those of baseline {changed.name!r}\n  {_digests(subject, changed)}"
         )
 
 
@@ -70,8 +81,12 @@ def _comparison_message(comparison: Comparison, *, name: str, currency: Currency
     if comparison.head is not None and comparison.base is not None:
         pair = comparison.head, comparison.base
         now, then = _values(comparison.metric, *pair, currency=currency)
-        runs = counted(comparison.runs, "run")
-        lines.append(f"  head:     {now}; baseline {name!r}: {then} ({runs})")
+        if comparison.escalated_from is not None and comparison.units:
+            units = counted(comparison.units, "unit")
+            lines.append(f"  head:     {now}; base: {then} (side by side in {units})")
+        else:
+            runs = counted(comparison.runs, "run")
+            lines.append(f"  head:     {now}; baseline {name!r}: {then} ({runs})")
     lines.append(f"  reason:   {comparison.reason}")
     regression = comparison.regression
     if regression is not None:

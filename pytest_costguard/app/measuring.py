@@ -93,6 +93,7 @@ def side_by_side(
     pythonpath: Sequence[str],
     whole: Sequence[Path],
     progress: Callable[[Progress], None],
+    hypotheses: int = 1,
 ) -> Measuring:
     """Return what measures the checkout and the revision that the settings name.
 
@@ -108,6 +109,7 @@ def side_by_side(
         pythonpath: pytest's setting, relative to the root directory.
         whole: where the whole suite was collected; empty where only a part of it is measured.
         progress: is told how far the measuring is.
+        hypotheses: among how many gates the error is shared at least.
 
     Raises:
         RevisionError: there is no such commit, or no checkout.
@@ -120,7 +122,7 @@ def side_by_side(
         )
         looks = DEEP_LOOKS if settings.deep else USUAL_LOOKS
         longer = _DEEP if settings.deep else 1
-        standings = Standings(gates=gates_by_workload(gates), looks=looks)
+        standings = Standings(gates=gates_by_workload(gates), looks=looks, hypotheses=hypotheses)
         cores = tuple(sorted(available_cores() or ()))
         engine = SideBySide(
             setups={

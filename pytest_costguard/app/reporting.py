@@ -45,6 +45,7 @@ def remake(report: Report) -> Report:
         whole_suite=report.run.whole_suite and report.run.complete,
         now=report.run.created.date(),
         against=report.against,
+        escalation=report.escalation,
     )
     return expecting(remade, report.expected_failures) if report.expected_failures else remade
 

@@ -21,9 +21,20 @@ _FEWEST_UNITS = 6
 class Standings:
     """Decides as the report will, and reduces each unit once."""
 
-    def __init__(self, *, gates: Callable[[WorkloadId], Gates], looks: Looks) -> None:
+    def __init__(
+        self, *, gates: Callable[[WorkloadId], Gates], looks: Looks, hypotheses: int = 1
+    ) -> None:
+        """Begin without a unit.
+
+        Args:
+            gates: of a workload.
+            looks: when to look.
+            hypotheses: among how many gates the error is shared at least: those of the whole run,
+                where only a part of it is measured side by side.
+        """
         self._gates = gates
         self._looks = looks
+        self._hypotheses = hypotheses
         self._changes: dict[tuple[WorkloadId, str], list[PairedUnit]] = {}
         self._units: dict[tuple[WorkloadId, str], int] = {}
         self._known: dict[WorkloadId, tuple[int, int, Standing]] = {}
@@ -38,7 +49,7 @@ class Standings:
         both = tuple(unit for unit in head.units if unit.index in seen)
         head = msgspec.structs.replace(head, units=both)
         measured = [one.workload for one in engine.collection.measurements()]
-        shared = hypotheses(map(self._gates, measured))
+        shared = max(self._hypotheses, hypotheses(map(self._gates, measured)))
         known = self._known.get(workload)
         if known is not None and known[:2] == (len(head.units), shared):
             return known[2]

@@ -153,6 +153,7 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         threads=given.required("threads", parse_count),
         baseline=given.required("baseline", parse_text),
         against=given.optional("against", parse_text),
+        escalate=_escalate(given),
         workload_seconds=given.required("time", parse_duration),
         suite_seconds=given.required("suite_time", parse_duration),
         deep=given.required("deep", parse_switch),
@@ -227,6 +228,32 @@ def _one_price(given: _Given) -> _Given:
         )
     loser = "target" if _RANK[target.source] < _RANK[price.source] else "price"
     return _Given(said={**given.said, loser: replace(given.said[loser], value=None)})
+
+
+def _escalate(given: _Given) -> bool:
+    """Return whether to escalate; where a higher place leaves nothing to escalate from, not.
+
+    Raises:
+        ConfigError: it is asked for in the same place, or a higher one than what forbids it.
+    """
+    said = given.said["escalate"]
+    if not given.required("escalate", parse_switch):
+        return False
+    for key, forbids, why in (
+        ("against", given.said["against"].value is not None, "measures side by side already"),
+        ("baseline", given.required("baseline", parse_text) == "none", "leaves none to doubt"),
+    ):
+        other = given.said[key]
+        if not forbids:
+            continue
+        if _RANK[other.source] > _RANK[said.source]:
+            return False
+        raise ConfigError(
+            f"{said.where}: {said.key} asks for a second look at the verdicts of a stored"
+            f" baseline, and {other.key}={other.value} {why}",
+            remedy=f"keep one: leave out {said.key} or {other.key}",
+        )
+    return True
 
 
 def _save(said: _Said, *, rootdir: Path) -> str | None:

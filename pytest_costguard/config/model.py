@@ -151,6 +151,8 @@ class Settings:
     baseline: str
     against: str | None
     """The revision to compare with, side by side."""
+    escalate: bool
+    """Whether what a stored baseline leaves in doubt is measured again, side by side."""
     workload_seconds: float
     suite_seconds: float
     deep: bool

@@ -165,6 +165,14 @@ OPTIONS: tuple[Option, ...] = (
         "CI's environment names.",
     ),
     Option(
+        key="escalate",
+        kind="switch",
+        default="false",
+        help="With a stored baseline: measure each workload whose verdict is in doubt "
+        "(inconclusive, regressed, not comparable) once more, side by side with the baseline's "
+        "commit, and let that decide.",
+    ),
+    Option(
         key="time",
         kind="duration",
         metavar="DURATION",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 
 from pytest_costguard.records import Commit
 
@@ -59,17 +61,31 @@ def lock_digest(root: Path) -> str | None:
     Returns:
         `sha256:` and 64 hexadecimal digits.
     """
-    digest = hashlib.sha256()
     found = sorted({path for pattern in LOCK_FILES for path in root.glob(pattern)})
-    read = 0
+    contents: dict[str, bytes] = {}
     for path in found:
-        try:
-            content = path.read_bytes().replace(b"\r\n", b"\n")
-        except OSError:
-            continue  # a folder of that name, or a file that may not be read
-        name = path.relative_to(root).as_posix().encode("utf-8", errors="surrogateescape")
+        # What may not be read, or is a folder of that name, locks nothing.
+        with contextlib.suppress(OSError):
+            contents[path.relative_to(root).as_posix()] = path.read_bytes()
+    return digest_of_lock_files(contents)
+
+
+def is_lock_file(path: str) -> bool:
+    """Tell whether a path, relative to the project's folder, is one that `lock_digest` reads."""
+    one = PurePosixPath(path)
+    return any(
+        one.match(pattern) and len(one.parts) == len(PurePosixPath(pattern).parts)
+        for pattern in LOCK_FILES
+    )
+
+
+def digest_of_lock_files(contents: Mapping[str, bytes]) -> str | None:
+    """Return what `lock_digest` does for files with these paths and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(contents, key=PurePosixPath):
+        content = contents[path].replace(b"\r\n", b"\n")
+        name = path.encode("utf-8", errors="surrogateescape")
         # Each length before its bytes: moving text from one file to the next is a change.
         for part in (name, content):
             digest.update(len(part).to_bytes(8, "big") + part)
-        read += 1
-    return f"sha256:{digest.hexdigest()}" if read else None
+    return f"sha256:{digest.hexdigest()}" if contents else None

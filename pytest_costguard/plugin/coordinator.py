@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_costguard.app.checking import Check, DeclaredTest, FinalPass, Unmeasured
+from pytest_costguard.app.checking import Check, DeclaredTest
+from pytest_costguard.app.final_pass import FinalPass, Unmeasured
 from pytest_costguard.app.session import CheckedSession
 from pytest_costguard.engine.launch import Side
 from pytest_costguard.errors import CostguardError
@@ -164,7 +165,7 @@ class CoordinatorHooks:
         progress.announce(tests=len(guarded), seconds=seconds)
         try:
             with ended_in_order():
-                self._check.measure()
+                self._check.measure(escalating=progress.announce_again)
         finally:
             progress.close()
         self._config.stash[backend_key] = FinalPass(self._check, endings=PYTEST_ENDINGS)

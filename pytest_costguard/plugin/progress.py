@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_costguard.app.escalation import Announcement
 from pytest_costguard.engine.coordinator import Progress
 
 
@@ -25,6 +26,19 @@ class ProgressLine:
                 f" {_duration(seconds)} and more for slow workloads"
             )
 
+    def announce_again(self, what: Announcement) -> None:
+        """Say before it starts what is measured again, side by side, and how long it takes."""
+        if self._reporter is None:
+            return
+        self.close()
+        are = "1 workload is" if what.workloads == 1 else f"{what.workloads} workloads are"
+        them = "it" if what.workloads == 1 else "them"
+        self._reporter.write_line(
+            f"costguard: {are} in doubt, measuring {them} side by side with {what.commit}, about"
+            f" {_duration(what.seconds)}"
+        )
+        self._told = ("", -1)
+
     def __call__(self, progress: Progress) -> None:
         """Show one step."""
         if self._reporter is None:
@@ -44,6 +58,7 @@ class ProgressLine:
         """Leave the line, so that what follows begins on its own."""
         if self._reporter is not None and self._open:
             self._reporter.rewrite("", erase=True)
+            self._open = False
 
 
 def _text(progress: Progress) -> str:

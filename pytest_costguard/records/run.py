@@ -130,6 +130,31 @@ class Against(Record, frozen=True, kw_only=True):
     """What a reader must know of the comparison as a whole."""
 
 
+class SecondLook(Record, frozen=True, kw_only=True):
+    """Workloads in doubt, measured again side by side with one commit of the baseline."""
+
+    against: Against
+    """Base, which is that commit."""
+    head: tuple[Measurement, ...]
+    """Head as it was measured beside base; figures and budgets rest on the report's run."""
+
+
+class Escalation(Record, frozen=True, kw_only=True):
+    """What a stored baseline left in doubt, and what came of measuring it side by side."""
+
+    looks: tuple[SecondLook, ...] = ()
+    """One for each commit of the baseline that was needed."""
+    refused: dict[str, str] = {}
+    """Why a workload in doubt was not measured again, by `str(workload)`."""
+    caveats: dict[str, tuple[str, ...]] = {}
+    """In what base was not as the baseline measured it, by `str(workload)`.
+
+    What the stored baseline has decided then stands.
+    """
+    complete: bool = True
+    """False when it was interrupted: then only what is decided takes a stored verdict's place."""
+
+
 class Outcome(Record, frozen=True, kw_only=True):
     """How the run ends: counts of each verdict and whether the gate fails."""
 
@@ -150,6 +175,8 @@ class Report(Record, frozen=True, kw_only=True, tag="report", tag_field="kind"):
     """Why there is no baseline though one was asked for, or "" """
     against: Against | None = None
     """Base, where it was measured side by side; then no baseline is compared with."""
+    escalation: Escalation | None = None
+    """Where the doubts of a stored baseline were to be measured side by side."""
     target: Target | None = None
     target_problem: str = ""
     fail_on: tuple[FailOn, ...] = (FailOn.REGRESSION, FailOn.BUDGET)

@@ -116,6 +116,8 @@ class Comparison(Record, frozen=True, kw_only=True):
     """How many baseline runs it rests on."""
     units: int = 0
     """How many units of both sides it rests on, side by side."""
+    escalated_from: Verdict | None = None
+    """What the stored baseline said, where a measurement side by side took its place."""
 
 
 class BudgetResult(Record, frozen=True, kw_only=True):

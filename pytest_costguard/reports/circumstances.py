@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from pytest_costguard.records import Against, Pairing, PairingKind, Report, Target
+from pytest_costguard.records import Against, Escalation, Pairing, PairingKind, Report, Target
 from pytest_costguard.reports.numbers import (
     counted,
     day,
@@ -31,6 +32,9 @@ _WAYS: Mapping[PairingKind, str] = MappingProxyType(
         "together": "At the same time on one core",
         "restart": "Each alone in its turn",
     }
+)
+_NOTHING_TO_ESCALATE = (
+    "There is no stored verdict to doubt yet, so --costguard-escalate had nothing to do."
 )
 _CORRECTED = 0.01
 """A change that differs by more than this from head ÷ base was visibly corrected."""
@@ -149,6 +153,10 @@ def baseline_of(report: Report) -> BaselineView:
     """Return what the run was compared with, or why with nothing and what to do about it."""
     if report.against is not None:
         return _base_of(report.against)
+    return _escalated(_stored(report), report.escalation)
+
+
+def _stored(report: Report) -> BaselineView:
     if report.baseline_requested == "none":
         return BaselineView(state="not wanted", sentence="No baseline was asked for.")
     if report.baseline_problem:
@@ -160,7 +168,11 @@ def baseline_of(report: Report) -> BaselineView:
         return BaselineView(
             state="none yet",
             sentence=f"No baseline yet{on}, so nothing was compared.",
-            hints=(*others, f"8 runs tell small changes from noise: {_record_command(report, 8)}"),
+            hints=(
+                *others,
+                f"8 runs tell small changes from noise: {_record_command(report, 8)}",
+                *(_NOTHING_TO_ESCALATE,) * (report.escalation is not None and not others),
+            ),
             command=shlex.join(["pytest", "--costguard", f"--costguard-save={_name(report)}"]),
         )
     days = sorted({run.created.date() for run in baseline.runs})
@@ -181,26 +193,56 @@ def baseline_of(report: Report) -> BaselineView:
     )
 
 
+def _escalated(view: BaselineView, escalation: Escalation | None) -> BaselineView:
+    """Name the second reference too, where what the first left in doubt was measured again."""
+    looks = () if escalation is None else escalation.looks
+    for look in looks:
+        workloads = counted(len(look.head), "workload")
+        sentence = (
+            f"{workloads} in doubt measured again side by side with base"
+            f" {_sha(look.against)[:12]}: {_units(look.against)}."
+        )
+        view = dataclasses.replace(
+            view,
+            sentence=f"{view.sentence} {sentence}",
+            facts=(*view.facts, *_base_facts(look.against)),
+            hints=(*view.hints, *look.against.notes),
+        )
+    return view
+
+
 def _base_of(against: Against) -> BaselineView:
+    sha = _sha(against)
+    named = "" if against.requested in (sha, sha[:12]) else f"{against.requested}, "
+    return BaselineView(
+        state="found",
+        sentence=f"Compared side by side with base ({named}{sha[:12]}):"
+        f" {_units(against)} of fresh processes.",
+        facts=_base_facts(against),
+        hints=against.notes,
+    )
+
+
+def _sha(against: Against) -> str:
+    return against.run.commit.sha if against.run.commit is not None else ""
+
+
+def _units(against: Against) -> str:
     counts = [len(one.units) for one in against.run.measurements]
-    units = "no unit"
-    if counts:
-        least, most = min(counts), max(counts)
-        units = counted(most, "unit") if least == most else f"{least} to {counted(most, 'unit')}"
-    commit = against.run.commit
-    sha = commit.sha[:12] if commit is not None else ""
-    named = "" if against.requested in (sha, commit and commit.sha) else f"{against.requested}, "
-    facts = [Fact(label="Base", value=f"{sha} ({against.found_as})" if named else sha)]
+    if not counts:
+        return "no unit"
+    least, most = min(counts), max(counts)
+    return counted(most, "unit") if least == most else f"{least} to {counted(most, 'unit')}"
+
+
+def _base_facts(against: Against) -> tuple[Fact, ...]:
+    sha = _sha(against)
+    found_as = "" if against.found_as in (sha, sha[:12]) else f" ({against.found_as})"
+    facts = [Fact(label="Base", value=f"{sha[:12]}{found_as}")]
     if against.cores:
         cores = ", ".join(map(str, against.cores))
         facts.append(Fact(label="Cores", value=f"both sides on the same of {cores}, in turns"))
-    facts += _pairings(against.pairings)
-    return BaselineView(
-        state="found",
-        sentence=f"Compared side by side with base ({named}{sha}): {units} of fresh processes.",
-        facts=tuple(facts),
-        hints=against.notes,
-    )
+    return (*facts, *_pairings(against.pairings))
 
 
 def _pairings(pairings: Mapping[str, Pairing]) -> Iterator[Fact]:
@@ -261,6 +303,8 @@ def reproduce_commands(report: Report, rows: Iterable[Row]) -> tuple[str, ...]:
         asked = report.baseline_requested
         name = report.baseline.name if asked == "auto" else asked
         words.append(f"--costguard-baseline={name}")
+        if report.escalation is not None:
+            words.append("--costguard-escalate")
     return (shlex.join([*words, *selected]),)
 
 

@@ -67,7 +67,7 @@ def _automatic(repository: Repository, environ: Mapping[str, str]) -> Revision:
             asked="auto",
             found_as=f"the first parent of the merge into {branch}",
         )
-    if repository.shallow and _exists("HEAD^1", repository) is None:
+    if repository.shallow and commit_named("HEAD^1", repository) is None:
         raise _too_shallow("auto")
     return _merge_base(branch, "auto", repository)
 
@@ -76,7 +76,7 @@ def _merge_base(branch: str, asked: str, repository: Repository) -> Revision:
     candidates = [f"refs/remotes/origin/{branch}", branch] if branch else []
     if asked != "auto":
         candidates.reverse()
-    other = next((name for name in candidates if _exists(name, repository)), None)
+    other = next((name for name in candidates if commit_named(name, repository)), None)
     if other is None:
         raise _unknown(asked if asked != "auto" else branch, repository)
     try:
@@ -92,13 +92,14 @@ def _merge_base(branch: str, asked: str, repository: Repository) -> Revision:
 
 
 def _commit(name: str, repository: Repository) -> str:
-    found = _exists(name, repository)
+    found = commit_named(name, repository)
     if found is None:
         raise _unknown(name, repository)
     return found
 
 
-def _exists(name: str, repository: Repository) -> str | None:
+def commit_named(name: str, repository: Repository) -> str | None:
+    """Return the commit that a commit, branch or tag names; None where it is not here."""
     try:
         return repository.ask(
             "rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}"

@@ -71,6 +71,18 @@ class Repository:
             CommandFailed: git says no.
             RevisionError: there is no git.
         """
+        return os.fsdecode(self._printed(*words)).removesuffix("\n")
+
+    def content(self, sha: str, path: str) -> bytes:
+        """Return a file as it is in a commit; `path` is relative to the checkout's top.
+
+        Raises:
+            CommandFailed: there is no such file.
+            RevisionError: there is no git.
+        """
+        return self._printed("cat-file", "blob", f"{sha}:{path}")
+
+    def _printed(self, *words: str) -> bytes:
         try:
             done = subprocess.run(
                 ["git", *_SAFE, *words],
@@ -88,7 +100,7 @@ class Repository:
         if done.returncode != 0:
             told = done.stderr.decode(errors="replace").strip()
             raise CommandFailed(told or f"git {words[0]} ended with {done.returncode}")
-        return os.fsdecode(done.stdout).removesuffix("\n")
+        return done.stdout
 
     def listed(self, *words: str) -> list[str]:
         """Run a git command with `-z` among its words; return its entries."""

@@ -179,6 +179,30 @@ def test_a_target_of_the_command_line_wins_over_a_price_of_the_file(tmp_path):
     assert settings.price_usd_per_hour is None
 
 
+@pytest.mark.parametrize(
+    ("toml", "environ", "cli"),
+    [
+        ("", {}, {"escalate": True, "against": "main"}),
+        ("", {}, {"escalate": True, "baseline": "none"}),
+        ("", {"COSTGUARD_AGAINST": "main"}, {"escalate": True}),
+        ("[tool.costguard]\nbaseline = 'none'", {}, {"escalate": True}),
+        ("[tool.costguard]\nbaseline = 'none'\nescalate = true", {}, {}),
+    ],
+    ids=["against", "none", "against of the environment", "none of the file", "file alone"],
+)
+def test_escalating_without_a_stored_verdict_to_doubt_is_refused(tmp_path, toml, environ, cli):
+    with pytest.raises(ConfigError, match="a second look at the verdicts of a stored baseline"):
+        settings_from(tmp_path, toml, environ, **cli)
+
+
+@pytest.mark.parametrize("cli", [{"against": "main"}, {"baseline": "none"}])
+def test_a_run_that_stores_nothing_to_doubt_overrules_a_file_that_escalates(tmp_path, cli):
+    toml = "[tool.costguard]\nescalate = true"
+
+    assert settings_from(tmp_path, toml).escalate is True
+    assert settings_from(tmp_path, toml, **cli).escalate is False
+
+
 def test_a_digest_does_not_depend_on_where_the_same_thing_is_said(tmp_path):
     in_file = settings_from(tmp_path, '[tool.costguard]\nunits = 3\nunit_time = "1s"\n')
     on_line = settings_from(tmp_path, "", units="3", unit_time="1000ms", save="weekly")

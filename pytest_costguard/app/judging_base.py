@@ -1,0 +1,51 @@
+"""Base as it was measured beside head: what stands in a stored baseline's place."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pytest_costguard.app.judging_comparisons import Terms, compare
+from pytest_costguard.app.judging_history import History
+from pytest_costguard.app.judging_pairs import Pairs, compare_pair
+from pytest_costguard.app.judging_subject import Subject
+from pytest_costguard.records import Against, Baseline, BaselineRun, Comparison, Regression
+from pytest_costguard.stats.intervals import mean
+from pytest_costguard.stats.summary import reduce
+
+
+def as_baseline(against: Against) -> Baseline:
+    """Base as a series of one run: what is new, changed or relative to base reads it there."""
+    run = against.run
+    return Baseline(
+        name="base",
+        location="",
+        runs=(
+            BaselineRun(
+                run_id=run.run_id,
+                created=run.created,
+                tool_version=run.tool_version,
+                fingerprint=run.fingerprint,
+                commit=run.commit,
+                workloads=tuple(map(reduce, run.measurements)),
+                whole_suite=run.whole_suite,
+            ),
+        ),
+    )
+
+
+def compare_with(
+    rule: Regression, *, measured: Subject, past: History, terms: Terms, pairs: Pairs | None
+) -> Comparison:
+    """Compare with the pairs of both sides where there are any, else with earlier runs.
+
+    Both give the same figures of head and base; what is new, and quality, is said in one way.
+    """
+    if pairs is None or past.absence is not None or rule.metric == "quality":
+        return compare(rule, subject=measured, history=past, terms=terms)
+    values = measured.values(rule.metric)
+    head = mean(values) if values else None
+    compared = compare_pair(rule, subject=measured, pairs=pairs)
+    # Plain means of either side hold drift and disturbances that the pairs are free of, so base
+    # is shown as what makes the ratio.
+    base = head / compared.ratio if head is not None and compared.ratio else None
+    return msgspec.structs.replace(compared, head=head, base=base)
