@@ -159,9 +159,7 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         deep=given.required("deep", parse_switch),
         share=tuple(given.optional("share", parse_words) or ()),
         base_python=_program(given.said["base_python"], rootdir=rootdir),
-        base_environment=_commands(
-            given.said["base_environment"], "environment", "tree", "python"
-        ),
+        base_environment=_commands(given.said["base_environment"], "environment", "tree", "python"),
         build=_commands(given.said["build"], "tree", "python"),
         save=_save(given.said["save"], rootdir=rootdir),
         report_dir=_path(given.said["report"], rootdir=rootdir),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_costguard.records import Commit
@@ -13,6 +14,8 @@ LOCK_FILES = (
     "poetry.lock",
     "pdm.lock",
     "Pipfile.lock",
+    "conda-lock.yml",
+    "pixi.lock",
     "pylock*.toml",
     "requirements*.txt",
     "requirements/*.txt",
@@ -54,15 +57,27 @@ def commit_of(root: Path) -> Commit | None:
 def lock_digest(root: Path) -> str | None:
     """Return a digest over names and contents of the lock files, or None where there are none.
 
+    Returns:
+        See `files_digest`.
+    """
+    return files_digest(root, {path for pattern in LOCK_FILES for path in root.glob(pattern)})
+
+
+def files_digest(root: Path, paths: Iterable[Path]) -> str | None:
+    """Return a digest over names and contents of files, or None where none can be read.
+
     Line ends are made equal, so that a checkout on Windows has the digest of one on Linux.
+
+    Args:
+        root: what the names are relative to.
+        paths: files below it, in any order.
 
     Returns:
         `sha256:` and 64 hexadecimal digits.
     """
     digest = hashlib.sha256()
-    found = sorted({path for pattern in LOCK_FILES for path in root.glob(pattern)})
     read = 0
-    for path in found:
+    for path in sorted(paths):
         try:
             content = path.read_bytes().replace(b"\r\n", b"\n")
         except OSError:
