@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import json
 import os
-import platform
 import secrets
 import shutil
 import sys
@@ -55,7 +54,7 @@ def environment_digest(
     parts = [
         [list(command) for command in commands],
         dependencies,
-        *(sys.version, platform.python_implementation(), sysconfig.get_platform()),
+        *(sys.version, sys.implementation.name, sysconfig.get_platform()),
         *(sys.base_prefix, str(cache.absolute())),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
