@@ -31,6 +31,7 @@ _NAMED_PACKAGES = 8
 _OURS = "pytest-costguard"
 _INSTALL = "add pytest-costguard to the base's requirements, or let the command install it:"
 _INSTALL += " … && {environment}/bin/python -m pip install pytest-costguard"
+_INSTALL += " (after uv: … && uv pip install pytest-costguard)"
 
 Commands = Sequence[Sequence[str]]
 
