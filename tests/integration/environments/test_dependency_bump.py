@@ -91,17 +91,12 @@ def bumped(tmp_path_factory):
 def compared(bumped):
     project, python = bumped
     code, output = measure(project, python)
-    return project, python, code, output
-
-
-def notes(project):
     report = json.loads((project.folder / "out" / "report.json").read_text())
-    return report, report["against"]["notes"]
+    return project, python, (code, output, report)
 
 
 def test_the_slower_dependency_is_a_regression(compared):
-    project, _, code, output = compared
-    report, _ = notes(project)
+    *_, (code, output, report) = compared
     (comparison,) = report["verdicts"][0]["comparisons"][:1]
 
     assert code == 1, output
@@ -109,8 +104,8 @@ def test_the_slower_dependency_is_a_regression(compared):
 
 
 def test_the_report_names_the_packages_and_blames_the_environment(compared):
-    project, _, _, output = compared
-    _, said = notes(project)
+    *_, (_, output, report) = compared
+    said = report["against"]["notes"]
 
     assert "base runs with dep 1.0; head with dep 2.0" in said, output
     assert any(
@@ -122,20 +117,21 @@ def test_the_report_names_the_packages_and_blames_the_environment(compared):
 
 
 def test_the_waiting_is_explained(compared):
-    assert "making base's environment: {python} -m venv" in compared[3]
+    *_, (_, output, _) = compared
+    assert "making base's environment: {python} -m venv" in output
 
 
 def test_the_environment_is_kept_out_of_gits_sight_and_made_once(compared):
     project, python, *_ = compared
-    (entry,) = (project.folder / ".costguard/cache/environments").glob("*/complete.json")
-    made_in = (entry.parent / "environment/made-in").read_text()
+    (note,) = (project.folder / ".costguard/cache/environments").glob("*/environment/made-in")
+    made_in = note.read_text()
     assert Path(made_in).name == "base", "the command runs in base's root directory"
     assert project.git("status", "--porcelain", "--untracked-files=all") == ""
 
     _, output = measure(project, python, "--costguard-time=1s")
 
     assert "making base's environment" not in output
-    assert (entry.parent / "environment/made-in").read_text() == made_in
+    assert note.read_text() == made_in
 
 
 def test_a_command_that_fails_is_shown_with_what_it_said(compared):
