@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pytest_costguard.app.environments import (
+    DeclaredEnvironment,
+    OwnEnvironment,
+    build_sides,
+    own_environment,
+)
 from pytest_costguard.engine.launch import Side
 from pytest_costguard.errors import RevisionError
-from pytest_costguard.records import SideName
+from pytest_costguard.records import SIDES, SideName
 from pytest_costguard.revisions.guard import GUARD_VARIABLE, Policy
 from pytest_costguard.revisions.naming import Revision, resolve
 from pytest_costguard.revisions.policies import policies, python_path
@@ -27,6 +33,8 @@ class TwoSides:
     revision: Revision
     taken: Snapshots
     sides: Mapping[SideName, Side]
+    own: OwnEnvironment | None = None
+    """Base's environment, where it is not head's."""
 
     def notes(self, own_files: frozenset[str], *, same_models: bool) -> tuple[str, ...]:
         """Say what a reader must know of the trees and of what was loaded of them.
@@ -35,14 +43,12 @@ class TwoSides:
             own_files: files that either side has loaded as modules.
             same_models: whether both sides served the same models on the same inputs.
         """
-        changed, found = self.taken.changed, []
-        if not changed:
-            found.append("base and head are the same code: this compares a revision with itself")
-        elif same_models and own_files and not changed & own_files:
-            found.append(
-                f"neither side loaded any of the changed files as a module ({_some(changed)}): the"
-                " measured code may be the same on both sides"
-            )
+        differing = self.own.differences() if self.own is not None else ()
+        found = [*differing]
+        same = self._same_code(own_files, same_models=same_models)
+        if same is not None:
+            code, suspicion = same
+            found.append(f"{code}: {'what differs is the environment' if differing else suspicion}")
         for snapshot in (self.taken.base, self.taken.head):
             if snapshot.pointers:
                 found.append(
@@ -56,6 +62,18 @@ class TwoSides:
                 )
         return tuple(found)
 
+    def _same_code(self, own_files: frozenset[str], *, same_models: bool) -> tuple[str, str] | None:
+        """Say why no code seems to differ, and what that makes of the comparison by itself."""
+        changed = self.taken.changed
+        if not changed:
+            return "base and head are the same code", "this compares a revision with itself"
+        if same_models and own_files and not changed & own_files:
+            return (
+                f"neither side loaded any of the changed files as a module ({_some(changed)})",
+                "the measured code may be the same on both sides",
+            )
+        return None
+
     @property
     def changed_files(self) -> tuple[str, ...]:
         """The first of the files that differ."""
@@ -64,19 +82,28 @@ class TwoSides:
 
 @contextmanager
 def two_sides(
-    side: Side, *, against: str, share: Sequence[str], pythonpath: Sequence[str]
+    side: Side,
+    *,
+    against: str,
+    share: Sequence[str],
+    pythonpath: Sequence[str],
+    declared: DeclaredEnvironment,
+    tell: Callable[[str], None],
 ) -> Iterator[TwoSides]:
-    """Take both trees, and remove them in the end.
+    """Take both trees, prepare what runs them, and remove them in the end.
 
     Args:
         side: the checkout, as a plain run would measure it.
         against: what base is, as the user wrote it.
         share: patterns of ignored files that both sides need.
         pythonpath: pytest's setting, relative to the root directory.
+        declared: base's environment, and how both trees are built.
+        tell: is told what a person waits for.
 
     Raises:
-        RevisionError: there is no such commit, or no checkout.
-        StoreError: there is no room for the trees.
+        RevisionError: there is no such commit, or no checkout; base's environment is not to be
+            had, or a tree cannot be built.
+        StoreError: there is no room for the trees or the environment.
     """
     environ = side.environ
     repository = Repository(side.rootdir, environ=environ)
@@ -88,21 +115,30 @@ def two_sides(
             remedy="run pytest in the checkout, or give --rootdir",
         )
     with snapshots(repository, base=revision, share=share) as taken:
-        rules = policies(taken, repository=repository, rootdir=side.rootdir, pythonpath=pythonpath)
-        yield TwoSides(
-            revision=revision,
-            taken=taken,
-            sides={
-                name: _moved(side, name=name, checkout=top, policy=policy)
-                for name, policy in rules.items()
-            },
-        )
+        trees = {one.side: one.tree.resolve() for one in (taken.base, taken.head)}
+        homes = {name: _moved(side, name=name, checkout=top, tree=trees[name]) for name in SIDES}
+        with own_environment(
+            declared, home=homes["base"], tree=trees["base"], beside=taken.folder, tell=tell
+        ) as own:
+            if declared.build is not None:
+                build_sides(declared.build, homes=homes, trees=trees, own=own, tell=tell)
+            # Only now, since what is built is the project's own as well.
+            rules = policies(
+                taken,
+                repository=repository,
+                rootdir=side.rootdir,
+                pythonpath=pythonpath,
+                installed=own.installed if own is not None else frozenset(),
+            )
+            sides = {name: _guarded(homes[name], policy=rules[name]) for name in SIDES}
+            if own is not None:
+                sides["base"] = own.moved(sides["base"])
+            yield TwoSides(revision=revision, taken=taken, sides=sides, own=own)
 
 
-def _moved(side: Side, *, name: SideName, checkout: Path, policy: Policy) -> Side:
-    """The same side, from its own tree and behind its own guard."""
-    moved = replace(side, name=name, launcher=_GUARDED, checkout=checkout, tree=Path(policy.tree))
-    environ = outside_of_hooks(side.environ)
+def _moved(side: Side, *, name: SideName, checkout: Path, tree: Path) -> Side:
+    """The same side, from its own tree."""
+    moved = replace(side, name=name, launcher=_GUARDED, checkout=checkout, tree=tree)
     rootdir = moved.at_home(side.rootdir.resolve())
     invocation_dir = moved.at_home(side.invocation_dir.resolve())
     inifile = None if side.inifile is None else moved.at_home(side.inifile.resolve())
@@ -111,9 +147,17 @@ def _moved(side: Side, *, name: SideName, checkout: Path, policy: Policy) -> Sid
         rootdir=rootdir,
         invocation_dir=invocation_dir if invocation_dir.is_dir() else rootdir,
         inifile=inifile if inifile is not None and inifile.is_file() else None,
+        environ=outside_of_hooks(side.environ),
+    )
+
+
+def _guarded(side: Side, *, policy: Policy) -> Side:
+    """The same side, behind its own guard."""
+    return replace(
+        side,
         environ={
-            **environ,
-            "PYTHONPATH": python_path(policy, environ.get("PYTHONPATH", "")),
+            **side.environ,
+            "PYTHONPATH": python_path(policy, side.environ.get("PYTHONPATH", "")),
             GUARD_VARIABLE: policy.encoded(),
         },
     )

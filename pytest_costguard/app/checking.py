@@ -93,6 +93,7 @@ class Check:
         tests: Sequence[DeclaredTest],
         *,
         progress: Callable[[Progress], None],
+        tell: Callable[[str], None],
         pythonpath: Sequence[str] = (),
         paths: Sequence[Path] = (),
     ) -> float:
@@ -101,12 +102,13 @@ class Check:
         Args:
             tests: what was collected.
             progress: is told how far the measuring is.
+            tell: is told what a person waits for before that.
             pythonpath: pytest's setting, relative to the root directory.
             paths: where the whole suite was collected.
 
         Raises:
             ConfigError: a marker says something that is not understood.
-            RevisionError: the revision to compare with is not there.
+            RevisionError: the revision to compare with is not there, or what it needs.
             StoreError: there is no room for the work trees.
         """
         self._gates = {
@@ -124,6 +126,7 @@ class Check:
             gates=self._gates,
             pythonpath=pythonpath,
             progress=progress,
+            tell=tell,
         )
         if self._settings.against is None:
             self._measuring = one_side(
@@ -145,6 +148,7 @@ class Check:
                 pythonpath=pythonpath,
                 whole=paths if self._whole_suite else (),
                 progress=progress,
+                tell=tell,
             )
         return self._measuring.estimated_seconds()
 

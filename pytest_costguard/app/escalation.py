@@ -71,6 +71,8 @@ class Means:
     """By node id."""
     pythonpath: Sequence[str]
     progress: Callable[[Progress], None]
+    tell: Callable[[str], None]
+    """Is told what a person waits for before anything is measured."""
 
 
 @dataclass(slots=True)
@@ -121,13 +123,20 @@ class SecondMeasuring:
         except CostguardError as error:
             self._refuse([one.workload for one in doubts], _told(error))
             return {}
+        settings = self.means.settings
+        own = bool(settings.base_python or settings.base_environment)
         groups: dict[str, list[Origin]] = {}
         verdicts = {one.workload: one for one in doubts}
         for origin in origins:
             try:
                 sha = commit_here(origin.commit, repository=repository)
                 found = caveats_before(
-                    origin, sha=sha, run=self.report.run, repository=repository, rootdir=rootdir
+                    origin,
+                    sha=sha,
+                    run=self.report.run,
+                    repository=repository,
+                    rootdir=rootdir,
+                    own_environment=own,
                 )
             except CostguardError as error:
                 self._refuse([origin.workload], _told(error))
@@ -179,6 +188,7 @@ class SecondMeasuring:
                 pythonpath=means.pythonpath,
                 whole=(),
                 progress=means.progress,
+                tell=means.tell,
                 hypotheses=self._hypotheses(),
             )
         except CostguardError as error:

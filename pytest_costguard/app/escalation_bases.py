@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_costguard.errors import RevisionError
-from pytest_costguard.host.revision import digest_of_lock_files, is_lock_file
+from pytest_costguard.host.revision import contents_digest, is_lock_file
 from pytest_costguard.records import (
     BaselineRun,
     BaselineWorkload,
@@ -67,7 +67,13 @@ def commit_here(commit: Commit, *, repository: Repository) -> str:
 
 
 def caveats_before(
-    origin: Origin, *, sha: str, run: Run, repository: Repository, rootdir: Path
+    origin: Origin,
+    *,
+    sha: str,
+    run: Run,
+    repository: Repository,
+    rootdir: Path,
+    own_environment: bool = False,
 ) -> tuple[str, ...]:
     """Say in what the commit, measured here and now, is not what the baseline measured.
 
@@ -77,6 +83,7 @@ def caveats_before(
         run: head's, with the digest of its lock files and its packages.
         repository: the checkout.
         rootdir: the project, in which the lock files are.
+        own_environment: whether base runs with packages of its own.
 
     Raises:
         RevisionError: git refuses to list the commit's files.
@@ -90,7 +97,7 @@ def caveats_before(
         if committed not in (None, locked):
             found.append(f"its lock files were not those of commit {sha[:_SHORT]}")
     dependencies = _other_dependencies(origin.run, run)
-    if dependencies:
+    if dependencies and not own_environment:
         found.append(
             f"its dependencies were others ({', '.join(dependencies)}); side by side, both run"
             " with the packages that are installed here"
@@ -130,7 +137,7 @@ def _committed_locks(sha: str, *, repository: Repository, rootdir: Path) -> str 
     try:
         listed = repository.listed("ls-tree", "-r", "-z", "--name-only", "--full-tree", sha)
         below_root = [path.removeprefix(prefix) for path in listed if path.startswith(prefix)]
-        return digest_of_lock_files(
+        return contents_digest(
             {
                 path: repository.content(sha, prefix + path)
                 for path in below_root

@@ -12,9 +12,11 @@ import msgspec
 
 from pytest_costguard import __version__
 from pytest_costguard.app.against import TwoSides, two_sides
+from pytest_costguard.app.environments import DeclaredEnvironment
 from pytest_costguard.app.standings import Standings, gates_by_workload
 from pytest_costguard.app.targets import PricedSetup
 from pytest_costguard.app.worker import WorkerSettings
+from pytest_costguard.baselines.folder import FOLDER_NAME
 from pytest_costguard.config.model import Settings
 from pytest_costguard.engine.collection import Collection
 from pytest_costguard.engine.coordinator import Coordinator, Progress
@@ -93,6 +95,7 @@ def side_by_side(
     pythonpath: Sequence[str],
     whole: Sequence[Path],
     progress: Callable[[Progress], None],
+    tell: Callable[[str], None],
     hypotheses: int = 1,
 ) -> Measuring:
     """Return what measures the checkout and the revision that the settings name.
@@ -110,15 +113,29 @@ def side_by_side(
         whole: where the whole suite was collected; empty where only a part of it is measured.
         progress: is told how far the measuring is.
         hypotheses: among how many gates the error is shared at least.
+        tell: is told what a person waits for before that.
 
     Raises:
-        RevisionError: there is no such commit, or no checkout.
-        StoreError: there is no room for the trees.
+        RevisionError: there is no such commit, or no checkout; base's environment is not to be
+            had, or a tree cannot be built.
+        StoreError: there is no room for the trees or the environment.
     """
     assert settings.against is not None, "asked only where a revision is named"
     with ExitStack() as undo:
         taken = undo.enter_context(
-            two_sides(side, against=settings.against, share=settings.share, pythonpath=pythonpath)
+            two_sides(
+                side,
+                against=settings.against,
+                share=settings.share,
+                pythonpath=pythonpath,
+                declared=DeclaredEnvironment(
+                    base_python=settings.base_python,
+                    base_environment=settings.base_environment,
+                    build=settings.build,
+                    cache=side.rootdir / FOLDER_NAME / "cache" / "environments",
+                ),
+                tell=tell,
+            )
         )
         looks = DEEP_LOOKS if settings.deep else USUAL_LOOKS
         longer = _DEEP if settings.deep else 1

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
+from pytest_costguard.config.commands import Commands, parse_commands
 from pytest_costguard.config.digest import digest_of
 from pytest_costguard.config.files import ConfigFile, read_configuration
 from pytest_costguard.config.limits import parse_limit_pairs
@@ -140,7 +141,7 @@ def _said(
 
 def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: Path) -> Settings:
     """Return every setting in its fixed unit; the digest is still to come."""
-    given = _one_price(given)
+    given = _one_interpreter(_one_price(given))
     target = given.said["target"]
     named_by: Literal["command line", "configuration"] = (
         "command line" if target.source == "command line" else "configuration"
@@ -160,6 +161,9 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         pairing=cast("PairingKind | None", _unless_auto(given.choice("pairing"))),
         clock=cast("ClockName | None", _unless_auto(given.choice("clock"))),
         share=tuple(given.optional("share", parse_words) or ()),
+        base_python=_program(given.said["base_python"], rootdir=rootdir),
+        base_environment=_commands(given.said["base_environment"], "environment", "tree", "python"),
+        build=_commands(given.said["build"], "tree", "python"),
         save=_save(given.said["save"], rootdir=rootdir),
         report_dir=_path(given.said["report"], rootdir=rootdir),
         fail_on=_fail_on(given.said["fail_on"]),
@@ -256,6 +260,27 @@ def _escalate(given: _Given) -> bool:
     return True
 
 
+def _one_interpreter(given: _Given) -> _Given:
+    """Return what was said with one way to base's interpreter: the higher place wins.
+
+    Raises:
+        ConfigError: the same place says both.
+    """
+    ways = [given.said["base_python"], given.said["base_environment"]]
+    if any(said.value is None for said in ways):
+        return given
+    python, environment = ways
+    if python.source == environment.source:
+        raise python.refuse(
+            f"is given beside {environment.key} = {environment.value!r}",
+            remedy=f"keep one: {python.key} names an interpreter that is there,"
+            f" {environment.key} makes an environment with one",
+        )
+    lower = _RANK[python.source] < _RANK[environment.source]
+    loser = "base_python" if lower else "base_environment"
+    return _Given(said={**given.said, loser: replace(given.said[loser], value=None)})
+
+
 def _save(said: _Said, *, rootdir: Path) -> str | None:
     """Return the name to save under; a path that the bare flag has swallowed is refused."""
     name = said.read(parse_name)
@@ -274,6 +299,19 @@ def _path(said: _Said, *, rootdir: Path) -> Path | None:
     if text is None:
         return None
     return rootdir / text if said.source == "file" else Path(text)
+
+
+def _program(said: _Said, *, rootdir: Path) -> str | None:
+    """Return a program: a name as it is, a path of the file from the root directory."""
+    text = said.read(parse_text)
+    if text is None or said.source != "file" or Path(text).name == text:
+        return text
+    return str(rootdir / text)
+
+
+def _commands(said: _Said, *placeholders: str) -> Commands | None:
+    """Return commands, in which the placeholders may stand."""
+    return said.read(partial(parse_commands, placeholders=placeholders))
 
 
 def _fail_on(said: _Said) -> tuple[FailOn, ...]:

@@ -12,6 +12,7 @@ _LEFT_OUT = frozenset(
     {
         # What this run writes and whom it is compared with changes no figure of it.
         *("measure", "save", "report_dir", "baseline", "against", "escalate"),
+        *("base_python", "base_environment"),
         # Places: a checkout elsewhere is the same configuration. Prices have a digest of their own.
         *("origins", "config_file", "prices_csv", "digest"),
     }

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
+from pytest_costguard.config.commands import Commands
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import Budget, ClockName, Currency, FailOn, PairingKind, Regression
 
@@ -162,6 +163,13 @@ class Settings:
     """None: chosen for each workload."""
     share: tuple[str, ...]
     """Patterns of ignored files that both revisions need."""
+    base_python: str | None
+    """The interpreter of base: an absolute path, one that starts where pytest was started, or a
+    name to look for on PATH. Never set together with `base_environment`."""
+    base_environment: Commands | None
+    """What makes base's environment."""
+    build: Commands | None
+    """What builds each revision's tree."""
     save: str | None
     report_dir: Path | None
     fail_on: tuple[FailOn, ...]

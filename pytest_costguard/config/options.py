@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 Scope = Literal["file", "flag", "environment", "action"]
-Kind = Literal["switch", "count", "duration", "percent", "price", "text", "name", "words", "limit"]
+Kind = Literal[
+    "switch", "count", "duration", "percent", "price", "text", "name", "words", "limit", "command"
+]
 
 _EVERYWHERE: frozenset[Scope] = frozenset({"file", "flag", "environment", "action"})
 _THIS_RUN: frozenset[Scope] = frozenset({"flag", "environment", "action"})
@@ -24,6 +26,7 @@ FORMS: Mapping[Kind, str] = {
     "name": "letters, digits, `.`, `_`, `-`",
     "words": "words with commas between, or a list",
     "limit": "METRIC=LIMIT, with commas between if there are several",
+    "command": "a command, or several with && between; no shell reads it",
 }
 """How a value is written, where its kind does not say it."""
 
@@ -220,6 +223,29 @@ OPTIONS: tuple[Option, ...] = (
         metavar="PATTERN",
         help="Side by side: files and folders that git ignores and both revisions need, such as "
         "model weights; they are linked into both work trees, or copied.",
+    ),
+    Option(
+        key="base_python",
+        kind="text",
+        metavar="PATH",
+        help="Side by side: the Python interpreter that the base's workers run in, in place of the "
+        "one that runs pytest; a path, or a name to look for on PATH.",
+    ),
+    Option(
+        key="base_environment",
+        kind="command",
+        metavar="COMMAND",
+        help="Side by side: makes the base's environment from the base's own lock file, run in the "
+        "base's root directory and kept until the command or those files change. {environment} is "
+        "the folder to make, {tree} the base's tree, {python} the interpreter that runs pytest.",
+    ),
+    Option(
+        key="build",
+        kind="command",
+        metavar="COMMAND",
+        help="Side by side: run in each revision's root directory before measuring, for compiled "
+        "extensions and generated files that git ignores. {tree} is that revision's tree, {python} "
+        "its interpreter.",
     ),
     Option(
         key="save",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from pytest_costguard.records import Commit
@@ -15,6 +15,8 @@ LOCK_FILES = (
     "poetry.lock",
     "pdm.lock",
     "Pipfile.lock",
+    "conda-lock.yml",
+    "pixi.lock",
     "pylock*.toml",
     "requirements*.txt",
     "requirements/*.txt",
@@ -56,18 +58,28 @@ def commit_of(root: Path) -> Commit | None:
 def lock_digest(root: Path) -> str | None:
     """Return a digest over names and contents of the lock files, or None where there are none.
 
-    Line ends are made equal, so that a checkout on Windows has the digest of one on Linux.
+    Returns:
+        See `contents_digest`.
+    """
+    return files_digest(root, {path for pattern in LOCK_FILES for path in root.glob(pattern)})
+
+
+def files_digest(root: Path, paths: Iterable[Path]) -> str | None:
+    """Return a digest over names and contents of files, or None where none can be read.
+
+    Args:
+        root: what the names are relative to.
+        paths: files below it, in any order.
 
     Returns:
-        `sha256:` and 64 hexadecimal digits.
+        See `contents_digest`.
     """
-    found = sorted({path for pattern in LOCK_FILES for path in root.glob(pattern)})
     contents: dict[str, bytes] = {}
-    for path in found:
-        # What may not be read, or is a folder of that name, locks nothing.
+    for path in paths:
+        # What may not be read, or is a folder of that name, says nothing.
         with contextlib.suppress(OSError):
             contents[path.relative_to(root).as_posix()] = path.read_bytes()
-    return digest_of_lock_files(contents)
+    return contents_digest(contents)
 
 
 def is_lock_file(path: str) -> bool:
@@ -79,8 +91,14 @@ def is_lock_file(path: str) -> bool:
     )
 
 
-def digest_of_lock_files(contents: Mapping[str, bytes]) -> str | None:
-    """Return what `lock_digest` does for files with these paths and contents."""
+def contents_digest(contents: Mapping[str, bytes]) -> str | None:
+    """Return a digest over files' relative paths and contents, or None where there are none.
+
+    Line ends are made equal, so that a checkout on Windows has the digest of one on Linux.
+
+    Returns:
+        `sha256:` and 64 hexadecimal digits.
+    """
     digest = hashlib.sha256()
     for path in sorted(contents, key=PurePosixPath):
         content = contents[path].replace(b"\r\n", b"\n")

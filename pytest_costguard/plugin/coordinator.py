@@ -158,6 +158,7 @@ class CoordinatorHooks:
         seconds = self._check.prepare(
             declared,
             progress=progress,
+            tell=progress.tell,
             pythonpath=self._config.getini("pythonpath"),
             paths=[Path(self._config.invocation_params.dir, path) for path in self._config.args],
         )

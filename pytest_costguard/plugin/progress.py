@@ -39,6 +39,12 @@ class ProgressLine:
         )
         self._told = ("", -1)
 
+    def tell(self, text: str) -> None:
+        """Say what is waited for before anything is measured."""
+        if self._reporter is not None:
+            self._reporter.ensure_newline()
+            self._reporter.write_line(f"costguard: {text}")
+
     def __call__(self, progress: Progress) -> None:
         """Show one step."""
         if self._reporter is None:

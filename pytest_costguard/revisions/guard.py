@@ -99,7 +99,9 @@ class Guard:
         self.blocked[fullname] = elsewhere
         raise ModuleNotFoundError(
             f"{fullname} belongs to the project and is not in the tree of this revision, "
-            f"{self.policy.tree}" + (f"; it was refused from {elsewhere}" if elsewhere else ""),
+            f"{self.policy.tree}"
+            + (f"; it was refused from {elsewhere}" if elsewhere else "")
+            + "; if it is compiled or generated, --costguard-build=COMMAND makes it in both trees",
             name=fullname,
         )
 

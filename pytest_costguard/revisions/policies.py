@@ -15,7 +15,12 @@ from pytest_costguard.revisions.sources import normalised, owned_modules, source
 
 
 def policies(
-    taken: Snapshots, *, repository: Repository, rootdir: Path, pythonpath: Sequence[str]
+    taken: Snapshots,
+    *,
+    repository: Repository,
+    rootdir: Path,
+    pythonpath: Sequence[str],
+    installed: frozenset[str] = frozenset(),
 ) -> dict[SideName, Policy]:
     """Return the policy of each side.
 
@@ -24,11 +29,12 @@ def policies(
         repository: the checkout.
         rootdir: pytest's, in the checkout.
         pythonpath: pytest's setting, relative to `rootdir`.
+        installed: what is installed beside either side's workers, beyond what is here; normalised.
     """
     top = repository.top.resolve()
     below = rootdir.resolve().relative_to(top)
     projects = _project_folders(repository)
-    installed = _installed()
+    installed |= _installed()
     trees = {one.side: one.tree.resolve() for one in (taken.base, taken.head)}
     roots = {
         side: source_roots(

@@ -45,6 +45,8 @@ class Snapshot:
 class Snapshots:
     """Both trees, and which files differ between them."""
 
+    folder: Path
+    """Holds both trees, and is removed with them."""
     base: Snapshot
     head: Snapshot
     changed: frozenset[str]
@@ -87,7 +89,7 @@ def snapshots(
                 f"the trees of both revisions could not be written: {error}",
                 remedy="free some space, or point TMPDIR to a folder with room for two checkouts",
             ) from error
-        yield Snapshots(**taken, changed=_changed(repository, base.sha))
+        yield Snapshots(folder=folder, **taken, changed=_changed(repository, base.sha))
 
 
 def _take(

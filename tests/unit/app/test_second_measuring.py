@@ -30,6 +30,7 @@ def measuring(folder, earlier: Baseline, *, times=(0.0, 0.0)) -> SecondMeasuring
             gates={},
             pythonpath=(),
             progress=lambda _: None,
+            tell=lambda _: None,
         ),
         report=judged(head(), earlier, gates=gates(regression())),
         announce=lambda what: pytest.fail(f"nothing was to be measured: {what}"),
