@@ -10,13 +10,12 @@ from pathlib import Path
 from pytest_costguard.engine.launch import Side
 from pytest_costguard.errors import RevisionError
 from pytest_costguard.records import SideName
-from pytest_costguard.revisions.guard import GUARD_VARIABLE, Policy
+from pytest_costguard.revisions.guard import Policy
 from pytest_costguard.revisions.naming import Revision, resolve
-from pytest_costguard.revisions.policies import policies, python_path
+from pytest_costguard.revisions.policies import LAUNCHER, guarded_environ, policies
 from pytest_costguard.revisions.repository import Repository, outside_of_hooks
 from pytest_costguard.revisions.snapshots import Snapshots, snapshots
 
-_GUARDED = "pytest_costguard.revisions.guarded"
 _NAMED_FILES = 20
 
 
@@ -101,7 +100,7 @@ def two_sides(
 
 def _moved(side: Side, *, name: SideName, checkout: Path, policy: Policy) -> Side:
     """The same side, from its own tree and behind its own guard."""
-    moved = replace(side, name=name, launcher=_GUARDED, checkout=checkout, tree=Path(policy.tree))
+    moved = replace(side, name=name, launcher=LAUNCHER, checkout=checkout, tree=Path(policy.tree))
     environ = outside_of_hooks(side.environ)
     rootdir = moved.at_home(side.rootdir.resolve())
     invocation_dir = moved.at_home(side.invocation_dir.resolve())
@@ -111,11 +110,7 @@ def _moved(side: Side, *, name: SideName, checkout: Path, policy: Policy) -> Sid
         rootdir=rootdir,
         invocation_dir=invocation_dir if invocation_dir.is_dir() else rootdir,
         inifile=inifile if inifile is not None and inifile.is_file() else None,
-        environ={
-            **environ,
-            "PYTHONPATH": python_path(policy, environ.get("PYTHONPATH", "")),
-            GUARD_VARIABLE: policy.encoded(),
-        },
+        environ=guarded_environ(policy, environ),
     )
 
 

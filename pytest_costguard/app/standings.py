@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from pytest_costguard.app.judging import hypotheses
-from pytest_costguard.app.judging_pairs import changes_of, decide_hypothesis
+from pytest_costguard.app.judging_pairs import decide_hypothesis
 from pytest_costguard.app.judging_ratio import ratio
+from pytest_costguard.app.unit_changes import UnitChanges
 from pytest_costguard.engine.side_by_side import SideBySide, Standing
 from pytest_costguard.records import Gates, Measurement, WorkloadId
 from pytest_costguard.reports.numbers import change
-from pytest_costguard.stats.paired import Looks, PairedUnit
+from pytest_costguard.stats.paired import Looks
 
 _FEWEST_UNITS = 6
 """Where nothing is gated: as many as a plain run takes."""
@@ -24,8 +23,7 @@ class Standings:
     def __init__(self, *, gates: Callable[[WorkloadId], Gates], looks: Looks) -> None:
         self._gates = gates
         self._looks = looks
-        self._changes: dict[tuple[WorkloadId, str], list[PairedUnit]] = {}
-        self._units: dict[tuple[WorkloadId, str], int] = {}
+        self._changes = UnitChanges()
         self._known: dict[WorkloadId, tuple[int, int, Standing]] = {}
 
     def of(self, workload: WorkloadId, engine: SideBySide) -> Standing:
@@ -49,7 +47,7 @@ class Standings:
         units = len(head.units)
         open_words, estimate = [], ""
         for rule in self._gates(workload).regressions:
-            found = self._reduced(workload, rule.metric, base=base, head=head)
+            found = self._changes.of(rule.metric, base=base, head=head)
             decision = decide_hypothesis(
                 rule, found, looks=self._looks, hypotheses=shared, final=False
             )
@@ -64,19 +62,6 @@ class Standings:
         decided = not open_words and units >= _FEWEST_UNITS
         words = estimate + f" after {units} of {next_look} units" if estimate else ""
         return Standing(decided=decided, next_look=next_look, words=words)
-
-    def _reduced(
-        self, workload: WorkloadId, metric: str, *, base: Measurement, head: Measurement
-    ) -> list[PairedUnit]:
-        """Every unit's change, the new ones reduced now."""
-        key = workload, metric
-        done = self._units.get(key, 0)
-        new = msgspec.structs.replace(head, units=head.units[done:])
-        changes = self._changes.setdefault(key, [])
-        if new.units:
-            changes += changes_of(metric, base=base, head=new)
-        self._units[key] = len(head.units)
-        return changes
 
 
 def gates_by_workload(gates: Mapping[str, Gates]) -> Callable[[WorkloadId], Gates]:

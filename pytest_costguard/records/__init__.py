@@ -2,6 +2,13 @@
 
 from pytest_costguard.records.base import SCHEMA_VERSION, Record
 from pytest_costguard.records.environment import Difference, Fingerprint, differences
+from pytest_costguard.records.experiment import (
+    Answer,
+    Experiment,
+    ExperimentSide,
+    MetricChange,
+    WorkloadChange,
+)
 from pytest_costguard.records.measurement import (
     SIDES,
     Block,
@@ -55,6 +62,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SIDES",
     "Against",
+    "Answer",
     "AnyRecord",
     "Baseline",
     "BaselineRun",
@@ -72,6 +80,8 @@ __all__ = [
     "Declaration",
     "Difference",
     "Energy",
+    "Experiment",
+    "ExperimentSide",
     "FailOn",
     "Failure",
     "Fingerprint",
@@ -80,6 +90,7 @@ __all__ = [
     "Measurement",
     "Memory",
     "Metric",
+    "MetricChange",
     "Outcome",
     "Quote",
     "Record",
@@ -94,6 +105,7 @@ __all__ = [
     "Unit",
     "Verdict",
     "Warmup",
+    "WorkloadChange",
     "WorkloadId",
     "WorkloadVerdict",
     "differences",
