@@ -174,9 +174,6 @@ def _uneven(units: Sequence[PairedUnit], *, precision: float) -> tuple[str, ...]
     if total.lower - slack < typical.change < total.upper + slack:
         return ()
     low, high = change(ratio(total.lower)), change(ratio(total.upper))
-    return (
-        (
-            f"inputs change by different amounts: typically by {change(ratio(typical.change))} %, but"
-            f" all of them together by {change(ratio(total.change))} % ({low} to {high} %)"
-        ),
-    )
+    usual, whole = change(ratio(typical.change)), change(ratio(total.change))
+    told = f"typically by {usual} %, all of them together by {whole} % ({low} to {high} %)"
+    return (f"inputs change by different amounts: {told}",)

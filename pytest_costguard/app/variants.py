@@ -89,11 +89,7 @@ def side_of(name: SideName, variant: Variant, *, root: Path, invocation: Path) -
     Raises:
         ConfigError: the folder or the interpreter is missing, or cannot take part.
     """
-    if not variant.folder.is_dir():
-        raise ConfigError(
-            f"{LETTERS[name]}: there is no folder {variant.folder}",
-            remedy="costguard ab DIR_A DIR_B takes two folders that hold the same tests",
-        )
+    require_folder(name, variant.folder)
     environ = environment(variant)
     return Side(
         name=name,
@@ -103,6 +99,19 @@ def side_of(name: SideName, variant: Variant, *, root: Path, invocation: Path) -
         plugins=plugins(environ),
         environ=environ,
     )
+
+
+def require_folder(name: SideName, folder: Path) -> None:
+    """Raise where a side's folder is missing.
+
+    Raises:
+        ConfigError: it is.
+    """
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{LETTERS[name]}: there is no folder {folder}",
+            remedy="costguard ab DIR_A DIR_B takes two folders that hold the same tests",
+        )
 
 
 def _interpreter(name: SideName, variant: Variant, *, environ: Mapping[str, str]) -> str:
