@@ -47,7 +47,7 @@ class _WithArguments(click.Command):
 @click.option("--each", is_flag=True, help="The first axis of its arrays counts requests.")
 @click.option("--dim", multiple=True, metavar="NAME=N", help="A size for random inputs.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Items in a request of --models.")
-@click.option("--scenario", default="single_stream", show_default=True, help="For --models.")
+@click.option("--scenario", help="For --models: single_stream, offline, concurrent(4) …")
 @click.option("--threads", metavar="N", help="Threads that serve.")
 @click.option("--precision", default="1%", show_default=True, help="Half of the interval.")
 @click.option("--time", default="2min", show_default=True, help="At most, for each workload.")
@@ -106,7 +106,7 @@ def _models(given: dict[str, Any]) -> Any:
     from pytest_costguard.errors import ConfigError
 
     if not given["models"]:
-        for name in ("inputs", "each", "dim", "batch_size"):
+        for name in ("inputs", "each", "dim", "batch_size", "scenario"):
             if given[name]:
                 raise ConfigError(
                     f"--{name.replace('_', '-')} is for --models", remedy="tests have their own"
@@ -123,7 +123,7 @@ def _models(given: dict[str, Any]) -> Any:
             for name, size in sizes.items()
         },
         batch_size=given["batch_size"],
-        scenario=given["scenario"],
+        scenario=given["scenario"] or "single_stream",
     )
 
 

@@ -29,6 +29,22 @@ def test_service(costguard):
     factor = int(os.environ.get("FACTOR", "1"))
     costguard.measure(lambda n: service.serve(factor * n), inputs=[20_000])
 """
+THREADED = """
+import hashlib, os
+from concurrent.futures import ThreadPoolExecutor
+
+COUNT = int(os.environ.get("HASH_THREADS", "1"))
+DATA = bytes(1_000_000)
+
+def test_hashing(costguard):
+    with ThreadPoolExecutor(COUNT) as pool:
+        def serve(_):
+            return [done.result() for done in [pool.submit(hash_it) for _ in range(COUNT)]]
+        costguard.measure(serve, inputs=[1])
+
+def hash_it():
+    return hashlib.sha256(DATA).digest()
+"""
 SCRIPT = """
 from pytest_costguard import ab
 
@@ -110,6 +126,45 @@ def test_a_variable_is_seen_by_its_side_alone(tmp_path):
     assert done.returncode == 0, done.stderr
     assert change(done)["ratio"] == pytest.approx(2, rel=0.3)
     assert json.loads(done.stdout)["b"]["label"] == "FACTOR=2"
+
+
+def test_a_variable_of_a_person_wins_over_the_declared_threads(tmp_path):
+    folder = project(tmp_path / "a", factor=1)
+    test = folder / "tests" / "test_service.py"
+    test.write_text(TEST.replace('"FACTOR"', '"OMP_NUM_THREADS"'))
+
+    done = costguard(folder, "ab", "--env", "OMP_NUM_THREADS=2", *QUICK)
+
+    assert done.returncode == 0, done.stderr
+    assert change(done)["ratio"] == pytest.approx(2, rel=0.3)
+
+
+def test_threads_that_a_person_asks_for_are_not_refused(tmp_path):
+    folder = project(tmp_path / "a", factor=1)
+    (folder / "tests" / "test_service.py").write_text(THREADED)
+
+    done = costguard(folder, "ab", "--env", "HASH_THREADS=2", *QUICK)
+
+    assert done.returncode == 0, done.stdout
+    assert change(done)["ratio"] > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--scenario", "offline", "--env", "A=1"), 11, "--scenario is for --models"),
+        (("--models", "a.onnx"), 2, "requires 2 arguments"),
+        (("--models", "a.onnx", "b.onnx", "--env", "A=1"), 11, "nothing else"),
+        (("--models", "a.txt", "b.onnx"), 11, "not the path of a model"),
+        (("--env", "A=1", "--precision", "0%"), 11, "above zero"),
+        (("--env", "A=1", "--precision", "fine"), 11, "--precision"),
+    ],
+)
+def test_a_command_line_that_says_too_little_or_too_much(tmp_path, words, code, said):
+    done = costguard(tmp_path, "ab", *words)
+
+    assert done.returncode == code
+    assert said in done.stderr
 
 
 def test_two_models_are_compared_and_so_are_their_outputs(tmp_path):
