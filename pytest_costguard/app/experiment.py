@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -203,13 +203,7 @@ class Experimenting:
         """The test with as many requests a unit as the metric needs."""
         metric = self._wish.metric
         requests = unit_samples_needed(PERCENTILES[metric]) if metric in PERCENTILES else 0
-        return CollectedTest(
-            nodeid=test.nodeid,
-            path=test.path,
-            threads=test.threads,
-            min_requests=max(test.min_requests, requests),
-            needs_own_process=True,
-        )
+        return replace(test, min_requests=max(test.min_requests, requests))
 
     def _standing(self, workload: WorkloadId) -> Standing:
         base = self._engine.sides["base"].measurement(workload)
