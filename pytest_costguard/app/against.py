@@ -16,13 +16,12 @@ from pytest_costguard.app.environments import (
 from pytest_costguard.engine.launch import Side
 from pytest_costguard.errors import RevisionError
 from pytest_costguard.records import SIDES, SideName
-from pytest_costguard.revisions.guard import GUARD_VARIABLE, Policy
+from pytest_costguard.revisions.guard import Policy
 from pytest_costguard.revisions.naming import Revision, resolve
-from pytest_costguard.revisions.policies import policies, python_path
+from pytest_costguard.revisions.policies import LAUNCHER, guarded_environ, policies
 from pytest_costguard.revisions.repository import Repository, outside_of_hooks
 from pytest_costguard.revisions.snapshots import Snapshots, snapshots
 
-_GUARDED = "pytest_costguard.revisions.guarded"
 _NAMED_FILES = 20
 
 
@@ -138,7 +137,7 @@ def two_sides(
 
 def _moved(side: Side, *, name: SideName, checkout: Path, tree: Path) -> Side:
     """The same side, from its own tree."""
-    moved = replace(side, name=name, launcher=_GUARDED, checkout=checkout, tree=tree)
+    moved = replace(side, name=name, launcher=LAUNCHER, checkout=checkout, tree=tree)
     rootdir = moved.at_home(side.rootdir.resolve())
     invocation_dir = moved.at_home(side.invocation_dir.resolve())
     inifile = None if side.inifile is None else moved.at_home(side.inifile.resolve())
@@ -153,14 +152,7 @@ def _moved(side: Side, *, name: SideName, checkout: Path, tree: Path) -> Side:
 
 def _guarded(side: Side, *, policy: Policy) -> Side:
     """The same side, behind its own guard."""
-    return replace(
-        side,
-        environ={
-            **side.environ,
-            "PYTHONPATH": python_path(policy, side.environ.get("PYTHONPATH", "")),
-            GUARD_VARIABLE: policy.encoded(),
-        },
-    )
+    return replace(side, environ=guarded_environ(policy, side.environ))
 
 
 def _some(names: Sequence[str] | frozenset[str]) -> str:

@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.judging_subject import Subject
@@ -18,16 +17,16 @@ from pytest_costguard.records import (
     Gates,
     Measurement,
     Pairing,
-    PairingKind,
     Regression,
     Run,
     Verdict,
     WorkloadId,
 )
 from pytest_costguard.reports.numbers import change, counted, percent
+from pytest_costguard.reports.ways import way
 from pytest_costguard.stats.limits import Limits
 from pytest_costguard.stats.paired import Looks, PairedDecision, PairedUnit, decide_paired, holm
-from pytest_costguard.stats.pairing import OF_CPU_TIME, paired_units
+from pytest_costguard.stats.pairing import paired_units
 
 Key = tuple[WorkloadId, str]
 _TOO_LONG_SECONDS = 3600.0
@@ -71,7 +70,12 @@ def decide_pairs(
             )
             if decision is not None:
                 decisions[head.workload, rule.metric] = decision
-    return Pairs(against=against, base=base, decisions=decisions, all_together=holm(decisions))
+    return Pairs(
+        against=against,
+        base=base,
+        decisions=decisions,
+        all_together=holm(decisions, hypotheses=hypotheses),
+    )
 
 
 def changes_of(metric: str, *, base: Measurement, head: Measurement) -> tuple[PairedUnit, ...]:
@@ -151,28 +155,11 @@ def _absence(metric: str, subject: Subject, base: Measurement | None) -> str:
     return f"base has no {METRICS[metric].title} to compare with"
 
 
-_WAYS: Mapping[PairingKind, str] = MappingProxyType(
-    {
-        "alternating": "side by side in {}",
-        "together": "side by side at the same time in {}",
-        "restart": "in turns in {}",
-    }
-)
-
-
-def _way(metric: str, units: int, pairing: Pairing | None) -> str:
-    """Say how a metric was compared: the percentiles come from requests that ran alone."""
-    by_cpu = pairing is not None and pairing.clock == "cpu" and metric in OF_CPU_TIME
-    kind: PairingKind = "alternating" if pairing is None else pairing.kind
-    if kind == "together" and not by_cpu:
-        kind = "alternating"
-    return _WAYS[kind].format(counted(units, "unit")) + (", by CPU time" if by_cpu else "")
-
-
 def _reason(
     decision: PairedDecision, *, regression: Regression, together: bool, pairing: Pairing | None
 ) -> str:
-    units = _way(regression.metric, decision.units, pairing)
+    extent = f"in {counted(decision.units, 'unit')}"
+    units = way(regression.metric, extent=extent, pairing=pairing)
     allow, catch = percent(regression.allow), percent(regression.catch)
     if together:
         return f"surely more than {allow} worse once all gates are seen together, {units}"

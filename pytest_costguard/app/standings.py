@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from pytest_costguard.app.judging import hypotheses
-from pytest_costguard.app.judging_pairs import changes_of, decide_hypothesis
+from pytest_costguard.app.judging_pairs import decide_hypothesis
 from pytest_costguard.app.judging_ratio import ratio
+from pytest_costguard.app.unit_changes import UnitChanges, on_both_sides
 from pytest_costguard.engine.side_by_side import SideBySide, Standing
 from pytest_costguard.records import Gates, Measurement, WorkloadId
 from pytest_costguard.reports.numbers import change
-from pytest_costguard.stats.paired import Looks, PairedUnit
+from pytest_costguard.stats.paired import Looks
 
 _FEWEST_UNITS = 6
 """Where nothing is gated: as many as a plain run takes."""
@@ -35,8 +34,7 @@ class Standings:
         self._gates = gates
         self._looks = looks
         self._hypotheses = hypotheses
-        self._changes: dict[tuple[WorkloadId, str], list[PairedUnit]] = {}
-        self._units: dict[tuple[WorkloadId, str], int] = {}
+        self._changes = UnitChanges()
         self._known: dict[WorkloadId, tuple[int, int, Standing]] = {}
 
     def of(self, workload: WorkloadId, engine: SideBySide) -> Standing:
@@ -45,9 +43,7 @@ class Standings:
         head = engine.sides["head"].measurement(workload)
         assert base is not None, "only what both sides have measured has a standing"
         assert head is not None, "only what both sides have measured has a standing"
-        seen = {unit.index for unit in base.units}
-        both = tuple(unit for unit in head.units if unit.index in seen)
-        head = msgspec.structs.replace(head, units=both)
+        head = on_both_sides(head, base=base)
         measured = [one.workload for one in engine.collection.measurements()]
         shared = max(self._hypotheses, hypotheses(map(self._gates, measured)))
         known = self._known.get(workload)
@@ -63,7 +59,7 @@ class Standings:
         units = len(head.units)
         open_words, estimate = [], ""
         for rule in self._gates(workload).regressions:
-            found = self._reduced(workload, rule.metric, base=base, head=head)
+            found = self._changes.of(rule.metric, base=base, head=head)
             decision = decide_hypothesis(
                 rule, found, looks=self._looks, hypotheses=shared, final=False
             )
@@ -78,19 +74,6 @@ class Standings:
         decided = not open_words and units >= _FEWEST_UNITS
         words = estimate + f" after {units} of {next_look} units" if estimate else ""
         return Standing(decided=decided, next_look=next_look, words=words)
-
-    def _reduced(
-        self, workload: WorkloadId, metric: str, *, base: Measurement, head: Measurement
-    ) -> list[PairedUnit]:
-        """Every unit's change, the new ones reduced now."""
-        key = workload, metric
-        done = self._units.get(key, 0)
-        new = msgspec.structs.replace(head, units=head.units[done:])
-        changes = self._changes.setdefault(key, [])
-        if new.units:
-            changes += changes_of(metric, base=base, head=new)
-        self._units[key] = len(head.units)
-        return changes
 
 
 def gates_by_workload(gates: Mapping[str, Gates]) -> Callable[[WorkloadId], Gates]:

@@ -6,7 +6,9 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 
@@ -69,6 +71,10 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     """By node id."""
     target: Target | None = None
     target_problem: str = ""
+    threads_asked: int = 0
+    """Threads that a person has asked for by a variable of this side; as many may work."""
+    threads_on_any_side: int = 0
+    """The most that they have asked for on either side: both get as many cores."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,7 +139,13 @@ class Worker:
         assert isinstance(task, Task), "a coordinator says first what the task is"
         return cls(task, channel, endings=endings)
 
-    def hello(self, *, missing: tuple[str, ...] = (), census: tuple[str, ...] = ()) -> None:
+    def hello(
+        self,
+        *,
+        missing: tuple[str, ...] = (),
+        census: tuple[str, ...] = (),
+        census_threads: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         """Say that the session is up, which tests it could not collect, or which measure."""
         self._channel.send(
             Hello(
@@ -141,6 +153,7 @@ class Worker:
                 fingerprint=self._fingerprint,
                 missing=missing,
                 census=census,
+                census_threads=dict(census_threads),
             )
         )
 
@@ -198,7 +211,8 @@ class Worker:
     def _reach(self, call: MeasureCall) -> Proceed | Load:
         """Ask what to do about a workload."""
         try:
-            parallel = self.task.threads * callers(call.scenario)
+            most = max(self.task.threads, self._settings.threads_on_any_side)
+            parallel = most * callers(call.scenario)
             self._channel.send(Reached(workload=call.workload, parallel=parallel))
             command = self._channel.receive()
         except ChannelClosed:
@@ -262,7 +276,7 @@ class Worker:
         return WorkloadServer(
             served=loaded.served,
             instruments=MachineInstruments(
-                threads=self.task.threads,
+                threads=max(self.task.threads, self._settings.threads_asked),
                 scenario=call.scenario,
                 is_async=loaded.adapter.is_async,
                 device_peak_bytes=loaded.adapter.device_peak_bytes,

@@ -15,6 +15,7 @@ from pytest_costguard.errors import CostguardError
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "init": "pytest_costguard.cli.init:init",
+        "ab": "pytest_costguard.cli.ab:ab",
         "baseline": "pytest_costguard.cli.baseline:baseline",
         "compare": "pytest_costguard.cli.compare:compare",
         "report": "pytest_costguard.cli.report:report",

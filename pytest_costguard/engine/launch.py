@@ -74,6 +74,8 @@ class Side:
     ini_overrides: tuple[str, ...] = ()
     """The user's `-o name=value` pairs, less `addopts`."""
     import_mode: str = "prepend"
+    arguments: tuple[str, ...] = ()
+    """More of pytest's options, as a person has written them for this side."""
     environ: Mapping[str, str] = field(default_factory=dict)
     launcher: str = "pytest"
     """The module that is run: pytest, or what becomes pytest once it has prepared the process."""
@@ -135,7 +137,7 @@ class WorkerProcess:
 def start(
     side: Side,
     *,
-    files: tuple[Path, ...],
+    files: tuple[Path | str, ...],
     nodeids: tuple[str, ...],
     threads: int,
     thread_variables: Mapping[str, str],
@@ -186,7 +188,7 @@ def start(
     return WorkerProcess(process=process, channel=channel, output=output)
 
 
-def command_line(side: Side, *, files: tuple[Path, ...]) -> list[str]:
+def command_line(side: Side, *, files: tuple[Path | str, ...]) -> list[str]:
     """Return the worker's command: an allow-list of options, nothing of the user's `addopts`."""
     # Nothing is captured, so that a test's last words outlive the process that said them.
     command = [side.python, "-m", side.launcher, "-q", "--capture=no"]
@@ -202,7 +204,7 @@ def command_line(side: Side, *, files: tuple[Path, ...]) -> list[str]:
     for plugin in side.plugins:
         if plugin not in blocked:  # to name one is to unblock it
             command += ["-p", plugin]
-    return [*command, "--", *map(str, files)]
+    return [*command, *side.arguments, "--", *map(str, files)]
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -72,11 +72,23 @@ def census(side: Side, paths: Sequence[Path], *, timeout_seconds: float) -> tupl
         WorkerError: this side could not collect them.
     """
     here = tuple(path for path in map(side.at_home, paths) if path.exists())
-    if not here:
-        return ()
+    return roll(side, here, timeout_seconds=timeout_seconds).census if here else ()
+
+
+def roll(side: Side, words: Sequence[Path | str], *, timeout_seconds: float) -> Hello:
+    """Return what a worker says of the tests that measure, with the threads they declare.
+
+    Args:
+        side: where they are.
+        words: paths and node ids as pytest takes them; none: what the project's settings name.
+        timeout_seconds: for starting and collecting.
+
+    Raises:
+        WorkerError: this side could not collect them.
+    """
     worker = start(
         side,
-        files=here,
+        files=tuple(words),
         nodeids=(),
         threads=1,
         thread_variables={},
@@ -85,7 +97,7 @@ def census(side: Side, paths: Sequence[Path], *, timeout_seconds: float) -> tupl
     )
     session = WorkerSession(worker, timeout_seconds=timeout_seconds)
     try:
-        return session.hello().census
+        return session.hello()
     finally:
         session.stop()
 

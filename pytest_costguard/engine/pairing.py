@@ -12,6 +12,8 @@ SLOW_SECONDS = 0.003
 """From here on a request fills a block of its own: alternating, each would be seen once."""
 _BLOCKED_SHARE = 0.01
 """CPU time tells what a caller feels where a request waits for less than this share of it."""
+_ONE_THREAD = 1.05
+"""CPU time over wall time that one thread cannot exceed, but for the clocks' own error."""
 _FAR_APART = 3.0
 _SPINNING_SHARE = 0.01
 _FEWEST_IDLE_SECONDS = 0.02
@@ -93,8 +95,10 @@ def _more_than_cpu_time(announced: Mapping[SideName, Announced]) -> str:
 
 
 def _blocked(warmed: Mapping[SideName, WarmedUp]) -> str:
-    """Say what the warm-up shows of waiting for something other than a core."""
+    """Say what the warm-up shows of other threads, or of waiting for other than a core."""
     for side, answer in warmed.items():
+        if answer.sensors.cpu_seconds > _ONE_THREAD * answer.sensors.wall_seconds:
+            return f"on {side} more than one thread works"
         blocked = blocked_share(answer.sensors)
         if blocked is None:
             return "this system does not tell CPU time from waiting"

@@ -35,6 +35,8 @@ class Hello(_Message, frozen=True, kw_only=True, tag=True):
     missing: tuple[str, ...] = ()
     census: tuple[str, ...] = ()
     """Every test that measures, where the task asked for it."""
+    census_threads: dict[str, int] = {}
+    """Of those, how many threads their markers declare, where they do."""
 
 
 class Reached(_Message, frozen=True, kw_only=True, tag=True):

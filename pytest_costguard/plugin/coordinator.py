@@ -155,17 +155,19 @@ class CoordinatorHooks:
         # Without a reporter (-p no:terminal) there is no option `verbose` either.
         quiet = reporter is None or self._config.option.verbose < 0
         progress = ProgressLine(reporter, quiet=quiet)
-        seconds = self._check.prepare(
-            declared,
-            progress=progress,
-            tell=progress.tell,
-            pythonpath=self._config.getini("pythonpath"),
-            paths=[Path(self._config.invocation_params.dir, path) for path in self._config.args],
-        )
         self._measured = {item.nodeid for item in guarded}
-        progress.announce(tests=len(guarded), seconds=seconds)
         try:
-            with ended_in_order():
+            with ended_in_order():  # environments and builds take long, too
+                seconds = self._check.prepare(
+                    declared,
+                    progress=progress,
+                    tell=progress.tell,
+                    pythonpath=self._config.getini("pythonpath"),
+                    paths=[
+                        Path(self._config.invocation_params.dir, path) for path in self._config.args
+                    ],
+                )
+                progress.announce(tests=len(guarded), seconds=seconds)
                 self._check.measure(escalating=progress.announce_again)
         finally:
             progress.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_costguard.app.escalation import Announcement
+from pytest_costguard.app.progress import duration, in_words
 from pytest_costguard.engine.coordinator import Progress
 
 
@@ -23,7 +24,7 @@ class ProgressLine:
             self._reporter.write_line("")
             self._reporter.write_line(
                 f"costguard: measuring {tests} {noun} in fresh processes, about"
-                f" {_duration(seconds)} and more for slow workloads"
+                f" {duration(seconds)} and more for slow workloads"
             )
 
     def announce_again(self, what: Announcement) -> None:
@@ -35,7 +36,7 @@ class ProgressLine:
         them = "it" if what.workloads == 1 else "them"
         self._reporter.write_line(
             f"costguard: {are} in doubt, measuring {them} side by side with {what.commit}, about"
-            f" {_duration(what.seconds)}"
+            f" {duration(what.seconds)}"
         )
         self._told = ("", -1)
 
@@ -49,7 +50,7 @@ class ProgressLine:
         """Show one step."""
         if self._reporter is None:
             return
-        text = _text(progress)
+        text = in_words(progress)
         # In a log each unit has a line; the processes of the second stage have one in all.
         told = (progress.stage, progress.unit if progress.stage == "units" else 0)
         if self._reporter.isatty:
@@ -65,19 +66,3 @@ class ProgressLine:
         if self._reporter is not None and self._open:
             self._reporter.rewrite("", erase=True)
             self._open = False
-
-
-def _text(progress: Progress) -> str:
-    if progress.stage == "memory":
-        text = (
-            "costguard: memory and cold start of workloads that shared a process, each alone,"
-            f" {progress.unit + 1}/{progress.units}"
-        )
-    else:
-        text = f"costguard: unit {progress.unit + 1}/{progress.units}"
-    left = progress.remaining_seconds
-    return text if left is None else f"{text}, about {_duration(left)} left"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

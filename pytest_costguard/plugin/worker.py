@@ -12,7 +12,7 @@ from pytest_costguard.app.worker import Worker
 from pytest_costguard.plugin import backend_key, worker_key
 from pytest_costguard.plugin.benchmarks import FIXTURE, guard_benchmark
 from pytest_costguard.plugin.endings import PYTEST_ENDINGS
-from pytest_costguard.plugin.markers import measures
+from pytest_costguard.plugin.markers import marked, measures
 
 _BOOKKEEPERS = ("lfplugin", "nfplugin", "stepwiseplugin")
 """They would note a worker's failures as the user's last run."""
@@ -58,10 +58,15 @@ class WorkerHooks:
     ) -> None:
         """Keep exactly the tests that were asked for, in the order that was asked for."""
         if self._worker.task.census:
-            found = tuple(item.nodeid for item in items if measures(item))
+            found = [item for item in items if measures(item)]
             items.clear()
             if not session.testsfailed:
-                self._worker.hello(census=found)
+                self._worker.hello(
+                    census=tuple(item.nodeid for item in found),
+                    census_threads={
+                        item.nodeid: threads for item in found if (threads := marked(item).threads)
+                    },
+                )
             return
         by_nodeid = {item.nodeid: item for item in items}
         wanted = self._worker.task.nodeids

@@ -2,6 +2,13 @@
 
 from pytest_costguard.records.base import SCHEMA_VERSION, Record
 from pytest_costguard.records.environment import Difference, Fingerprint, differences
+from pytest_costguard.records.experiment import (
+    Answer,
+    Experiment,
+    ExperimentSide,
+    MetricChange,
+    WorkloadChange,
+)
 from pytest_costguard.records.measurement import (
     SIDES,
     Block,
@@ -60,6 +67,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SIDES",
     "Against",
+    "Answer",
     "AnyRecord",
     "Baseline",
     "BaselineRun",
@@ -79,6 +87,8 @@ __all__ = [
     "Difference",
     "Energy",
     "Escalation",
+    "Experiment",
+    "ExperimentSide",
     "FailOn",
     "Failure",
     "Fingerprint",
@@ -87,6 +97,7 @@ __all__ = [
     "Measurement",
     "Memory",
     "Metric",
+    "MetricChange",
     "Outcome",
     "Pairing",
     "PairingKind",
@@ -104,6 +115,7 @@ __all__ = [
     "Unit",
     "Verdict",
     "Warmup",
+    "WorkloadChange",
     "WorkloadId",
     "WorkloadVerdict",
     "differences",

@@ -10,6 +10,7 @@ import msgspec
 
 from pytest_costguard.records.base import SCHEMA_VERSION, Record, require_all_positive
 from pytest_costguard.records.environment import Fingerprint
+from pytest_costguard.records.experiment import Experiment
 from pytest_costguard.records.measurement import (
     Declaration,
     Failure,
@@ -197,7 +198,7 @@ class Report(Record, frozen=True, kw_only=True, tag="report", tag_field="kind"):
 AnyRecord = Run | BaselineRun | Report
 
 
-def to_json(record: AnyRecord) -> bytes:
+def to_json(record: AnyRecord | Experiment) -> bytes:
     """Return the record as indented JSON; `Decimal` and dates become strings."""
     return msgspec.json.format(msgspec.json.encode(record), indent=1)
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 
 from pytest_costguard.records import SIDES, SideName
-from pytest_costguard.revisions.guard import Policy
+from pytest_costguard.revisions.guard import GUARD_VARIABLE, Policy
 from pytest_costguard.revisions.repository import Repository
 from pytest_costguard.revisions.snapshots import Snapshots
 from pytest_costguard.revisions.sources import normalised, owned_modules, source_roots
+
+LAUNCHER = "pytest_costguard.revisions.guarded"
+"""The module that becomes pytest behind the guard."""
 
 
 def policies(
@@ -46,16 +49,57 @@ def policies(
         )
         for side, tree in trees.items()
     }
+    return _policies(trees, roots=roots, checkouts=dict.fromkeys(SIDES, top))
+
+
+def folder_policies(
+    folders: Mapping[SideName, Path], *, pythonpath: Mapping[SideName, Sequence[str]]
+) -> dict[SideName, Policy]:
+    """Return the policies of two folders that hold the same project, neither inside the other.
+
+    What one of them has installed for editing is, on its other side, taken from the same place
+    there.
+
+    Args:
+        folders: the top of each side, which is its pytest's root directory too.
+        pythonpath: pytest's setting on each side, relative to its folder.
+    """
+    trees = {side: folders[side].resolve() for side in SIDES}
+    installed = _installed()
+    roots = {
+        side: source_roots(
+            tree, rootdir=tree, pythonpath=pythonpath[side], installed=installed, projects=()
+        )
+        for side, tree in trees.items()
+    }
+    return _policies(trees, roots=roots, checkouts={"base": trees["head"], "head": trees["base"]})
+
+
+def _policies(
+    trees: Mapping[SideName, Path],
+    *,
+    roots: Mapping[SideName, tuple[Path, ...]],
+    checkouts: Mapping[SideName, Path],
+) -> dict[SideName, Policy]:
     owned = frozenset().union(*(owned_modules(found) for found in roots.values()))
     return {
         side: Policy(
             tree=str(trees[side]),
-            checkout=str(top),
+            checkout=str(checkouts[side]),
             other=str(trees["head" if side == "base" else "base"]),
             roots=tuple(map(str, roots[side])),
             owned=tuple(sorted(owned)),
         )
         for side in SIDES
+    }
+
+
+def guarded_environ(policy: Policy, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which `LAUNCHER` holds a process to its side's own modules."""
+    return {
+        **environ,
+        "PYTHONPATH": python_path(policy, environ.get("PYTHONPATH", "")),
+        GUARD_VARIABLE: policy.encoded(),
     }
 
 

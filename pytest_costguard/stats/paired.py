@@ -201,7 +201,9 @@ def decide_paired(
     return replace(estimate, verdict=Verdict.INCONCLUSIVE if ended else None, p_regressed=best_p)
 
 
-def holm(decisions: Mapping[Key, PairedDecision]) -> frozenset[Key]:
+def holm(
+    decisions: Mapping[Key, PairedDecision], *, hypotheses: int | None = None
+) -> frozenset[Key]:
     """Return the inconclusive hypotheses that are regressed once all are seen together.
 
     Holm's step-down procedure over the p-values of "no more than allowed", each multiplied by
@@ -209,12 +211,15 @@ def holm(decisions: Mapping[Key, PairedDecision]) -> frozenset[Key]:
     turns an inconclusive into a regressed, and nothing else.
 
     Args:
-        decisions: of every gated hypothesis of the suite, whatever its verdict.
+        decisions: of every hypothesis that is compared side by side, whatever its verdict.
+        hypotheses: of the whole suite, budgets and all: they keep their share of its error. None:
+            there are no others.
     """
+    alpha = SUITE_ALPHA * min(1.0, len(decisions) / (hypotheses or max(1, len(decisions))))
     ordered = sorted(decisions, key=lambda key: decisions[key].p_regressed)
     rejected = []
     for position, key in enumerate(ordered):
-        if decisions[key].p_regressed > SUITE_ALPHA / (len(ordered) - position):
+        if decisions[key].p_regressed > alpha / (len(ordered) - position):
             break
         rejected.append(key)
     return frozenset(key for key in rejected if decisions[key].verdict is Verdict.INCONCLUSIVE)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.measure.ports import Description
-from pytest_costguard.workloads.onnx_feeds import Feeds
+from pytest_costguard.workloads.onnx_feeds import Feeds, ModelInput
 from pytest_costguard.workloads.onnx_file import OnnxFile
 from pytest_costguard.workloads.onnxruntime_binding import bound_server
 from pytest_costguard.workloads.onnxruntime_settings import (
@@ -109,6 +109,16 @@ class OnnxRuntimeSession:
                 raise feeds.explained(request, error) from error
 
         return serve
+
+    @property
+    def inputs(self) -> tuple[ModelInput, ...]:
+        """What a request must hold, once the session is made."""
+        return Feeds.of_session(self._session).inputs
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Which outputs an answer holds, in order, once the session is made."""
+        return tuple(self._output_names)
 
     def synchronise(self) -> Callable[[], None] | None:
         """Return None: a run ends when its device has finished."""

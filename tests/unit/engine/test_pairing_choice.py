@@ -77,6 +77,7 @@ def test_waiting_for_a_core_and_stolen_time_are_not_waiting_of_the_requests_own(
     [
         ({"read": sensors(cpu=0.8)}, "waits for something other than a core 20.0 % of the time"),
         ({"read": Sensors(wall_seconds=1, cpu_seconds=1)}, "does not tell CPU time from waiting"),
+        ({"read": sensors(cpu=1.6)}, "more than one thread works"),
         ({"threads": 2}, "more than one request or thread"),
         ({"scenario": Scenario(kind="concurrent", n=2)}, "more than one request or thread"),
         ({"is_async": True}, "a coroutine function"),

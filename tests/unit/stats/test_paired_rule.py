@@ -204,6 +204,8 @@ def test_holm_turns_an_inconclusive_into_a_regressed_once_the_others_are_out_of_
 
     assert holm({"close": close, "clear": clear}) == {"close"}
     assert holm({"close": close, "calm": calm}) == frozenset()
+    # Budgets beside them keep their share of the error.
+    assert holm({"close": close, "clear": clear}, hypotheses=8) == frozenset()
 
 
 def test_holm_of_nothing_is_nothing():
