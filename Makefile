@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WHEELHOUSE := .wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check bench format clean
+.PHONY: help setup demo test lint check bench evidence format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ check: lint test ## What CI runs: lint and test
 
 bench: $(VENV)/.installed ## Measure this tool itself beside its peers; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks.run
+
+evidence: $(VENV)/.installed ## Write docs/benchmarks-verdicts.md from the recorded units
+	$(BIN)/python -m benchmarks.verdicts page
 
 format: $(VENV)/.installed ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
