@@ -103,7 +103,8 @@ def _module(folder: Path, name: str):  # type: ignore[no-untyped-def]  # a modul
 
 def environ(*, levels: Sequence[int], side: SideName | None = None) -> dict[str, str]:
     """Return the environment in which the project is measured, by this checkout's plugin."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("EVIDENCE_")}
+    ours = ("EVIDENCE_", "PYTEST_")  # what a pytest round us has set is not for the measured one
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
     return kept | {
         "PYTHONPATH": os.pathsep.join(paths),
