@@ -6,6 +6,7 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -21,6 +22,7 @@ from pytest_costguard.engine.launch import WORKER_VARIABLE
 from pytest_costguard.engine.protocol import (
     Announced,
     Command,
+    DeclaredMarks,
     Event,
     Hello,
     Load,
@@ -133,14 +135,16 @@ class Worker:
         assert isinstance(task, Task), "a coordinator says first what the task is"
         return cls(task, channel, endings=endings)
 
-    def hello(self, *, missing: tuple[str, ...] = (), census: tuple[str, ...] = ()) -> None:
+    def hello(
+        self, *, missing: tuple[str, ...] = (), census: Mapping[str, DeclaredMarks] | None = None
+    ) -> None:
         """Say that the session is up, which tests it could not collect, or which measure."""
         self._channel.send(
             Hello(
                 tool_version=__version__,
                 fingerprint=self._fingerprint,
                 missing=missing,
-                census=census,
+                census=dict(census or {}),
             )
         )
 

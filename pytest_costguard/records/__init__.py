@@ -1,6 +1,15 @@
 """The frozen facts that pass between all layers: import them from here."""
 
 from pytest_costguard.records.base import SCHEMA_VERSION, Record
+from pytest_costguard.records.doctor import (
+    DOCTOR_SCHEMA_VERSION,
+    Disturbed,
+    DoctorReport,
+    Finding,
+    MachineFacts,
+    SameTwice,
+    Visible,
+)
 from pytest_costguard.records.environment import Difference, Fingerprint, differences
 from pytest_costguard.records.measurement import (
     SIDES,
@@ -51,6 +60,7 @@ from pytest_costguard.records.verdict import (
 )
 
 __all__ = [
+    "DOCTOR_SCHEMA_VERSION",
     "METRICS",
     "OF_OWN_PROCESS",
     "PERCENTILES",
@@ -73,12 +83,16 @@ __all__ = [
     "Currency",
     "Declaration",
     "Difference",
+    "Disturbed",
+    "DoctorReport",
     "Energy",
     "FailOn",
     "Failure",
+    "Finding",
     "Fingerprint",
     "Gates",
     "Interval",
+    "MachineFacts",
     "Measurement",
     "Memory",
     "Metric",
@@ -90,6 +104,7 @@ __all__ = [
     "Regression",
     "Report",
     "Run",
+    "SameTwice",
     "Scenario",
     "ScenarioKind",
     "Sensors",
@@ -97,6 +112,7 @@ __all__ = [
     "Target",
     "Unit",
     "Verdict",
+    "Visible",
     "Warmup",
     "WorkloadId",
     "WorkloadVerdict",

@@ -2,15 +2,16 @@
 
 Side by side, by the rule of `paired`: a verdict after m units needs a change δ of
 
-    log(1 + δ) = log(1 + allow) + (t[1 - α/K] + t[1 - β/K]) · sd ÷ √m
+    log(1 + δ) = log(1 + allow) + (t[1 - alpha/K] + t[1 - beta/K]) · sd ÷ √m
 
 with t on m - 2 degrees of freedom, K looks, and sd the standard deviation of a unit's logarithm
 round the model (the sample size of two one-sided bounds: Chow, Shao and Wang, "Sample Size
 Calculations in Clinical Research", 3.2, with t in place of z and the error split by Bonferroni).
-All K looks together promise 1 - β, since each may fail with β/K at most.
+All K looks together promise 1 - beta, since each may fail with beta/K at most.
 
-Stored, by the rule of `stored` with n baseline runs: σ = s·√(1 + 1/n), t on n - 1 degrees.
-What is seen with probability 1 - β is log(1 + allow) + (t[1 - α] + t[1 - β]) · σ.
+Stored, by the rule of `stored` with n baseline runs of standard deviation s: a further run lies
+round their mean with sd = s·√(1 + 1/n), and what is seen with probability 1 - beta is
+log(1 + allow) + (t[1 - alpha] + t[1 - beta]) · sd with t on n - 1 degrees of freedom.
 """
 
 from __future__ import annotations
