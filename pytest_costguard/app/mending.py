@@ -75,9 +75,20 @@ def _differing(grounds: Grounds) -> list[SameTwice]:
     return [one for one in grounds.workloads if one.differs]
 
 
+def _kept_waiting(grounds: Grounds) -> bool:
+    return (grounds.disturbed.run_queue_wait or 0.0) > _BUSY_SHARE
+
+
 def _other_load(grounds: Grounds) -> bool:
+    """Whether it was busy before; where it also kept the workload waiting, that says it better."""
     load = grounds.machine.load_average
-    return load is not None and load > 0.5 * grounds.machine.usable_cores
+    busy = load is not None and load > 0.5 * grounds.machine.usable_cores
+    return busy and not _kept_waiting(grounds)
+
+
+def _interrupted(grounds: Grounds) -> bool:
+    often = (grounds.disturbed.switches_a_second or 0.0) > _MANY_SWITCHES
+    return often and not _kept_waiting(grounds)
 
 
 def _in_turns(grounds: Grounds) -> list[SameTwice]:
@@ -189,7 +200,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="switches",
-        gain=_when(lambda g: (g.disturbed.switches_a_second or 0.0) > _MANY_SWITCHES, 0.24),
+        gain=_when(_interrupted, 0.24),
         finding=lambda g: f"It was interrupted {g.disturbed.switches_a_second:.0f} times a second.",
         remedy="See what else is busy (top, pidstat -w 1), and move it to other cores.",
     ),
