@@ -134,11 +134,12 @@ def machine_facts(*, root: Path, environ: Mapping[str, str]) -> MachineFacts:
     """Read the machine's settings; nothing is changed, and what is not told stays open."""
     tuning = Tuning.read(root)
     machine = fingerprint(root=root, environ=environ)
-    cores = available_cores()
+    cores, groups = available_cores(), ControlGroups.locate(root)
     return MachineFacts(
         fingerprint=machine,
         usable_cores=len(cores) if cores else machine.cores,
-        quota_cores=ControlGroups.locate(root).cpu_limit_cores(),
+        quota_cores=groups.cpu_limit_cores(),
+        quota_told=bool(groups.cpu),
         smt=tuning.smt,
         governors=tuning.governors,
         turbo=tuning.turbo,

@@ -17,7 +17,9 @@ class MachineFacts(Record, frozen=True, kw_only=True):
     usable_cores: int
     """Those that this process may run on."""
     quota_cores: float | None = None
-    """CPU time that the control groups allow, in cores; None: no limit, or not told."""
+    """CPU time that the control groups allow, in cores; None: no limit."""
+    quota_told: bool = True
+    """Whether there is a control group to read a quota from."""
     smt: bool | None = None
     governors: tuple[str, ...] = ()
     turbo: bool | None = None

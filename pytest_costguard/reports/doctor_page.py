@@ -135,7 +135,9 @@ def _clock(machine: MachineFacts) -> str:
 
 def _cores(machine: MachineFacts) -> str:
     quota = machine.quota_cores
-    limit = f"CPU quota {quota:.3g} cores" if quota is not None else "no CPU quota"
+    limit = "no CPU quota" if machine.quota_told else f"CPU quota {_NOT_TOLD}"
+    if quota is not None:
+        limit = f"CPU quota {quota:.3g} cores"
     held = f"cannot be pinned ({machine.unpinned})" if machine.unpinned else "can be pinned"
     return f"{machine.usable_cores} usable; SMT {_switch(machine.smt)}; {limit}; {held}"
 
@@ -234,8 +236,8 @@ def _spread(report: DoctorReport, *, width: int) -> Iterator[str]:
         )
         return
     yield from wrapped(
-        "stored: against 8 baseline runs like these. They were made back to back, and do not know"
-        " tomorrow's variance: take it as the best case.",
+        "stored: a run of that time against 8 like it. What was measured here was made back to back,"
+        " and does not know tomorrow's variance: take it as the best case.",
         width=width,
         indent=2,
         hang=2,
@@ -263,7 +265,7 @@ def _findings(report: DoctorReport, *, width: int) -> Iterator[RenderableType]:
     for number, one in enumerate(report.findings, start=1):
         head = f"{number}. "
         # Its first words stand out; how much it brings stands beside them.
-        said = f"{plain(one.finding, limit=500)} Gain: {_gain(one.gain)}."
+        said = f"{plain(one.finding, limit=500)} Gain:\N{NO-BREAK SPACE}{_gain(one.gain)}."
         for place, line in enumerate(wrapped(said, width=width - len(head) - _GAP, indent=0)):
             yield Text(f"  {head if place == 0 else ' ' * len(head)}").append(line)
         margin = _GAP + len(head)
