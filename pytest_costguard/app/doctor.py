@@ -45,11 +45,14 @@ from pytest_costguard.stats.detectability import (
 
 SECONDS = (10.0, 30.0, 120.0)
 """Of time for a workload, for which the smallest change is told."""
+GATES_A_WORKLOAD = 2
+"""Mean and peak memory are gated by default, and share the error."""
 
 
 def examine(
     *,
     units: int,
+    quick: bool = False,
     suite: Sequence[str] | None,
     rootdir: Path,
     environ: Mapping[str, str],
@@ -60,6 +63,7 @@ def examine(
 
     Args:
         units: of the A/A run; at least 4.
+        quick: leave the slower of the built-in workloads out.
         suite: paths and node ids of the project's tests to measure instead of the built-in
             kernel; empty: all of the project's. None: the kernel.
         rootdir: the project.
@@ -80,7 +84,7 @@ def examine(
     settings = resolve(cli={}, environ=environ, rootdir=rootdir)
     machine = machine_facts(root=root, environ=environ)
     if suite is None:
-        with built_in_kernel(environ) as subject:
+        with built_in_kernel(environ, quick=quick) as subject:
             found = measure_twice(subject, units=units, progress=progress)
     else:
         subject = suite_of(suite, rootdir=rootdir, environ=environ)
@@ -104,6 +108,8 @@ def _nothing_measured(found: Yield) -> WorkerError:
 def assemble(found: Yield, *, machine: MachineFacts, run_units: int, began: float) -> DoctorReport:
     """Put the report together from what was measured; `began` is by the monotonic clock."""
     disturbed = disturbed_by(found.units)
+    # The kernel stands for one workload of yours at a time.
+    gates = GATES_A_WORKLOAD * max(1, sum(not one.built_in for one in found.workloads))
     not_measured = tuple(f"{one.workload}: {one.reason}" for one in found.failures)
     spreads = [runs.of_run(run_units) for one in found.workloads if (runs := _runs(one))]
     return DoctorReport(
@@ -112,11 +118,14 @@ def assemble(found: Yield, *, machine: MachineFacts, run_units: int, began: floa
         disturbed=disturbed,
         workloads=found.workloads,
         visible=tuple(
-            visible(one, seconds=seconds) for one in found.workloads for seconds in SECONDS
+            visible(one, seconds=seconds, gates=gates)
+            for one in found.workloads
+            for seconds in SECONDS
         ),
         runner_spread=math.expm1(max(spreads)) if spreads else None,
         run_units=run_units,
         allow=ALLOW,
+        gates=gates,
         findings=findings(
             Grounds(
                 machine=machine,
@@ -170,10 +179,14 @@ def disturbed_by(units: Iterable[Unit]) -> Disturbed:
     )
 
 
-def visible(workload: SameTwice, *, seconds: float) -> Visible:
-    """Return what is seen of a workload in some seconds, in both modes."""
+def visible(workload: SameTwice, *, seconds: float, gates: int) -> Visible:
+    """Return what is seen of a workload in some seconds, in both modes, beside other gates."""
     reach = reach_side_by_side(
-        workload.spread, seconds=seconds, seconds_a_unit=workload.seconds_a_unit
+        workload.spread,
+        seconds=seconds,
+        seconds_a_unit=workload.seconds_a_unit,
+        hypotheses=gates,
+        totals=workload.totals,
     )
     runs = _runs(workload)
     units = int(seconds / workload.seconds_a_run) if workload.seconds_a_run > 0 else 0
@@ -183,7 +196,7 @@ def visible(workload: SameTwice, *, seconds: float) -> Visible:
         side_by_side=None if reach is None else reach.change,
         units=0 if reach is None else reach.units,
         deep=reach is not None and reach.deep,
-        stored=reach_stored(runs.of_run(units)) if runs and units else None,
+        stored=reach_stored(runs.of_run(units), hypotheses=gates) if runs and units else None,
     )
 
 

@@ -67,8 +67,13 @@ class Yield:
 
 
 @contextmanager
-def built_in_kernel(environ: Mapping[str, str]) -> Iterator[Subject]:
-    """Provide the built-in workloads, in a folder of their own that goes afterwards."""
+def built_in_kernel(environ: Mapping[str, str], *, quick: bool) -> Iterator[Subject]:
+    """Provide the built-in workloads, in a folder of their own that goes afterwards.
+
+    Args:
+        environ: of the workers.
+        quick: only the small one, whose data stays in the caches.
+    """
     with TemporaryDirectory(prefix="costguard-doctor-") as name:
         folder = Path(name).resolve()
         (folder / _KERNEL).write_bytes(locate(f"doctor/{_KERNEL}").read_bytes())
@@ -88,7 +93,7 @@ def built_in_kernel(environ: Mapping[str, str]) -> Iterator[Subject]:
                 CollectedTest(
                     nodeid=f"{_KERNEL}::{test}", path=folder / _KERNEL, needs_own_process=False
                 )
-                for test in _KERNEL_TESTS
+                for test in _KERNEL_TESTS[: 1 if quick else None]
             ),
             built_in=True,
         )
@@ -219,6 +224,7 @@ def _workload(
         differs=bias.wrong,
         run_shared=None if runs is None else runs.shared,
         run_own=None if runs is None else runs.own,
+        totals=all(unit.total is not None for unit in changes),
         notes=tuple(dict.fromkeys((*head.notes, *base.notes))),
     )
 

@@ -21,7 +21,11 @@ _NARROWEST = 72
 
 @click.command(short_help="What this machine can see, and what to mend first.")
 @click.option("--units", type=int, metavar="N", help=f"Of the A/A run; {_UNITS} where not given.")
-@click.option("--quick", is_flag=True, help=f"{_QUICK_UNITS} units: half the time, less sure.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help=f"{_QUICK_UNITS} units of one small workload: some 15 s, less sure.",
+)
 @click.option("--suite", is_flag=True, help="Measure the project's own tests, not the kernel.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option(
@@ -73,6 +77,7 @@ def doctor(
     try:
         report = examine(
             units=units if units is not None else _QUICK_UNITS if quick else _UNITS,
+            quick=quick,
             suite=tests if suite else None,
             rootdir=project_root(Path.cwd()),
             environ=os.environ,

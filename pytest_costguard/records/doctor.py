@@ -73,6 +73,8 @@ class SameTwice(Record, frozen=True, kw_only=True):
     """From run to run, what more units do not remove; None where it was not measured."""
     run_own: float | None = None
     """Of a unit within a run; calibrated, as stored baselines are."""
+    totals: bool = False
+    """Whether its inputs differ, so that the total has half of the error."""
     notes: tuple[str, ...] = ()
 
 
@@ -117,6 +119,8 @@ class DoctorReport(Record, frozen=True, kw_only=True):
     run_units: int
     """The units of a run that `runner_spread` is for."""
     allow: float
+    gates: int
+    """Among which the error is shared: mean and peak memory of each workload that is gated."""
     findings: tuple[Finding, ...]
     not_measured: tuple[str, ...] = ()
     """Workloads that could not be measured, with the reason."""

@@ -69,7 +69,7 @@ def _parts(report: DoctorReport, *, width: int) -> Iterator[RenderableType]:
     yield from _section("What it can see")
     yield from wrapped(
         f"The smallest change that is called regressed in 95 of 100 runs, where"
-        f" {percent(report.allow)} is allowed:",
+        f" {percent(report.allow)} is allowed and {counted(report.gates, 'gate')} share the error:",
         width=width,
         indent=2,
     )
@@ -236,8 +236,8 @@ def _spread(report: DoctorReport, *, width: int) -> Iterator[str]:
         )
         return
     yield from wrapped(
-        "stored: a run of that time against 8 like it. What was measured here was made back to back,"
-        " and does not know tomorrow's variance: take it as the best case.",
+        "stored: a run of that time against 8 like it. What was measured here was made back to"
+        " back, and does not know tomorrow's variance: take it as the best case.",
         width=width,
         indent=2,
         hang=2,

@@ -68,7 +68,13 @@ class RunSpread:
 
 
 def reach_side_by_side(
-    spread: float, *, seconds: float, seconds_a_unit: float, allow: float = ALLOW
+    spread: float,
+    *,
+    seconds: float,
+    seconds_a_unit: float,
+    allow: float = ALLOW,
+    hypotheses: int = 1,
+    totals: bool = False,
 ) -> Reach | None:
     """Return the smallest change that can be promised to be seen side by side.
 
@@ -77,6 +83,9 @@ def reach_side_by_side(
         seconds: that may be spent on one workload, starts included.
         seconds_a_unit: that one unit of both sides takes.
         allow: how much worse is allowed, as a share.
+        hypotheses: among which the run's error is shared.
+        totals: whether the inputs differ, so that each of the two ways to be a regression, the
+            typical change and the total's, has half of the error.
 
     Returns:
         None where the first look is not reached in that time.
@@ -88,8 +97,13 @@ def reach_side_by_side(
         raise ValueError(f"a unit takes more than 0 s, got {seconds_a_unit}")
     # A unit that ends a hair late still counts: 24 units of 0.5 s are 12 s.
     units = math.floor(seconds / seconds_a_unit + 1e-9)
+    alpha = SUITE_ALPHA / hypotheses / (2 if totals else 1)
     found = [
-        Reach(change=_change(spread, reached, looks, allow), units=reached, deep=deep)
+        Reach(
+            change=_change(spread, reached, looks, allow=allow, alpha=alpha),
+            units=reached,
+            deep=deep,
+        )
         for looks, deep in ((USUAL_LOOKS, False), (DEEP_LOOKS, True))
         if (reached := max((u for u in looks.units if u <= units), default=0))
     ]
@@ -97,9 +111,9 @@ def reach_side_by_side(
     return min(found, key=lambda reach: reach.change, default=None)
 
 
-def _change(spread: float, units: int, looks: Looks, allow: float) -> float:
+def _change(spread: float, units: int, looks: Looks, *, allow: float, alpha: float) -> float:
     count, df = len(looks.units), units - 2
-    reach = t_quantile(1 - SUITE_ALPHA / count, df) + t_quantile(1 - BETA / count, df)
+    reach = t_quantile(1 - alpha / count, df) + t_quantile(1 - BETA / count, df)
     return math.expm1(math.log1p(allow) + reach * spread / math.sqrt(units))
 
 
@@ -129,7 +143,12 @@ def run_spread(logs: Sequence[float], *, group: int = 3) -> RunSpread:
 
 
 def reach_stored(
-    spread: float, *, runs: int = ENOUGH_RUNS, allow: float = ALLOW, declared: bool = False
+    spread: float,
+    *,
+    runs: int = ENOUGH_RUNS,
+    allow: float = ALLOW,
+    hypotheses: int = 1,
+    declared: bool = False,
 ) -> float:
     """Return the smallest change, as a share, that a stored baseline sees with 95 % power.
 
@@ -137,6 +156,7 @@ def reach_stored(
         spread: from run to run, as a logarithm.
         runs: of the baseline.
         allow: how much worse is allowed, as a share.
+        hypotheses: among which the run's error is shared.
         declared: whether the spread is declared, so that the normal quantile stands for t.
 
     Raises:
@@ -144,10 +164,11 @@ def reach_stored(
     """
     if runs < (1 if declared else ENOUGH_RUNS):
         raise ValueError(f"the rule takes {ENOUGH_RUNS} runs, or a declared spread; got {runs}")
+    alpha = SUITE_ALPHA / hypotheses
     far, near = (
-        (normal_quantile(1 - SUITE_ALPHA), normal_quantile(1 - BETA))
+        (normal_quantile(1 - alpha), normal_quantile(1 - BETA))
         if declared
-        else (t_quantile(1 - SUITE_ALPHA, runs - 1), t_quantile(1 - BETA, runs - 1))
+        else (t_quantile(1 - alpha, runs - 1), t_quantile(1 - BETA, runs - 1))
     )
     return math.expm1(math.log1p(allow) + (far + near) * spread * math.sqrt(1 + 1 / runs))
 

@@ -78,10 +78,11 @@ def doctor_report(**changes: Any) -> DoctorReport:
         machine=machine(),
         disturbed=disturbed(),
         workloads=workloads,
-        visible=tuple(visible(one, seconds=s) for one in workloads for s in SECONDS),
+        visible=tuple(visible(one, seconds=s, gates=2) for one in workloads for s in SECONDS),
         runner_spread=0.0057,
         run_units=6,
         allow=0.02,
+        gates=2,
         findings=(),
         seconds=31.4,
     )

@@ -34,7 +34,7 @@ def test_threads_that_spin_are_held_against_the_idle_time():
 
 
 def test_a_longer_time_sees_no_larger_change():
-    seen = [visible(same_twice(), seconds=seconds) for seconds in (10.0, 30.0, 120.0)]
+    seen = [visible(same_twice(), seconds=seconds, gates=2) for seconds in (10.0, 30.0, 120.0)]
     assert [one.units for one in seen] == [6, 24, 48]
     assert seen[0].side_by_side > seen[1].side_by_side > seen[2].side_by_side > 0.02
     assert seen[0].stored >= seen[1].stored >= seen[2].stored > 0.02
@@ -42,7 +42,7 @@ def test_a_longer_time_sees_no_larger_change():
 
 def test_without_plain_runs_nothing_is_said_of_stored_baselines():
     alone = same_twice(run_shared=None, run_own=None)
-    assert visible(alone, seconds=30.0).stored is None
+    assert visible(alone, seconds=30.0, gates=2).stored is None
     found = Yield(workloads=(alone,), units=(), failures=())
     report = assemble(found, machine=machine(), run_units=6, began=time.monotonic())
     assert report.runner_spread is None
@@ -68,3 +68,13 @@ def test_a_bare_root_tells_nothing_and_raises_nothing(tmp_path):
     assert (facts.smt, facts.governors, facts.turbo, facts.virtual) == (None, (), None, None)
     assert (facts.quota_cores, facts.quota_told) == (None, False)
     assert facts.usable_cores >= 1
+
+
+def test_every_gate_of_a_suite_shares_the_error_and_the_kernel_stands_for_one_workload():
+    kernel = Yield(workloads=(same_twice(), same_twice()), units=(), failures=())
+    own = Yield(workloads=(same_twice(built_in=False),) * 3, units=(), failures=())
+    gates = [
+        assemble(found, machine=machine(), run_units=6, began=time.monotonic()).gates
+        for found in (kernel, own)
+    ]
+    assert gates == [2, 6]

@@ -107,6 +107,18 @@ def test_units_count_up_to_the_last_look_that_is_reached(seconds, expected, deep
     assert (reach.units, reach.deep) == (expected, deep)
 
 
+def test_more_gates_and_totals_take_a_larger_change():
+    settings = {"seconds": 24, "seconds_a_unit": 1.0}
+    alone = reach_side_by_side(0.02, **settings)
+    beside = reach_side_by_side(0.02, hypotheses=10, **settings)
+    halved = reach_side_by_side(0.02, hypotheses=5, totals=True, **settings)
+    assert alone is not None
+    assert beside is not None
+    assert alone.change < beside.change
+    assert halved == beside
+    assert reach_stored(0.02) < reach_stored(0.02, hypotheses=10)
+
+
 def test_a_time_below_the_first_look_decides_nothing():
     assert reach_side_by_side(0.01, seconds=5.9, seconds_a_unit=1.0) is None
 
