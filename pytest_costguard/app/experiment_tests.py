@@ -150,7 +150,7 @@ def _roll(name: SideName, side: Side, words: Sequence[str], *, settings: Setting
 
 
 def _threads(nodeid: str, told: Hello, *, settings: Settings) -> int:
-    marker = MarkerSettings(threads=told.census_threads.get(nodeid))
+    marker = MarkerSettings(threads=told.census[nodeid].threads)
     return threads_for(nodeid, settings, marker)[0]
 
 

@@ -8,7 +8,6 @@ import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import msgspec
 
@@ -23,6 +22,7 @@ from pytest_costguard.engine.launch import WORKER_VARIABLE
 from pytest_costguard.engine.protocol import (
     Announced,
     Command,
+    DeclaredMarks,
     Event,
     Hello,
     Load,
@@ -140,11 +140,7 @@ class Worker:
         return cls(task, channel, endings=endings)
 
     def hello(
-        self,
-        *,
-        missing: tuple[str, ...] = (),
-        census: tuple[str, ...] = (),
-        census_threads: Mapping[str, int] = MappingProxyType({}),
+        self, *, missing: tuple[str, ...] = (), census: Mapping[str, DeclaredMarks] | None = None
     ) -> None:
         """Say that the session is up, which tests it could not collect, or which measure."""
         self._channel.send(
@@ -152,8 +148,7 @@ class Worker:
                 tool_version=__version__,
                 fingerprint=self._fingerprint,
                 missing=missing,
-                census=census,
-                census_threads=dict(census_threads),
+                census=dict(census or {}),
             )
         )
 

@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "compare": "pytest_costguard.cli.compare:compare",
         "report": "pytest_costguard.cli.report:report",
         "explain-cost": "pytest_costguard.cli.explain_cost:explain_cost",
+        "doctor": "pytest_costguard.cli.doctor:doctor",
         "schema": "pytest_costguard.cli.schema:schema",
         "completion": "pytest_costguard.cli.completion:completion",
     }

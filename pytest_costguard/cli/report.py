@@ -62,7 +62,7 @@ def report(
         click.echo(f"warning: {plain(text, limit=500)}", err=True)
     verbosity = int(verbose) - int(quiet)
     to_terminal = form == "terminal" and output is None
-    text = rendered(remade, form=form, verbosity=verbosity, colour=to_terminal and _is_terminal())
+    text = rendered(remade, form=form, verbosity=verbosity, colour=to_terminal and is_terminal())
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -85,7 +85,7 @@ def rendered(report: Report, *, form: str, verbosity: int = 0, colour: bool = Fa
     return terminal.render(report, width=width, colour=colour, verbosity=verbosity)
 
 
-def _is_terminal() -> bool:
+def is_terminal() -> bool:
     """Whether colour is wanted: a terminal, and NO_COLOR (no-color.org) not set."""
     import os
     import sys

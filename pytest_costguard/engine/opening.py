@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_costguard.engine.launch import Side, start
-from pytest_costguard.engine.protocol import Hello, Proceed, Reached, SessionEnded
+from pytest_costguard.engine.protocol import DeclaredMarks, Hello, Proceed, Reached, SessionEnded
 from pytest_costguard.engine.session import WorkerSession
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.records import Measurement, WorkloadId
@@ -65,14 +65,16 @@ def open_session(
     return WorkerSession(worker, timeout_seconds=timeout_seconds)
 
 
-def census(side: Side, paths: Sequence[Path], *, timeout_seconds: float) -> tuple[str, ...]:
-    """Return the node ids of the tests that measure below some paths of the checkout.
+def census(
+    side: Side, paths: Sequence[Path], *, timeout_seconds: float
+) -> Mapping[str, DeclaredMarks]:
+    """Return the tests that measure below some paths of the checkout, by node id.
 
     Raises:
         WorkerError: this side could not collect them.
     """
     here = tuple(path for path in map(side.at_home, paths) if path.exists())
-    return roll(side, here, timeout_seconds=timeout_seconds).census if here else ()
+    return roll(side, here, timeout_seconds=timeout_seconds).census if here else {}
 
 
 def roll(side: Side, words: Sequence[Path | str], *, timeout_seconds: float) -> Hello:

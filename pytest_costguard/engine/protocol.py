@@ -27,16 +27,21 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True):
 # From the worker -------------------------------------------------------------------------------
 
 
+class DeclaredMarks(_Message, frozen=True, kw_only=True):
+    """What a test's markers say, as far as its processes depend on it."""
+
+    threads: int | None = None
+    labels: dict[str, str] = {}
+
+
 class Hello(_Message, frozen=True, kw_only=True, tag=True):
     """The worker is up; `missing` are tests that were asked for and not collected."""
 
     tool_version: str
     fingerprint: Fingerprint
     missing: tuple[str, ...] = ()
-    census: tuple[str, ...] = ()
-    """Every test that measures, where the task asked for it."""
-    census_threads: dict[str, int] = {}
-    """Of those, how many threads their markers declare, where they do."""
+    census: dict[str, DeclaredMarks] = {}
+    """Every test that measures, by node id, where the task asked for it."""
 
 
 class Reached(_Message, frozen=True, kw_only=True, tag=True):

@@ -76,7 +76,7 @@ class SensorReader:
             involuntary_switches=_switches(start.involuntary_switches, now.involuntary_switches),
             steal_seconds=self._steal_seconds(start.steal_ticks, now.steal_ticks),
             throttled_seconds=_throttled(start.throttled_seconds, now.throttled_seconds),
-            load_average=self._load_average(),
+            load_average=load_average(self._root, process=self._process),
         )
 
     def _steal_seconds(
@@ -92,12 +92,14 @@ class SensorReader:
         )
         return ticks / TICKS_PER_SECOND
 
-    def _load_average(self) -> float | None:
-        first = (read_text(self._root / "proc/loadavg") or "").partition(" ")[0]
-        whole, point, hundredths = first.partition(".")
-        if point and parse_count(whole) is not None and parse_count(hundredths) is not None:
-            return float(first)
-        return self._process.load_average()
+
+def load_average(root: Path = Path("/"), *, process: Process | None = None) -> float | None:
+    """Return the load of the last minute; the process is asked where `/proc` does not tell."""
+    first = (read_text(root / "proc/loadavg") or "").partition(" ")[0]
+    whole, point, hundredths = first.partition(".")
+    if point and parse_count(whole) is not None and parse_count(hundredths) is not None:
+        return float(first)
+    return (process or OwnProcess()).load_average()
 
 
 def parse_steal(text: str) -> dict[int, int] | None:

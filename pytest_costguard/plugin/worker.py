@@ -9,6 +9,7 @@ from io import TextIOWrapper
 import pytest
 
 from pytest_costguard.app.worker import Worker
+from pytest_costguard.engine.protocol import DeclaredMarks
 from pytest_costguard.plugin import backend_key, worker_key
 from pytest_costguard.plugin.benchmarks import FIXTURE, guard_benchmark
 from pytest_costguard.plugin.endings import PYTEST_ENDINGS
@@ -58,15 +59,10 @@ class WorkerHooks:
     ) -> None:
         """Keep exactly the tests that were asked for, in the order that was asked for."""
         if self._worker.task.census:
-            found = [item for item in items if measures(item)]
+            found = {item.nodeid: _declared(item) for item in items if measures(item)}
             items.clear()
             if not session.testsfailed:
-                self._worker.hello(
-                    census=tuple(item.nodeid for item in found),
-                    census_threads={
-                        item.nodeid: threads for item in found if (threads := marked(item).threads)
-                    },
-                )
+                self._worker.hello(census=found)
             return
         by_nodeid = {item.nodeid: item for item in items}
         wanted = self._worker.task.nodeids
@@ -104,6 +100,11 @@ class WorkerHooks:
     def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
         """Say that the session is over."""
         self._worker.session_ended(int(exitstatus))
+
+
+def _declared(item: pytest.Item) -> DeclaredMarks:
+    said = marked(item)
+    return DeclaredMarks(threads=said.threads, labels=dict(said.labels))
 
 
 def _from_pytest_benchmark(fixturedef: pytest.FixtureDef[object]) -> bool:

@@ -1,6 +1,15 @@
 """The frozen facts that pass between all layers: import them from here."""
 
 from pytest_costguard.records.base import SCHEMA_VERSION, Record
+from pytest_costguard.records.doctor import (
+    DOCTOR_SCHEMA_VERSION,
+    Disturbed,
+    DoctorReport,
+    Finding,
+    MachineFacts,
+    SameTwice,
+    Visible,
+)
 from pytest_costguard.records.environment import Difference, Fingerprint, differences
 from pytest_costguard.records.experiment import (
     Answer,
@@ -61,6 +70,7 @@ from pytest_costguard.records.verdict import (
 )
 
 __all__ = [
+    "DOCTOR_SCHEMA_VERSION",
     "METRICS",
     "OF_OWN_PROCESS",
     "PERCENTILES",
@@ -85,15 +95,19 @@ __all__ = [
     "Currency",
     "Declaration",
     "Difference",
+    "Disturbed",
+    "DoctorReport",
     "Energy",
     "Escalation",
     "Experiment",
     "ExperimentSide",
     "FailOn",
     "Failure",
+    "Finding",
     "Fingerprint",
     "Gates",
     "Interval",
+    "MachineFacts",
     "Measurement",
     "Memory",
     "Metric",
@@ -106,6 +120,7 @@ __all__ = [
     "Regression",
     "Report",
     "Run",
+    "SameTwice",
     "Scenario",
     "ScenarioKind",
     "SecondLook",
@@ -114,6 +129,7 @@ __all__ = [
     "Target",
     "Unit",
     "Verdict",
+    "Visible",
     "Warmup",
     "WorkloadChange",
     "WorkloadId",

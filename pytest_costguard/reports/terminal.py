@@ -116,7 +116,7 @@ def _row_lines(row: Row, *, width: int) -> Iterator[RenderableType]:
     word = row.mark.word
     told = word if word.startswith(row.metric) else f"{row.metric} {word}"
     sentence = f"{row.label}: {told}{': ' * bool(figures)}{', '.join(figures)}"
-    for number, line in enumerate(_wrapped(sentence, width=width - 2, indent=0, hang=2)):
+    for number, line in enumerate(wrapped(sentence, width=width - 2, indent=0, hang=2)):
         sign = Text(f"{row.mark.sign} " if number == 0 else "  ", style=_STYLES[row.mark.tone])
         yield sign.append(line, style="default not bold")
 
@@ -200,50 +200,50 @@ def _reasons(view: ReportView, *, width: int, verbosity: int) -> Iterator[Render
         yield ""
     for row in view.action[:limit]:
         yield from _row_lines(row, width=width)
-        yield from _wrapped(row.reason, width=width, indent=4)
+        yield from wrapped(row.reason, width=width, indent=4)
         if row.origin and row.mark.tone != "good":
-            yield from _wrapped(f"limit set by {row.origin}", width=width, indent=4)
+            yield from wrapped(f"limit set by {row.origin}", width=width, indent=4)
     if len(view.action) > limit:
         yield f"  … and {len(view.action) - limit:,} more; -v shows them"
 
 
 def _everything(view: ReportView, line: WorkloadLine, *, width: int) -> Iterator[RenderableType]:
     yield ""
-    yield from _wrapped(f"{line.mark.sign} {line.workload}", width=width, indent=0)
+    yield from wrapped(f"{line.mark.sign} {line.workload}", width=width, indent=0)
     told = ", ".join(part for part in (line.scenario, line.units) if part)
-    yield from _wrapped(told, width=width, indent=4)
+    yield from wrapped(told, width=width, indent=4)
     for column, cell in zip(view.figures.columns, line.cells, strict=True):
         unit = f" {column.unit}" if column.unit and cell[:1].isdigit() else ""
-        yield from _wrapped(f"{column.title:<20}{cell}{unit}", width=width, indent=4, keep=True)
+        yield from wrapped(f"{column.title:<20}{cell}{unit}", width=width, indent=4, keep=True)
     for text in (*line.unsupported, *line.sensors):
-        yield from _wrapped(text, width=width, indent=4)
+        yield from wrapped(text, width=width, indent=4)
 
 
 def _notes(view: ReportView, *, width: int, verbosity: int) -> Iterator[RenderableType]:
     yield ""
     for text in view.warnings:
-        yield from _wrapped(f"! {text}", width=width, indent=0, hang=2)
-    yield from _wrapped(view.baseline.sentence, width=width, indent=0)
+        yield from wrapped(f"! {text}", width=width, indent=0, hang=2)
+    yield from wrapped(view.baseline.sentence, width=width, indent=0)
     if view.baseline.command:
         yield f"  make one: {view.baseline.command}"
     for text in view.baseline.hints:
-        yield from _wrapped(text, width=width, indent=2)
+        yield from wrapped(text, width=width, indent=2)
     facts = [*view.assumptions]
     if verbosity > 0:
         facts += [*view.baseline.facts, *view.machine]
     else:
         facts = [fact for fact in facts if fact.label in _MONEY_FACTS]
     for fact in facts:
-        yield from _wrapped(f"{fact.label}: {fact.value}", width=width, indent=0, hang=2)
+        yield from wrapped(f"{fact.label}: {fact.value}", width=width, indent=0, hang=2)
     if verbosity == 0 and view.quiet:
-        yield from _wrapped(
+        yield from wrapped(
             f"{counted(len(view.quiet), 'other check')}: no action needed; -v shows every figure",
             width=width,
             indent=0,
         )
 
 
-def _wrapped(
+def wrapped(
     text: str, *, width: int, indent: int, hang: int = 0, keep: bool = False
 ) -> Iterable[str]:
     """Break foreign text into lines of our own: visible characters only, indented."""
