@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -42,6 +42,8 @@ FEWEST_UNITS = 4
 """Two of each starting order."""
 _GROUP = 3
 """How many neighbouring processes stand for a run."""
+_PAIRED_SHARE = 0.6
+"""Of the whole time, about; the plain runs take the rest."""
 _KERNEL = "test_same_twice.py"
 _KERNEL_TESTS = ("test_products_in_cache", "test_stream_from_memory")
 
@@ -107,6 +109,7 @@ def measure_twice(subject: Subject, *, units: int, progress: Callable[[Progress]
         units: of both sides, and processes of a plain run; at least 4.
         progress: is told how far each of the two is.
     """
+    began = time.monotonic()
     setup = _setup(subject)
     engine = SideBySide(
         setups=dict.fromkeys(SIDES, setup),
@@ -117,20 +120,21 @@ def measure_twice(subject: Subject, *, units: int, progress: Callable[[Progress]
         isolation="test",
         cores=tuple(sorted(available_cores() or ())),
         standing=lambda workload: _standing(engine, workload, units=units),
-        progress=progress,
+        progress=_part(progress, begin=0.0, size=_PAIRED_SHARE, began=began),
     )
     engine.run()
     measured = [one for one in engine.collection.measurements() if engine.paired(one.workload)]
-    plain, seconds = _plain(subject, setup, measured, units=units, progress=progress)
+    plain, seconds = _plain(subject, setup, measured, units=units, progress=progress, began=began)
     workloads, seen = [], []
     for head in measured:
         base = engine.sides["base"].measurement(head.workload)
         assert base is not None, "it was measured on both sides"
-        seen += [*base.units, *head.units]
+        alone = plain.get(head.workload)
+        seen += [*base.units, *head.units, *(alone.units if alone else ())]
         found = _workload(
             base=base,
             head=head,
-            alone=plain.get(head.workload),
+            alone=alone,
             pairing=engine.pairings[head.workload],
             seconds=engine.seconds[head.workload],
             built_in=subject.built_in,
@@ -143,6 +147,18 @@ def measure_twice(subject: Subject, *, units: int, progress: Callable[[Progress]
         units=tuple(seen),
         failures=tuple(engine.collection.failures),
     )
+
+
+def _part(
+    progress: Callable[[Progress], None], *, begin: float, size: float, began: float
+) -> Callable[[Progress], None]:
+    """Return what tells the progress of a part as that of the whole, which began at `began`."""
+
+    def tell(part: Progress) -> None:
+        share = begin + size * part.share
+        progress(replace(part, share=share, elapsed_seconds=time.monotonic() - began))
+
+    return tell
 
 
 def _setup(subject: Subject) -> WorkerSetup:
@@ -167,24 +183,26 @@ def _plain(
     *,
     units: int,
     progress: Callable[[Progress], None],
+    began: float,
 ) -> tuple[Mapping[WorkloadId, Measurement], Mapping[str, float]]:
     """Measure each test alone; return the workloads, and the seconds a process by node id."""
     found: dict[WorkloadId, Measurement] = {}
     seconds: dict[str, float] = {}
     sound = {one.workload.nodeid for one in measured}
-    for test in subject.tests:
-        if test.nodeid not in sound:
-            continue
-        began = time.monotonic()
+    tests = [test for test in subject.tests if test.nodeid in sound]
+    for place, test in enumerate(tests):
+        started = time.monotonic()
+        size = (1 - _PAIRED_SHARE) / len(tests)
+        begin = _PAIRED_SHARE + place * size
         coordinator = Coordinator(
             setup=setup,
             tests=(test,),
             effort=Effort(units=units, timeout_seconds=subject.timeout_seconds),
             isolation="test",
-            progress=progress,
+            progress=_part(progress, begin=begin, size=size, began=began),
         )
         coordinator.run()
-        seconds[test.nodeid] = (time.monotonic() - began) / units
+        seconds[test.nodeid] = (time.monotonic() - started) / units
         found |= {one.workload: one for one in coordinator.collection.measurements()}
     return found, seconds
 

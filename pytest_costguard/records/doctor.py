@@ -34,7 +34,7 @@ class MachineFacts(Record, frozen=True, kw_only=True):
 
 
 class Disturbed(Record, frozen=True, kw_only=True):
-    """What disturbed the timed stretches of the A/A run, as shares of their wall time.
+    """What disturbed the timed stretches of all processes, as shares of their wall time.
 
     `None` where the machine does not tell. Run-queue wait and throttling are summed over
     threads and cores, so they may be above 1.
