@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -121,6 +122,7 @@ class PairedTests:
                 lockstep.end(side)
         except NotBesideEachOther as obstacle:
             self._in_turns[current] = obstacle.reason
+            self._let_go(lockstep, obstacle)
             return current
         except WorkerError as error:
             reached = lockstep.workload("head") or lockstep.workload("base")
@@ -129,6 +131,15 @@ class PairedTests:
         finally:
             stop(lockstep.sessions)
         return None
+
+    def _let_go(self, lockstep: Lockstep, obstacle: NotBesideEachOther) -> None:
+        """Let sound sessions come to their end, so that what their tests hold is freed."""
+        with contextlib.suppress(WorkerError):
+            for side in lockstep.sessions:
+                if side != obstacle.refused:
+                    lockstep.proceed(side)
+            for side in lockstep.sessions:
+                lockstep.end(side)
 
     def open(self, lockstep: Lockstep, waiting: list[str]) -> None:
         """Start both at once, the first one first; drop from `waiting` what head does not collect.

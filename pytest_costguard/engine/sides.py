@@ -27,9 +27,11 @@ class SideRefused(Exception):
 class NotBesideEachOther(Exception):
     """Both sides disturb each other while both are there: they must be measured in turns."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, refused: SideName | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.refused: SideName | None = refused
+        """The side that does not wait any more, since its workload raised there."""
 
 
 def ordered(first: SideName) -> tuple[SideName, SideName]:
@@ -59,7 +61,8 @@ def at(side: SideName) -> Iterator[None]:
         refusal = refused.refusal
         if isinstance(refusal, Refused) and refusal.out_of_device_memory:
             raise NotBesideEachOther(
-                f"the device's memory does not hold both sides: on {side}, {refusal.reason}"
+                f"the device's memory does not hold both sides: on {side}, {refusal.reason}",
+                refused=side,
             ) from refused
         raise SideRefused(side, refusal) from refused
     except WorkerError as error:
