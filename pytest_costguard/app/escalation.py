@@ -267,8 +267,8 @@ def _only(kept: Collection[WorkloadId], against: Against) -> Against:
 
 def _of_base(failure: Failure) -> bool:
     """Whether a failure says nothing against head, which was measured alone just before."""
-    told = f"{failure.reason}\n{failure.details}"
-    return "on base" in told or "both sides" in told or failure.remedy == SAME_ORDER
+    said = failure.reason.startswith("on base") or "both sides" in failure.reason
+    return said or failure.details.startswith("on base:") or failure.remedy == SAME_ORDER
 
 
 def _of_head(failure: Failure) -> Failure:

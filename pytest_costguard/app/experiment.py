@@ -16,7 +16,7 @@ from pytest_costguard import __version__
 from pytest_costguard.app.experiment_changes import Measured, workload_change
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.targets import PricedSetup
-from pytest_costguard.app.unit_changes import UnitChanges
+from pytest_costguard.app.unit_changes import UnitChanges, on_both_sides
 from pytest_costguard.app.variants import LETTERS
 from pytest_costguard.app.worker import WorkerSettings
 from pytest_costguard.engine.coordinator import Progress
@@ -215,6 +215,7 @@ class Experimenting:
         head = self._engine.sides["head"].measurement(workload)
         assert base is not None, "only what both sides have measured has a standing"
         assert head is not None, "only what both sides have measured has a standing"
+        head = on_both_sides(head, base=base)
         units, known = len(head.units), self._known.get(workload)
         if known is not None and known[0] == units:
             return known[1]

@@ -68,6 +68,7 @@ class MachineInstruments:
         # Each caller in a thread of its own brings its threads; coroutines share the loop's.
         in_threads = scenario.kind == "concurrent" and not is_async
         self._allowed = threads * scenario.n if in_threads else threads
+        self._is_async = is_async
         self._device_peak_bytes = device_peak_bytes
         self._reset_device_peak = reset_device_peak
         self._memory = PeakMemory()
@@ -137,8 +138,9 @@ class MachineInstruments:
         self._idle.end()
         sensors = msgspec.structs.replace(
             self._sensors.since(self._sensors_start),
-            idle_seconds=self._idle.seconds,
-            idle_cpu_seconds=self._idle.cpu_seconds,
+            # Coroutines wait in a thread of the tool's own, which would pass for one that spins.
+            idle_seconds=None if self._is_async else self._idle.seconds,
+            idle_cpu_seconds=None if self._is_async else self._idle.cpu_seconds,
             device_clock_mhz=self._clocks.lowest_mhz,
             device_lowered_by=self._clocks.lowered_by,
         )

@@ -22,6 +22,7 @@ from pytest_costguard.engine.launch import WORKER_VARIABLE
 from pytest_costguard.engine.protocol import (
     Announced,
     Command,
+    Count,
     DeclaredMarks,
     Event,
     Hello,
@@ -31,6 +32,7 @@ from pytest_costguard.engine.protocol import (
     Refused,
     SessionEnded,
     Skipped,
+    Stop,
     Task,
     TestEnded,
 )
@@ -38,6 +40,7 @@ from pytest_costguard.engine.serving import WorkloadServer, serve, serve_async
 from pytest_costguard.errors import CostguardError
 from pytest_costguard.host.affinity import pin
 from pytest_costguard.host.fingerprint import fingerprint
+from pytest_costguard.host.process import holds_device
 from pytest_costguard.measure.calibration import calibrate
 from pytest_costguard.measure.ports import Clock, Description, Workload
 from pytest_costguard.measure.scenarios import callers
@@ -84,6 +87,7 @@ class _Loaded:
     inputs: InputSet
     cold_start: ColdStart
     alone: bool
+    pinned: bool
     notes: tuple[str, ...]
 
     def answered(self, *, first_call_seconds: float) -> None:
@@ -210,6 +214,8 @@ class Worker:
             parallel = most * callers(call.scenario)
             self._channel.send(Reached(workload=call.workload, parallel=parallel))
             command = self._channel.receive()
+            while isinstance(command, Count | Stop):  # for a workload that has refused meanwhile
+                command = self._channel.receive()
         except ChannelClosed:
             raise SystemExit("the coordinator is gone") from None
         assert isinstance(command, Proceed | Load), "nothing else answers `Reached`"
@@ -237,6 +243,7 @@ class Worker:
             inputs=inputs,
             cold_start=ColdStart(load_seconds=seconds, first_call_seconds=0.0),
             alone=alone,
+            pinned=not unpinned,
             notes=(unpinned,) * bool(unpinned),
         )
 
@@ -264,6 +271,7 @@ class Worker:
                 own_files=own_files,
                 is_async=loaded.adapter.is_async,
                 uses_device=_uses_device(loaded.adapter, description),
+                pinned=loaded.pinned,
             )
         )
 
@@ -331,7 +339,9 @@ class Worker:
 
 def _uses_device(adapter: Workload, description: Description) -> bool:
     providers = description.details.get("providers", _CPU_PROVIDER)
-    return adapter.device_peak_bytes() is not None or providers != _CPU_PROVIDER
+    if adapter.device_peak_bytes() is not None or providers != _CPU_PROVIDER:
+        return True
+    return holds_device()
 
 
 def _imported() -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -7,6 +7,7 @@ is done first goes on serving.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from pytest_costguard.engine.protocol import (
@@ -27,8 +28,15 @@ Company = tuple[Block, ...]
 _DOING = "serving beside the other side"
 
 
-def serve_together(pair: BothSessions, *, requests: int) -> dict[SideName, Company]:
+def serve_together(
+    pair: BothSessions, *, requests: int, seconds_per_request: float
+) -> dict[SideName, Company]:
     """Let both sides serve the same `requests` requests at the same time, from the first input on.
+
+    Args:
+        pair: both sessions.
+        requests: a side.
+        seconds_per_request: by the warm-up, of a side that runs alone; sizes the time limit.
 
     Raises:
         SideRefused: the workload raised on one side; the other was stopped.
@@ -41,24 +49,39 @@ def serve_together(pair: BothSessions, *, requests: int) -> dict[SideName, Compa
     for side in pair.order:
         with at(side):
             pair.sessions[side].tell(Count())
-    done = _answers(pair, TogetherDone)
-    for side in pair.order:
-        pair.ask(side, Stop(), Stopped, _DOING)
+    # One answer for all requests of both, on half a core each: more than a step's own time.
+    done = _answers(pair, TogetherDone, more_seconds=4 * requests * seconds_per_request)
+    _stop(pair, pair.order)
     return {side: answer.blocks for side, answer in done.items()}
 
 
-def _answers(pair: BothSessions, answer: type[Answer]) -> dict[SideName, Answer]:
+def _answers(
+    pair: BothSessions, answer: type[Answer], *, more_seconds: float = 0.0
+) -> dict[SideName, Answer]:
     """Wait for both; where one refuses, let the other stop what it would go on with for ever."""
     found: dict[SideName, Answer] = {}
     refused: SideRefused | None = None
     for side in pair.order:
         try:
             with at(side):
-                found[side] = pair.sessions[side].expect(answer, doing=_DOING)
+                found[side] = pair.sessions[side].expect(
+                    answer, doing=_DOING, more_seconds=more_seconds
+                )
         except SideRefused as error:
             refused = refused or error
     if refused is not None:
-        for side in found:
-            pair.ask(side, Stop(), Stopped, _DOING)
+        _stop(pair, tuple(found))
         raise refused
     return found
+
+
+def _stop(pair: BothSessions, sides: Sequence[SideName]) -> None:
+    """Stop what goes on serving, on every side, whatever another one says meanwhile."""
+    refused: SideRefused | None = None
+    for side in sides:
+        try:
+            pair.ask(side, Stop(), Stopped, _DOING)
+        except SideRefused as error:
+            refused = refused or error
+    if refused is not None:
+        raise refused

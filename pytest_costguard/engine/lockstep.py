@@ -30,6 +30,8 @@ class Lockstep:
     lone: bool
     """Whether the sessions run one test alone."""
     at: dict[SideName, Reached | None] = field(default_factory=dict)
+    failed: set[SideName] = field(default_factory=set)
+    """The sides on which the test that runs has failed."""
 
     @property
     def first(self) -> SideName:
@@ -89,6 +91,7 @@ class Lockstep:
                 self.found.refuse(side, event)
             elif isinstance(event, TestEnded):
                 if event.outcome == "failed":
+                    self.failed.add(side)
                     self.found.note_details(side, event)
                 if event.nodeid == nodeid:
                     return None

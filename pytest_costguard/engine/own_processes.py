@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from pytest_costguard.engine.coordinator import Progress
@@ -29,6 +29,8 @@ class OwnProcesses:
     effort: PairEffort
     open_both: Callable[[Lockstep, list[str]], None]
     progress: Callable[[Progress], None]
+    in_turns: Collection[WorkloadId] = ()
+    """Workloads whose sides cannot be there at the same time: theirs stays unknown."""
 
     def measure(self) -> None:
         """Measure each of them in as many units as a workload is looked at first."""
@@ -36,7 +38,9 @@ class OwnProcesses:
         waiting = [
             workload
             for workload in self.found.head.without_memory()
-            if self.found.paired(workload) and self.tests[workload.nodeid].needs_own_process
+            if self.found.paired(workload)
+            and self.tests[workload.nodeid].needs_own_process
+            and workload not in self.in_turns
         ]
         for number, workload in enumerate(waiting):
             measured = self.found.head.measurement(workload)

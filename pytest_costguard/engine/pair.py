@@ -11,6 +11,8 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from pytest_costguard.engine.company import Company, serve_together
 from pytest_costguard.engine.pairing import SLOW_SECONDS, PairingTerms, choose, spinning
 from pytest_costguard.engine.plain import (
@@ -136,7 +138,13 @@ def measure_pair(
             seconds_per_request=seconds,
             unit_seconds=effort.unit_seconds,
         )
-        company = serve_together(pair, requests=requests)
+        company = serve_together(pair, requests=requests, seconds_per_request=seconds)
+        # The whole set was served only now: what it held at most is read once more.
+        late = pair.both(End(quality=False), Ended, "reading the memory peak")
+        ended = {
+            side: msgspec.structs.replace(answer, memory=late[side].memory)
+            for side, answer in ended.items()
+        }
     return MeasuredPair(
         pairing=chosen,
         sides={

@@ -76,7 +76,11 @@ class PairCollection:
     def check_reached(self, wanted: Sequence[WorkloadId], *, unit: int) -> None:
         """A workload that some unit loses on either side has no verdict to be trusted."""
         for workload in wanted:
-            lost = not self.head.has(workload, unit=unit)
+            lost = not self.head.has(workload, unit=unit) or (
+                self.paired(workload)
+                and workload not in self.skipped_on_base
+                and not self.sides["base"].has(workload, unit=unit)
+            )
             if lost and workload not in self.head.skipped:
                 self.head.fail(
                     Failure(

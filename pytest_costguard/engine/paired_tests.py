@@ -10,7 +10,7 @@ from typing import Protocol
 from pytest_costguard.engine.in_turns import InTurns
 from pytest_costguard.engine.lockstep import Lockstep, stop
 from pytest_costguard.engine.opening import CollectedTest, WorkerSetup, not_collected, open_session
-from pytest_costguard.engine.pair import PairEffort, measure_pair
+from pytest_costguard.engine.pair import PairEffort, measure_pair, require_own_code
 from pytest_costguard.engine.pair_collection import SAME_ORDER, PairCollection
 from pytest_costguard.engine.pairing import PairingTerms
 from pytest_costguard.engine.plain import Effort, measure_unit
@@ -29,6 +29,13 @@ from pytest_costguard.records import (
 
 _TWICE = "the test measured this workload twice in one run"
 _NAME_EACH = "give each its own name: costguard.measure(…, name='int8')"
+
+
+def _failed_on_base() -> WorkerError:
+    return WorkerError(
+        "on base: the test failed before it reached what head measures",
+        remedy="mend it there, or compare with a revision on which it passes",
+    )
 
 
 class Schedule(Protocol):
@@ -182,6 +189,7 @@ class PairedTests:
         astray = False
         moving: Sequence[SideName] = sides
         lockstep.at.clear()
+        lockstep.failed.clear()
         while True:
             for side in moving:
                 if (arrived := lockstep.advance(side, nodeid)) is not None:
@@ -269,18 +277,20 @@ class PairedTests:
         assert workload is not None, "a side that is alone is somewhere"
         if side == "base":
             self._found.only_base[workload] = None
+        elif "base" in lockstep.failed:
+            self._found.fail(WorkloadId(nodeid=workload.nodeid), _failed_on_base())
         elif self._schedule.undecided(workload):
             self._schedule.begins(workload, unit=lockstep.unit)
             try:
-                self._found.head.add(
-                    measure_unit(
-                        lockstep.sessions[side],
-                        index=lockstep.unit,
-                        effort=self._lone_effort(),
-                        min_requests=self._tests[workload.nodeid].min_requests,
-                        lone=lockstep.lone,
-                    )
+                measured = measure_unit(
+                    lockstep.sessions[side],
+                    index=lockstep.unit,
+                    effort=self._lone_effort(),
+                    min_requests=self._tests[workload.nodeid].min_requests,
+                    lone=lockstep.lone,
                 )
+                require_own_code(side, measured.announced)
+                self._found.head.add(measured)
             except WorkloadRefused as refused:
                 self._found.refuse(side, refused.refusal)
                 return

@@ -52,6 +52,8 @@ def choose(
     waits = waits or _more_than_cpu_time(announced) or _blocked(warmed)
     clock: ClockName = "wall" if waits and terms.clock != "cpu" else "cpu"
     basis = waits if clock == "wall" else "its time is CPU time"
+    if waits and clock == "cpu":
+        basis = f"CPU time was asked for, though {waits}"
     if terms.asked == "alternating":
         return Pairing(kind="alternating", clock=clock, reason=f"as asked for; {basis}")
     obstacle = waits or _never_together(terms, announced, warmed)
@@ -91,6 +93,8 @@ def _more_than_cpu_time(announced: Mapping[SideName, Announced]) -> str:
             return "it is a coroutine function"
         if one.uses_device:
             return "a device does its work"
+        if not one.pinned:
+            return "its process may not be held to a core"
     return ""
 
 

@@ -71,6 +71,8 @@ class Announced(_Message, frozen=True, kw_only=True, tag=True):
     is_async: bool = False
     uses_device: bool = False
     """Whether something other than the CPU does its work."""
+    pinned: bool = True
+    """Whether the process is held to the cores that it was told."""
 
 
 class WarmedUp(_Message, frozen=True, kw_only=True, tag=True):

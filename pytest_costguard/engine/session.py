@@ -97,9 +97,15 @@ class WorkerSession:
         """End the worker and everything that it started."""
         self._worker.stop()
 
-    def expect(self, answer: type[Answer], *, doing: str) -> Answer:
-        """Wait for the answer to a command that was told before; raises like `ask`."""
-        event = self._receive(doing=doing)
+    def expect(self, answer: type[Answer], *, doing: str, more_seconds: float = 0.0) -> Answer:
+        """Wait for the answer to a command that was told before; raises like `ask`.
+
+        Args:
+            answer: the only event that may come.
+            doing: for the error.
+            more_seconds: beyond the session's own time limit.
+        """
+        event = self._receive(doing=doing, timeout_seconds=self._timeout + more_seconds)
         if isinstance(event, answer):
             return event
         if isinstance(event, Refused | Skipped):

@@ -141,6 +141,7 @@ class SideBySide:
             effort=self._effort,
             open_both=self._paired_tests.open,
             progress=self._progress,
+            in_turns=[one for one, how in self.pairings.items() if how.kind == "restart"],
         ).measure()
 
     def _count_base(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Protocol
 
 
@@ -105,3 +107,17 @@ if sys.platform == "win32":
         if not ask(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
             return None
         return int(counters.PeakWorkingSetSize) or None
+
+
+def holds_device(root: Path = Path("/")) -> bool:
+    """Whether this process has opened a device that computes, by whatever library.
+
+    CUDA opens `nvidia-uvm`, which merely asking NVML does not; ROCm `kfd`; graphics `dri`.
+    """
+    folder = root / "proc/self/fd"
+    links = []
+    with contextlib.suppress(OSError):  # there is no such folder on other systems
+        for one in folder.iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                links.append(str(one.readlink()))
+    return any(link.startswith(("/dev/nvidia-uvm", "/dev/kfd", "/dev/dri")) for link in links)

@@ -66,6 +66,10 @@ def test_hangs(costguard):
 def test_prints(costguard):
     costguard.measure(service.prints, inputs=[20_000])
 
+def test_fails_on_base(costguard):
+    assert service.SIDE == "head", "not ready yet"
+    costguard.measure(service.same, inputs=[20_000])
+
 def test_differs_from_run_to_run(costguard):
     name = f"process-{os.getpid()}"
     costguard.measure(service.same, inputs=[20_000], name=name)
@@ -163,6 +167,12 @@ def test_what_a_workload_prints_disturbs_nothing(troubled):
 def test_a_test_that_differs_from_run_to_run_says_so(troubled):
     _, _, report = troubled
     assert "test_differs_from_run_to_run" in failures(report)
+
+
+def test_a_test_that_fails_on_base_makes_nothing_new_and_green(troubled):
+    _, output, report = troubled
+    reason = failures(report)["test_fails_on_base"]["reason"]
+    assert reason.startswith("on base: the test failed before"), output
 
 
 def test_the_others_are_judged_all_the_same(troubled):

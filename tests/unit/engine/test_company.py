@@ -30,7 +30,7 @@ class Session:
     def tell(self, command):
         self.journal.append((self.name, type(command)))
 
-    def expect(self, answer, *, doing):
+    def expect(self, answer, *, doing, more_seconds=0.0):
         if answer is self.refuses:
             refusal = Refused(workload=WorkloadId(nodeid="t.py::t"), reason="no", remedy="mend it")
             raise WorkloadRefused(refusal)
@@ -49,7 +49,9 @@ class Session:
 def together(**refuses):
     journal = []
     sessions = {side: Session(side, journal, refuses=refuses.get(side)) for side in SIDES}
-    return journal, lambda: serve_together(BothSessions(sessions, SIDES), requests=3)
+    return journal, lambda: serve_together(
+        BothSessions(sessions, SIDES), requests=3, seconds_per_request=0.1
+    )
 
 
 def test_nothing_is_counted_before_both_are_serving():

@@ -82,6 +82,7 @@ def test_waiting_for_a_core_and_stolen_time_are_not_waiting_of_the_requests_own(
         ({"scenario": Scenario(kind="concurrent", n=2)}, "more than one request or thread"),
         ({"is_async": True}, "a coroutine function"),
         ({"uses_device": True}, "a device does its work"),
+        ({"pinned": False}, "may not be held to a core"),
         ({"terms": PairingTerms(cores=(0,), clock="wall")}, "wall time was asked for"),
     ],
 )
