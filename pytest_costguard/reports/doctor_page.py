@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from pytest_costguard.reports.numbers import (
     scale_for,
     significant,
 )
-from pytest_costguard.reports.terminal import shortened, wrapped
+from pytest_costguard.reports.terminal import printed, shortened, wrapped
 from pytest_costguard.stats.detectability import uncertainty_of_spread
 
 if TYPE_CHECKING:
@@ -41,24 +40,7 @@ _HOPELESS = 1.0
 
 def render_doctor(report: DoctorReport, *, width: int = 80, colour: bool = False) -> str:
     """Return the page as text of at most `width` columns; nothing is said by colour alone."""
-    from rich.console import Console
-
-    console = Console(
-        file=io.StringIO(),
-        width=width,
-        color_system="standard" if colour else None,
-        force_terminal=colour,
-        no_color=not colour,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-        _environ={},
-    )
-    with console.capture() as captured:
-        for part in _parts(report, width=width):
-            console.print(part)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines()).strip("\n") + "\n"
+    return printed(_parts(report, width=width), width=width, colour=colour)
 
 
 def _parts(report: DoctorReport, *, width: int) -> Iterator[RenderableType]:

@@ -6,7 +6,7 @@ import io
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_costguard.records import Report
 from pytest_costguard.reports.escaping import plain
@@ -50,6 +50,12 @@ def render(report: Report, *, width: int = 80, colour: bool = False, verbosity: 
         verbosity: -1 headline and what fails; 0 the table and reasons; 1 every metric,
             sensor, assumption and the machine.
     """
+    view = view_of(report, most_lines=None if verbosity > 0 else _LINES)
+    return printed(_parts(view, width=width, verbosity=verbosity), width=width, colour=colour)
+
+
+def printed(parts: Iterable[Any], *, width: int, colour: bool) -> str:
+    """Return what the console shows of some renderables, in at most `width` columns."""
     from rich.console import Console
 
     console = Console(
@@ -64,9 +70,8 @@ def render(report: Report, *, width: int = 80, colour: bool = False, verbosity: 
         legacy_windows=False,
         _environ={},
     )
-    view = view_of(report, most_lines=None if verbosity > 0 else _LINES)
     with console.capture() as captured:
-        for part in _parts(view, width=width, verbosity=verbosity):
+        for part in parts:
             console.print(part)
     lines = [line.rstrip() for line in captured.get().splitlines()]
     return "\n".join(map(_inert, lines)).strip("\n") + "\n"
