@@ -71,6 +71,15 @@ def test_the_wheel_holds_what_is_needed_and_nothing_else(wheel):
     assert {name for name in packages if not name.endswith(".dist-info")} == {"pytest_costguard"}
 
 
+def test_the_checkout_can_be_installed_editable_as_set_up_does(tmp_path):
+    build = "import sys; from hatchling.build import build_editable; build_editable(sys.argv[1])"
+    run(sys.executable, "-c", build, tmp_path, cwd=ROOT)
+    (wheel,) = tmp_path.glob("*.whl")
+    archive = zipfile.ZipFile(wheel)
+    (path,) = (name for name in archive.namelist() if name.endswith(".pth"))
+    assert Path(archive.read(path).decode().strip()).samefile(ROOT)
+
+
 def test_a_measured_run_from_the_wheel_writes_its_reports(python, tmp_path):
     (tmp_path / "test_it.py").write_text(TEST)
     run(
