@@ -29,7 +29,6 @@ from pytest_costguard.config.model import Settings
 from pytest_costguard.engine.coordinator import Progress
 from pytest_costguard.engine.launch import Side
 from pytest_costguard.engine.opening import CollectedTest
-from pytest_costguard.engine.pair_collection import SAME_ORDER
 from pytest_costguard.errors import CostguardError
 from pytest_costguard.records import (
     Against,
@@ -267,8 +266,7 @@ def _only(kept: Collection[WorkloadId], against: Against) -> Against:
 
 def _of_base(failure: Failure) -> bool:
     """Whether a failure says nothing against head, which was measured alone just before."""
-    said = failure.reason.startswith("on base") or "both sides" in failure.reason
-    return said or failure.details.startswith("on base:") or failure.remedy == SAME_ORDER
+    return failure.side != "head"
 
 
 def _of_head(failure: Failure) -> Failure:

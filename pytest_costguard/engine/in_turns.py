@@ -8,7 +8,9 @@ two turns is then in the difference, so it takes more units to see as much.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import msgspec
 
 from pytest_costguard.engine.lockstep import Lockstep, stop
 from pytest_costguard.engine.opening import CollectedTest, WorkerSetup, not_collected, open_session
@@ -18,7 +20,7 @@ from pytest_costguard.engine.plain import Effort, Plan, measure_unit
 from pytest_costguard.engine.session import WorkloadRefused
 from pytest_costguard.engine.sides import at, on_side
 from pytest_costguard.errors import WorkerError
-from pytest_costguard.records import SideName, WorkloadId
+from pytest_costguard.records import ClockName, SideName, WorkloadId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class InTurns:
     """Which cores a workload is held to, by how many it can keep busy."""
     wants: Callable[[WorkloadId], bool]
     begins: Callable[[WorkloadId], None]
+    clock: Callable[[WorkloadId], ClockName]
+    """By which clock a workload is compared."""
 
     def run(self, *, unit: int) -> Sequence[WorkloadId]:
         """Measure one unit of each side; return the workloads that both have yielded.
@@ -72,11 +76,10 @@ class InTurns:
     ) -> list[WorkloadId]:
         """Run the test on one side, with the blocks of the side before."""
         nodeid = self.test.nodeid
-        session = open_session(
-            self.setups[side], [self.test], timeout_seconds=self.effort.timeout_seconds
-        )
-        lockstep.sessions[side] = session
         with at(side):
+            session = lockstep.sessions[side] = open_session(
+                self.setups[side], [self.test], timeout_seconds=self.effort.timeout_seconds
+            )
             hello = session.hello()
         self.found.fingerprints.setdefault(side, hello.fingerprint)
         if hello.missing:
@@ -124,5 +127,6 @@ class InTurns:
             raise on_side(side, error) from error
         require_own_code(side, measured.announced)
         plans.setdefault(workload, measured.plan)
-        self.found.add_one(side, measured)
+        unit = msgspec.structs.replace(measured.unit, clock=self.clock(workload))
+        self.found.add_one(side, replace(measured, unit=unit))
         return True

@@ -34,7 +34,7 @@ from pytest_costguard.engine.protocol import (
     WarmUp,
 )
 from pytest_costguard.engine.session import WorkerSession
-from pytest_costguard.engine.sides import BothSessions, NotBesideEachOther, ordered
+from pytest_costguard.engine.sides import BothSessions, NotBesideEachOther, on_side, ordered
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.measure.blocks import plan_glimpse, plan_together, plan_unit
 from pytest_costguard.records import ClockName, Pairing, SideName, Unit
@@ -182,12 +182,12 @@ def _alternate(
 def require_own_code(side: SideName, announced: Announced) -> None:
     """Raise `WorkerError` where a worker has imported code that is not its own revision's."""
     if announced.leaks:
-        raise WorkerError(
-            f"on {side}: code was imported that is not this revision's own: "
-            + "; ".join(announced.leaks[:3]),
+        error = WorkerError(
+            "code was imported that is not this revision's own: " + "; ".join(announced.leaks[:3]),
             remedy="nothing may be compared with itself by accident: import the project's modules"
             " by their names, without paths to the checkout",
         )
+        raise on_side(side, error)
 
 
 def _wants_quality(announced: Announced, seconds: float, *, index: int, effort: PairEffort) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pytest_costguard.engine.collection import Collection
 from pytest_costguard.engine.plain import MeasuredUnit
 from pytest_costguard.engine.protocol import Refused, Skipped, TestEnded
+from pytest_costguard.engine.sides import FailedOnSide
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.records import SIDES, Failure, Fingerprint, SideName, WorkloadId
 
@@ -49,7 +50,14 @@ class PairCollection:
 
     def fail(self, workload: WorkloadId, error: WorkerError) -> None:
         """Record why a workload, or a whole test, has no verdict."""
-        self.head.fail(Failure(workload=workload, reason=error.message, remedy=error.remedy))
+        self.head.fail(
+            Failure(
+                workload=workload,
+                reason=error.message,
+                remedy=error.remedy,
+                side=error.side if isinstance(error, FailedOnSide) else "head",
+            )
+        )
 
     def refuse(self, side: SideName, refusal: Refused | Skipped) -> None:
         """Record that a side refused a workload, or that it skipped its test there."""
@@ -65,13 +73,19 @@ class PairCollection:
                 reason=refusal.reason if side == "head" else f"on base: {refusal.reason}",
                 remedy=refusal.remedy,
                 details=refusal.details,
+                side=side,
             )
         )
 
     def note_details(self, side: SideName, event: TestEnded) -> None:
         """Keep what pytest said of a test that failed in a worker."""
-        said = event.details if side == "head" else f"on base:\n{event.details}"
-        self.head.test_details.setdefault(event.nodeid, said)
+        self.sides[side].test_details.setdefault(event.nodeid, event.details)
+
+    def _details(self, nodeid: str) -> str:
+        if nodeid in self.head.test_details:
+            return self.head.test_details[nodeid]
+        said = self.sides["base"].test_details.get(nodeid, "")
+        return f"on base:\n{said}" if said else ""
 
     def check_reached(self, wanted: Sequence[WorkloadId], *, unit: int) -> None:
         """A workload that some unit loses on either side has no verdict to be trusted."""
@@ -87,6 +101,7 @@ class PairCollection:
                         workload=workload,
                         reason=f"it was reached before, and not in unit {unit + 1}",
                         remedy=SAME_ORDER,
-                        details=self.head.test_details.get(workload.nodeid, ""),
+                        details=self._details(workload.nodeid),
+                        side="both",
                     )
                 )

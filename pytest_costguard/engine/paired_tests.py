@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from pytest_costguard.engine.in_turns import InTurns
@@ -15,7 +15,14 @@ from pytest_costguard.engine.pair_collection import SAME_ORDER, PairCollection
 from pytest_costguard.engine.pairing import PairingTerms
 from pytest_costguard.engine.plain import Effort, measure_unit
 from pytest_costguard.engine.session import WorkerSession, WorkloadRefused
-from pytest_costguard.engine.sides import NotBesideEachOther, SideRefused, at, ordered
+from pytest_costguard.engine.sides import (
+    FailedOnSide,
+    NotBesideEachOther,
+    SideRefused,
+    at,
+    on_side,
+    ordered,
+)
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.records import (
     SIDES,
@@ -32,10 +39,11 @@ _NAME_EACH = "give each its own name: costguard.measure(…, name='int8')"
 
 
 def _failed_on_base() -> WorkerError:
-    return WorkerError(
-        "on base: the test failed before it reached what head measures",
+    error = WorkerError(
+        "the test failed before it reached what head measures",
         remedy="mend it there, or compare with a revision on which it passes",
     )
+    return on_side("base", error)
 
 
 class Schedule(Protocol):
@@ -129,6 +137,7 @@ class PairedTests:
                 lockstep.end(side)
         except NotBesideEachOther as obstacle:
             self._in_turns[current] = obstacle.reason
+            self._schedule.spent(current, time.monotonic() - began)
             self._let_go(lockstep, obstacle)
             return current
         except WorkerError as error:
@@ -143,25 +152,29 @@ class PairedTests:
         """Let sound sessions come to their end, so that what their tests hold is freed."""
         with contextlib.suppress(WorkerError):
             for side in lockstep.sessions:
-                if side != obstacle.refused:
+                if side != obstacle.side:
                     lockstep.proceed(side)
             for side in lockstep.sessions:
                 lockstep.end(side)
 
-    def open(self, lockstep: Lockstep, waiting: list[str]) -> None:
-        """Start both at once, the first one first; drop from `waiting` what head does not collect.
+    def open(
+        self, lockstep: Lockstep, waiting: list[str], *, sides: Collection[SideName] = SIDES
+    ) -> None:
+        """Start them at once, the first one first; drop from `waiting` what head does not collect.
 
         Raises:
             WorkerError: a side could not be started, or could not collect.
         """
         sessions = lockstep.sessions
-        for side in ordered(lockstep.first):
+        wanted = [side for side in ordered(lockstep.first) if side in sides]
+        for side in wanted:
             tests = [self._tests[n] for n in waiting if side == "head" or n in self._on_base]
             if tests:
-                sessions[side] = open_session(
-                    self._setups[side], tests, timeout_seconds=self._effort.timeout_seconds
-                )
-        for side in ordered(lockstep.first):
+                with at(side):
+                    sessions[side] = open_session(
+                        self._setups[side], tests, timeout_seconds=self._effort.timeout_seconds
+                    )
+        for side in wanted:
             if side in sessions:
                 self._greet(side, sessions[side], waiting)
 
@@ -208,7 +221,9 @@ class PairedTests:
                 for side in moving:
                     lockstep.proceed(side)
         if astray and nodeid in self.reached:
-            error = WorkerError("base and head do not measure in the same order", remedy=SAME_ORDER)
+            error = FailedOnSide(
+                "base and head do not measure in the same order", remedy=SAME_ORDER, side="both"
+            )
             self._found.fail(WorkloadId(nodeid=nodeid), error)
         elif astray:
             self.reached[nodeid] = reached
@@ -218,8 +233,6 @@ class PairedTests:
     def _alone(self, lockstep: Lockstep, nodeid: str) -> SideName | None:
         """Return the side that is at a workload which the other does not have, if that is known."""
         base, head = lockstep.workload("base"), lockstep.workload("head")
-        if head is not None and head in self._found.skipped_on_base:
-            return "head"
         known = self.reached.get(nodeid)
         if known is not None:
             if base is not None and base not in known.get("head", ()):
@@ -234,6 +247,10 @@ class PairedTests:
     def _pair(self, lockstep: Lockstep, workload: WorkloadId) -> None:
         """Measure a workload that both sides have reached, if it still needs it."""
         head = self._found.head
+        if workload in self._found.skipped_on_base:
+            self._one_sided(lockstep, "head")
+            lockstep.proceed("base")
+            return
         if head.has(workload, unit=lockstep.unit):
             self._found.fail(workload, WorkerError(_TWICE, remedy=_NAME_EACH))
         elif head.measurement(workload) is None or self._schedule.undecided(workload):
@@ -273,8 +290,9 @@ class PairedTests:
 
     def _one_sided(self, lockstep: Lockstep, side: SideName) -> None:
         """Pass what only base has; measure what only head has, for its budgets."""
-        workload = lockstep.workload(side)
-        assert workload is not None, "a side that is alone is somewhere"
+        reached = lockstep.at.get(side)
+        assert reached is not None, "a side that is alone is somewhere"
+        workload = reached.workload
         if side == "base":
             self._found.only_base[workload] = None
         elif "base" in lockstep.failed:
@@ -288,6 +306,7 @@ class PairedTests:
                     effort=self._lone_effort(),
                     min_requests=self._tests[workload.nodeid].min_requests,
                     lone=lockstep.lone,
+                    cores=self.cores_of(lockstep.unit, parallel=reached.parallel),
                 )
                 require_own_code(side, measured.announced)
                 self._found.head.add(measured)
@@ -308,11 +327,18 @@ class PairedTests:
             cores=lambda parallel: self.cores_of(unit, parallel=parallel),
             wants=self._schedule.undecided,
             begins=lambda workload: self._schedule.begins(workload, unit=unit),
+            clock=self._clock_of,
         )
-        pairing = Pairing(kind="restart", reason=self._in_turns[nodeid])
         for workload in turns.run(unit=unit):
-            self.pairings[workload] = pairing
+            self.pairings[workload] = Pairing(
+                kind="restart", clock=self._clock_of(workload), reason=self._in_turns[nodeid]
+            )
         self._schedule.spent(nodeid, time.monotonic() - began)
+
+    def _clock_of(self, workload: WorkloadId) -> ClockName:
+        """In turns: what was asked for, or what units before the turns were compared by."""
+        known = self.pairings.get(workload)
+        return self._clock or ("wall" if known is None else known.clock)
 
     def _lone_effort(self) -> Effort:
         return Effort(

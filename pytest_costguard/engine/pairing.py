@@ -134,8 +134,12 @@ def _never_together(
 def blocked_share(sensors: Sensors) -> float | None:
     """Return which share of the wall time was neither CPU time nor waiting for a core.
 
-    Time that the hypervisor took is waiting for a core too. None where the system does not tell.
+    Time that the hypervisor took is waiting for a core too, but it is told in steps of 10 ms, which
+    is much of a short warm-up. A thread that waits for something else gives its core up, so where
+    none did, nothing was waited for. None where the system does not tell.
     """
+    if sensors.voluntary_switches == 0:
+        return 0.0
     if sensors.run_queue_wait_seconds is None or sensors.wall_seconds <= 0:
         return None
     accounted = sensors.cpu_seconds + sensors.run_queue_wait_seconds + (sensors.steal_seconds or 0)

@@ -57,6 +57,9 @@ class Instruments(Protocol):
     def serving(self) -> AbstractContextManager[object]:
         """Return a context for a block: what its thread does outside of it is the tool's work."""
 
+    def beside_another(self) -> AbstractContextManager[object]:
+        """Return a context for serving while another process serves on the same core."""
+
     def end(self) -> tuple[Sensors, Memory | None, tuple[str, ...]]:
         """Read what `begin` started; the last are notes that a reader must know.
 
@@ -135,8 +138,9 @@ class WorkloadServer:
 
         The side that is done first goes on serving, so that the other is never alone.
         """
-        if self._serve_until_told(channel, first=command.first):
-            self._count_together(command, channel)
+        with self.instruments.beside_another():
+            if self._serve_until_told(channel, first=command.first):
+                self._count_together(command, channel)
         channel.send(Stopped())
 
     def _serve_until_told(self, channel: WorkerChannel, *, first: int) -> bool:

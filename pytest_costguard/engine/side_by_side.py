@@ -139,9 +139,10 @@ class SideBySide:
             tests=self._tests,
             found=self._found,
             effort=self._effort,
-            open_both=self._paired_tests.open,
+            open=self._paired_tests.open,
             progress=self._progress,
             in_turns=[one for one, how in self.pairings.items() if how.kind == "restart"],
+            out_of_time=self._out_of_time,
         ).measure()
 
     def _count_base(self) -> None:
@@ -173,7 +174,10 @@ class SideBySide:
         if self.collection.failed(nodeid):
             return False
         known = self.collection.workloads(nodeid)
-        learned = unit == 1 and nodeid in self._paired_tests.reached
+        learned = unit == 1 and (
+            nodeid in self._paired_tests.reached
+            or any(workload.nodeid == nodeid for workload in self._found.skipped_on_base)
+        )
         return unit == 0 or learned or any(self.undecided(workload) for workload in known)
 
     def undecided(self, workload: WorkloadId) -> bool:
@@ -183,11 +187,14 @@ class SideBySide:
         spent = self.seconds.get(workload, 0.0)
         if units >= self._effort.lone_units and spent > self._bounds.seconds:
             return False
-        if time.monotonic() - self._started > self._bounds.suite_seconds:
+        if self._out_of_time():
             return False
         if self.paired(workload):
             return not self._standing(workload).decided
         return units < self._effort.lone_units
+
+    def _out_of_time(self) -> bool:
+        return time.monotonic() - self._started > self._bounds.suite_seconds
 
     def spent(self, nodeid: str, seconds: float) -> None:
         """Count the seconds of a test for those of its workloads that took part."""

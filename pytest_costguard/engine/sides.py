@@ -10,7 +10,7 @@ from typing import TypeVar
 from pytest_costguard.engine.protocol import Command, Event, Refused, Skipped
 from pytest_costguard.engine.session import WorkerSession, WorkloadRefused
 from pytest_costguard.errors import WorkerError
-from pytest_costguard.records import SIDES, SideName
+from pytest_costguard.records import SIDES, FailedSide, SideName
 
 Answer = TypeVar("Answer", bound=Event)
 
@@ -27,10 +27,10 @@ class SideRefused(Exception):
 class NotBesideEachOther(Exception):
     """Both sides disturb each other while both are there: they must be measured in turns."""
 
-    def __init__(self, reason: str, *, refused: SideName | None = None) -> None:
+    def __init__(self, reason: str, *, side: SideName | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.refused: SideName | None = refused
+        self.side: SideName | None = side
         """The side that does not wait any more, since its workload raised there."""
 
 
@@ -39,11 +39,19 @@ def ordered(first: SideName) -> tuple[SideName, SideName]:
     return SIDES if first == SIDES[0] else (SIDES[1], SIDES[0])
 
 
-def on_side(side: SideName, error: WorkerError) -> WorkerError:
+class FailedOnSide(WorkerError):
+    """A worker's error, with the side on which it was."""
+
+    def __init__(self, message: str, *, remedy: str, side: FailedSide) -> None:
+        super().__init__(message, remedy=remedy)
+        self.side: FailedSide = side
+
+
+def on_side(side: SideName, error: WorkerError) -> FailedOnSide:
     """Say of a worker's error on which side it was."""
-    if error.message.startswith(f"on {side}: "):
+    if isinstance(error, FailedOnSide):
         return error
-    return WorkerError(f"on {side}: {error.message}", remedy=error.remedy)
+    return FailedOnSide(f"on {side}: {error.message}", remedy=error.remedy, side=side)
 
 
 @contextmanager
@@ -62,7 +70,7 @@ def at(side: SideName) -> Iterator[None]:
         if isinstance(refusal, Refused) and refusal.out_of_device_memory:
             raise NotBesideEachOther(
                 f"the device's memory does not hold both sides: on {side}, {refusal.reason}",
-                refused=side,
+                side=side,
             ) from refused
         raise SideRefused(side, refusal) from refused
     except WorkerError as error:

@@ -25,6 +25,10 @@ class Process(Protocol):
         """How often a thread was taken off its core though it could have gone on."""
         ...
 
+    def voluntary_switches(self) -> int | None:
+        """How often a thread waited for something other than a core."""
+        ...
+
     def load_average(self) -> float | None:
         """The machine's load average over the last minute."""
         ...
@@ -52,6 +56,14 @@ class OwnProcess:
         import resource
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+    def voluntary_switches(self) -> int | None:
+        """How often a thread waited for something other than a core; None on Windows."""
+        if sys.platform == "win32":
+            return None
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
 
     def load_average(self) -> float | None:
         """The machine's load average over the last minute; None on Windows."""

@@ -22,6 +22,7 @@ class Snapshot:
     wait_ns: Mapping[int, int] | None
     """Nanoseconds in the run queue, by thread id."""
     involuntary_switches: int | None
+    voluntary_switches: int | None
     steal_ticks: Mapping[int, int] | None
     """By core."""
     throttled_seconds: float | None
@@ -54,6 +55,7 @@ class SensorReader:
         return Snapshot(
             wait_ns=None if times is None else {tid: time.wait_ns for tid, time in times.items()},
             involuntary_switches=self._process.involuntary_switches(),
+            voluntary_switches=self._process.voluntary_switches(),
             steal_ticks=parse_steal(read_text(self._root / "proc/stat") or ""),
             throttled_seconds=self._groups.throttled_seconds(),
             # The clocks last, and first in `since`, so that reading files is not in between.
@@ -74,6 +76,7 @@ class SensorReader:
             cpu_seconds=max(0.0, cpu - start.cpu_seconds),
             run_queue_wait_seconds=_wait_seconds(start.wait_ns, now.wait_ns),
             involuntary_switches=_switches(start.involuntary_switches, now.involuntary_switches),
+            voluntary_switches=_switches(start.voluntary_switches, now.voluntary_switches),
             steal_seconds=self._steal_seconds(start.steal_ticks, now.steal_ticks),
             throttled_seconds=_throttled(start.throttled_seconds, now.throttled_seconds),
             load_average=load_average(self._root, process=self._process),

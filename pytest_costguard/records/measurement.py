@@ -16,6 +16,7 @@ from pytest_costguard.records.base import (
 SideName = Literal["base", "head"]
 SIDES: tuple[SideName, SideName] = ("base", "head")
 ScenarioKind = Literal["single_stream", "multi_stream", "concurrent", "offline"]
+FailedSide = Literal["base", "head", "both"]
 PairingKind = Literal["alternating", "together", "restart"]
 ClockName = Literal["wall", "cpu"]
 
@@ -90,6 +91,8 @@ class Sensors(Record, frozen=True, kw_only=True):
     cpu_seconds: float
     run_queue_wait_seconds: float | None = None
     involuntary_switches: int | None = None
+    voluntary_switches: int | None = None
+    """How often a thread waited for something other than a core."""
     steal_seconds: float | None = None
     throttled_seconds: float | None = None
     load_average: float | None = None
@@ -243,3 +246,6 @@ class Failure(Record, frozen=True, kw_only=True):
     remedy: str
     details: str = ""
     """A traceback or the last output of the worker."""
+    side: FailedSide = "head"
+    """Where it was seen; `both` where base and head do not fit together, so that neither is at
+    fault alone."""

@@ -161,8 +161,9 @@ def _pairs(
 def _total(pairs: Sequence[_Pair]) -> float | None:
     """Return the change of the whole input set; None where every pair serves all there is.
 
-    Each slice counts with the median over its pairs. Written with the geometric mean of both
-    sides, it is as likely above as below where nothing changed: a mean of ratios is not.
+    Each slice counts once, with the medians over its pairs, however often it was served. Written
+    with the geometric mean of both sides, it is as likely above as below where nothing changed: a
+    mean of ratios is not.
     """
     slices: dict[tuple[int, int] | None, list[_Pair]] = {}
     for pair in pairs:
@@ -170,7 +171,7 @@ def _total(pairs: Sequence[_Pair]) -> float | None:
     if len(slices) == 1:
         return None
     terms = [
-        (median([pair.change for pair in found]), math.fsum(pair.seconds for pair in found))
+        (median([pair.change for pair in found]), median([pair.seconds for pair in found]))
         for found in slices.values()
     ]
     head = math.fsum(seconds * math.exp(change / 2) for change, seconds in terms)

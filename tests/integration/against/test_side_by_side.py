@@ -22,6 +22,7 @@ mean = {{ allow = "20%", catch = "60%" }}
 peak_memory = "off"
 """
 SERVICE = """
+READY = {factor} > 1
 def same(n):
     return sum(range(n))
 def changed(n):
@@ -38,6 +39,13 @@ def test_slower(costguard):
 
 def test_inputs(costguard):
     costguard.measure(service.same, inputs=[{size}])
+
+def test_not_yet(costguard):
+    def serve(n):
+        if not service.READY:
+            pytest.skip("this revision cannot")
+        return service.same(n)
+    costguard.measure(serve, inputs=[20_000])
 
 def test_several(costguard):
 {added}
@@ -128,6 +136,13 @@ def verdicts(report):
     }
 
 
+def units(report, test):
+    (found,) = [
+        one for one in report["run"]["measurements"] if one["workload"]["nodeid"].endswith(test)
+    ]
+    return len(found["units"])
+
+
 def test_a_real_regression_is_found_and_what_is_the_same_is_not_blamed(compared):
     _, code, output, report, _ = compared
     found = verdicts(report)
@@ -144,6 +159,8 @@ def test_what_is_on_one_side_only_is_new_or_missing(compared):
     found = verdicts(report)
     assert found["test_new", ""]["mean"]["verdict"] == "new", output
     assert found["test_several", "added"]["mean"]["verdict"] == "new", output
+    assert found["test_not_yet", ""]["mean"]["verdict"] == "new", output
+    assert units(report, "test_not_yet") == 6
     assert found["test_several", "old"]["mean"]["verdict"] == "unchanged", output
     assert [one["nodeid"] for one in report["missing"]] == ["tests/test_base.py::test_gone"]
 

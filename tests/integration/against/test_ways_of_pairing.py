@@ -89,6 +89,11 @@ def test_device(costguard):
         for device in made:
             device.free()
 
+@pytest.mark.costguard(regression={"peak_memory": {"allow": "20%", "catch": "60%"}})
+def test_two(costguard):
+    for name in ("first", "second"):
+        costguard.measure(service.slow, inputs=[20_000], name=name)
+
 class Lazy:
     '''Loads at the first request, as many do.'''
     def __init__(self, load):
@@ -134,17 +139,22 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def measured(project, tmp_path_factory):
-    return measure(project, DEVICE=str(tmp_path_factory.mktemp("device")))
+    device = str(tmp_path_factory.mktemp("device"))
+    return measure(project, "-k", "slow or pool or device", DEVICE=device)
 
 
 def pairing(report, test):
     return report["against"]["pairings"][f"tests/test_it.py::{test}"]
 
 
-def comparison(report, test):
-    (found,) = [v for v in report["verdicts"] if v["workload"]["nodeid"].endswith(test)]
-    (mean,) = [one for one in found["comparisons"] if one["metric"] == "mean"]
-    return mean
+def comparison(report, test, *, name="", metric="mean"):
+    (found,) = [
+        one
+        for one in report["verdicts"]
+        if one["workload"]["nodeid"].endswith(test) and one["workload"].get("name", "") == name
+    ]
+    (wanted,) = [one for one in found["comparisons"] if one["metric"] == metric]
+    return wanted
 
 
 def test_slow_requests_are_compared_by_cpu_time_at_the_same_time_where_they_can_be_pinned(measured):
@@ -194,6 +204,18 @@ def test_the_way_that_is_asked_for_is_taken(project, asked, reason):
     assert pairing(report, "test_slow")["reason"].startswith("as asked for")
     assert comparison(report, "test_slow")["verdict"] == "regressed", output
     assert reason in comparison(report, "test_slow")["reason"]
+
+
+def test_what_shares_its_process_gets_some_of_its_own_in_turns_too(project):
+    _, output, report = measure(
+        project, "--costguard-pairing=restart", "--costguard-clock=cpu", "-k", "two"
+    )
+    for name in ("first", "second"):
+        found = comparison(report, "test_two", name=name, metric="peak_memory")
+        assert found["verdict"] == "unchanged", output
+        assert found["units"] >= 6, output
+    how = report["against"]["pairings"]["tests/test_it.py::test_two [second]"]
+    assert (how["kind"], how["clock"]) == ("restart", "cpu")
 
 
 def test_an_unknown_way_is_refused(project):

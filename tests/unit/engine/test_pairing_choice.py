@@ -19,12 +19,13 @@ from pytest_costguard.records import (
 ONE_CORE = PairingTerms(cores=(0,), metrics=frozenset({"mean"}))
 
 
-def sensors(*, wall=1.0, cpu=1.0, waited=0.0, steal=0.0, idle=None, idle_cpu=None):
+def sensors(*, wall=1.0, cpu=1.0, waited=0.0, steal=0.0, waits=None, idle=None, idle_cpu=None):
     return Sensors(
         wall_seconds=wall,
         cpu_seconds=cpu,
         run_queue_wait_seconds=waited,
         steal_seconds=steal,
+        voluntary_switches=waits,
         idle_seconds=idle,
         idle_cpu_seconds=idle_cpu,
     )
@@ -135,6 +136,12 @@ def test_threads_that_work_while_their_side_is_idle_are_named_with_their_side():
 )
 def test_little_idle_work_or_little_idle_time_is_no_spinning(read):
     assert spinning(dict.fromkeys(SIDES, read)) == ""
+
+
+def test_a_request_that_never_gave_its_core_up_has_waited_for_nothing_else():
+    stolen = {"cpu": 0.95, "waited": 0.02}  # the rest went to others before a tick counted it
+    assert choice(read=sensors(**stolen, waits=0)).clock == "cpu"
+    assert choice(read=sensors(**stolen, waits=1)).clock == "wall"
 
 
 def test_more_cpu_time_than_wall_time_is_no_waiting():

@@ -32,6 +32,7 @@ class FakeProcess:
     wall: float = 0.0
     cpu: float = 0.0
     switches: int | None = 0
+    waits: int | None = 0
     load: float | None = None
     peak: int | None = None
 
@@ -43,6 +44,9 @@ class FakeProcess:
 
     def involuntary_switches(self) -> int | None:
         return self.switches
+
+    def voluntary_switches(self) -> int | None:
+        return self.waits
 
     def load_average(self) -> float | None:
         return self.load

@@ -27,11 +27,12 @@ def test_every_sensor_reads_what_happened_in_between(tree, process):
     reader = SensorReader(root, process=process, cores=lambda: frozenset({0, 1}))
     start = reader.start()
     tree(machine(wait=1_500_000_000, steal=(110, 120), throttled=250_000))
-    process.wall, process.cpu, process.switches = 3.0, 2.0, 7
+    process.wall, process.cpu, process.switches, process.waits = 3.0, 2.0, 7, 2
     sensors = reader.since(start)
     assert (sensors.wall_seconds, sensors.cpu_seconds) == (3.0, 2.0)
     assert sensors.run_queue_wait_seconds == 1.0
     assert sensors.involuntary_switches == 7
+    assert sensors.voluntary_switches == 2
     assert sensors.steal_seconds == pytest.approx(0.3)
     assert sensors.throttled_seconds == 0.25
     assert sensors.load_average == 1.25
@@ -46,11 +47,12 @@ def test_steal_is_that_of_the_own_cores_only(tree, process):
 
 
 def test_a_machine_that_tells_nothing_has_no_sensors(tree, process):
-    process.switches = None
+    process.switches = process.waits = None
     reader = SensorReader(tree({}), process=process, cores=lambda: None)
     sensors = reader.since(reader.start())
     assert sensors.run_queue_wait_seconds is None
     assert sensors.involuntary_switches is None
+    assert sensors.voluntary_switches is None
     assert sensors.steal_seconds is None
     assert sensors.throttled_seconds is None
     assert sensors.load_average is None
