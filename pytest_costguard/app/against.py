@@ -18,7 +18,7 @@ from pytest_costguard.errors import RevisionError
 from pytest_costguard.records import SIDES, SideName
 from pytest_costguard.revisions.guard import Policy
 from pytest_costguard.revisions.naming import Revision, resolve
-from pytest_costguard.revisions.policies import LAUNCHER, guarded_environ, policies
+from pytest_costguard.revisions.policies import guarded_environ, policies
 from pytest_costguard.revisions.repository import Repository, outside_of_hooks
 from pytest_costguard.revisions.snapshots import Snapshots, snapshots
 
@@ -137,7 +137,7 @@ def two_sides(
 
 def _moved(side: Side, *, name: SideName, checkout: Path, tree: Path) -> Side:
     """The same side, from its own tree."""
-    moved = replace(side, name=name, launcher=LAUNCHER, checkout=checkout, tree=tree)
+    moved = replace(side, name=name, checkout=checkout, tree=tree)
     rootdir = moved.at_home(side.rootdir.resolve())
     invocation_dir = moved.at_home(side.invocation_dir.resolve())
     inifile = None if side.inifile is None else moved.at_home(side.inifile.resolve())

@@ -16,7 +16,7 @@ from pytest_costguard.engine.opening import CollectedTest, roll
 from pytest_costguard.engine.protocol import Hello
 from pytest_costguard.errors import ConfigError, WorkerError
 from pytest_costguard.records import SIDES, SideName
-from pytest_costguard.revisions.policies import LAUNCHER, folder_policies, guarded_environ
+from pytest_costguard.revisions.policies import folder_policies, guarded_environ
 from pytest_costguard.revisions.pytest_paths import pythonpath_of
 
 
@@ -50,7 +50,6 @@ def two_folders(
         plain = side_of(name, variant, root=folders[name], invocation=folders[name])
         sides[name] = replace(
             plain,
-            launcher=LAUNCHER,
             environ=guarded_environ(policies[name], plain.environ),
             arguments=selection.options,
             checkout=folders["head"] if name == "base" else None,

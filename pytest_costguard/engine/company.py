@@ -1,8 +1,8 @@
 """Both sides at the same time on one core, told apart by the CPU time of each.
 
 The scheduler alternates them every few milliseconds, more finely than whole requests of tens or
-hundreds of milliseconds ever could. Nothing is counted before both are serving, and the side that
-is done first goes on serving.
+hundreds of milliseconds ever could. Both are there before either begins, with a request that does
+not count, and the side that is done first goes on serving.
 """
 
 from __future__ import annotations

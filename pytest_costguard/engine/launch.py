@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -56,6 +57,8 @@ _LEAVE_SECONDS = 0.5
 _STOP_SECONDS = 5.0
 """How long it may take after SIGTERM."""
 _OUTPUT_BYTES = 1 << 16
+_LAUNCHER = "pytest_costguard.app.worker_process"
+"""The module that is run; it becomes pytest once it has prepared the process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +80,6 @@ class Side:
     arguments: tuple[str, ...] = ()
     """More of pytest's options, as a person has written them for this side."""
     environ: Mapping[str, str] = field(default_factory=dict)
-    launcher: str = "pytest"
-    """The module that is run: pytest, or what becomes pytest once it has prepared the process."""
     checkout: Path | None = None
     """The folder in whose place `tree` stands; None where the checkout itself is measured."""
     tree: Path | None = None
@@ -125,10 +126,10 @@ class WorkerProcess:
             self.channel.close()
             if self.alive():
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(_LEAVE_SECONDS)
+                    _wait(self.process, _LEAVE_SECONDS)
             _signal_group(self.process, "SIGTERM")
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(_STOP_SECONDS)
+                _wait(self.process, _STOP_SECONDS)
         finally:  # also where an impatient person interrupts the waiting
             _kill(self.process)
             self.output.close()
@@ -191,7 +192,7 @@ def start(
 def command_line(side: Side, *, files: tuple[Path | str, ...]) -> list[str]:
     """Return the worker's command: an allow-list of options, nothing of the user's `addopts`."""
     # Nothing is captured, so that a test's last words outlive the process that said them.
-    command = [side.python, "-m", side.launcher, "-q", "--capture=no"]
+    command = [side.python, "-m", _LAUNCHER, "-q", "--capture=no"]
     if side.inifile is not None:
         command += ["-c", str(side.inifile)]
     command += ["--rootdir", str(side.rootdir), f"--import-mode={side.import_mode}"]
@@ -205,6 +206,24 @@ def command_line(side: Side, *, files: tuple[Path | str, ...]) -> list[str]:
         if plugin not in blocked:  # to name one is to unblock it
             command += ["-p", plugin]
     return [*command, *side.arguments, "--", *map(str, files)]
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait for the end at the moment it comes, where `Popen.wait` looks every 50 ms.
+
+    Raises:
+        TimeoutExpired: it has not ended.
+    """
+    if sys.platform == "linux":
+        # Refused in some containers, and of no use for a process that was waited for already.
+        with contextlib.suppress(OSError):
+            descriptor = os.pidfd_open(process.pid)
+            try:
+                select.select([descriptor], [], [], seconds)
+            finally:
+                os.close(descriptor)
+            seconds = 0.01
+    process.wait(seconds)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -203,9 +203,9 @@ class RunBlock(_Message, frozen=True, kw_only=True, tag=True):
 
 
 class RunTogether(_Message, frozen=True, kw_only=True, tag=True):
-    """Serve request after request while the other side does too; `Began` after the first one.
+    """Be ready to serve request after request while the other side does too, from input `first` on.
 
-    On `Count`, `requests` of them are timed, from input `first` on.
+    On `Count` they begin; after one that is not timed, `requests` of them are.
     """
 
     first: int
@@ -213,7 +213,7 @@ class RunTogether(_Message, frozen=True, kw_only=True, tag=True):
 
 
 class Count(_Message, frozen=True, kw_only=True, tag=True):
-    """Both sides are serving: time the requests from the next one on."""
+    """Both sides are ready: begin."""
 
 
 class Stop(_Message, frozen=True, kw_only=True, tag=True):

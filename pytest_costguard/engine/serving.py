@@ -138,21 +138,13 @@ class WorkloadServer:
 
         The side that is done first goes on serving, so that the other is never alone.
         """
-        with self.instruments.beside_another():
-            if self._serve_until_told(channel, first=command.first):
+        channel.send(Began())
+        told = channel.receive()
+        assert isinstance(told, Count | Stop), "nothing else follows `RunTogether`"
+        if isinstance(told, Count):
+            with self.instruments.beside_another():
                 self._count_together(command, channel)
         channel.send(Stopped())
-
-    def _serve_until_told(self, channel: WorkerChannel, *, first: int) -> bool:
-        """Serve until the coordinator says what to do; return whether that is to count."""
-        with contextlib.closing(self.served.one_by_one(first=first)) as stream:
-            for number, _ in enumerate(stream):
-                if number == 0:
-                    channel.send(Began())
-                if (told := channel.receive(timeout_seconds=0.0)) is not None:
-                    assert isinstance(told, Count | Stop), "nothing else follows `RunTogether`"
-                    return isinstance(told, Count)
-        raise AssertionError("a stream of requests has no end")
 
     def _count_together(self, command: RunTogether, channel: WorkerChannel) -> None:
         blocks: list[Block] = []

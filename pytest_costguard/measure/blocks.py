@@ -11,8 +11,9 @@ MIN_BLOCKS = 8
 MAX_REQUESTS = 100_000
 """Bounds a unit's record: below 2.5 µs a request, a unit is shorter than it was asked to be."""
 _CHEAP = 1.25
-_GLIMPSED = 3
-_LONGEST_SECONDS = 2.0
+_GLIMPSED = 2
+_FEWEST_TOGETHER = 3
+_TOGETHER_SECONDS = 0.8
 _ONE_CALLER = Scenario()
 
 
@@ -87,7 +88,7 @@ def plan_glimpse(
 ) -> tuple[tuple[int, int], ...]:
     """Return a few single requests that show how long they take where they run alone.
 
-    At least three, and `unit_seconds`; whole passes through the inputs where that is not less.
+    At least two, and `unit_seconds`; whole passes through the inputs where that is not less.
     Else they are spread over all of them, beginning one further in each unit.
 
     Args:
@@ -117,7 +118,7 @@ def plan_together(
     """Return how many requests each side serves while both run at the same time on one core.
 
     Whole passes through the inputs, at least `unit_seconds` of each side and eight requests; of
-    requests that take long, as many as fit into two seconds, and three at least (measured on a
+    requests that take long, as many as fit into 0.8 seconds, and three at least (measured on a
     shared two-core machine, a unit's standard deviation with nothing changed: 0.2 % with eight
     requests of 160 ms, 0.3 % with twenty of 10 ms).
 
@@ -129,7 +130,7 @@ def plan_together(
     """
     one_pass = math.ceil(inputs / inputs_per_request(scenario))
     lasting = math.ceil(unit_seconds / seconds_per_request)
-    few = min(MIN_BLOCKS, max(_GLIMPSED, round(_LONGEST_SECONDS / seconds_per_request)))
+    few = min(MIN_BLOCKS, max(_FEWEST_TOGETHER, round(_TOGETHER_SECONDS / seconds_per_request)))
     wanted = max(min(max(lasting, few), MAX_REQUESTS), one_pass)
     return math.ceil(wanted / one_pass) * one_pass
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 WINDOW = 5
 TOLERANCE = 0.02
 TREND_BLOCKS = 20
+LONG_SECONDS = 0.05
+"""From here on a block is so long that what interrupts it is little of it: two of them tell."""
 _FEW_TOLERANCE = 0.05
 _TREND_Z = 2.0
 
@@ -16,9 +18,13 @@ def has_settled(block_seconds: Sequence[float]) -> bool:
     """Tell, after each block, whether the times have stopped to drift.
 
     They have when the medians of the last five blocks and of the five before differ by less
-    than 2 %. On a machine whose noise is larger than that, medians may never agree; from 20
-    blocks on it is enough that the last 20 show no trend.
+    than 2 %; of blocks of 50 ms and more, when the last two do. On a machine whose noise is larger
+    than that, medians may never agree; from 20 blocks on it is enough that the last 20 show no
+    trend.
     """
+    last = block_seconds[-2:]
+    if len(last) == 2 and min(last) >= LONG_SECONDS and abs(last[1] / last[0] - 1) < TOLERANCE:
+        return True
     if len(block_seconds) < 2 * WINDOW:
         return False
     earlier = _median(block_seconds[-2 * WINDOW : -WINDOW])

@@ -13,9 +13,6 @@ from pytest_costguard.revisions.repository import Repository
 from pytest_costguard.revisions.snapshots import Snapshots
 from pytest_costguard.revisions.sources import normalised, owned_modules, source_roots
 
-LAUNCHER = "pytest_costguard.revisions.guarded"
-"""The module that becomes pytest behind the guard."""
-
 
 def policies(
     taken: Snapshots,
@@ -95,7 +92,7 @@ def _policies(
 
 
 def guarded_environ(policy: Policy, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment in which `LAUNCHER` holds a process to its side's own modules."""
+    """Return the environment that holds a worker process to its side's own modules."""
     return {
         **environ,
         "PYTHONPATH": python_path(policy, environ.get("PYTHONPATH", "")),

@@ -174,7 +174,7 @@ class Sides:
 
     def guarded_output(self, tree: Path) -> str:
         environ = {GUARD_VARIABLE: self.policy(tree).encoded()}
-        return self.run(tree, module="pytest_costguard.revisions.guarded", environ=environ)
+        return self.run(tree, module="pytest_costguard.app.worker_process", environ=environ)
 
 
 def found(output: str) -> list[object]:

@@ -108,11 +108,17 @@ def test_medians_within_two_percent_have_settled():
 
 
 def test_medians_further_apart_have_not():
-    assert not has_settled([1.03] * 5 + [1.0] * 5)
+    assert not has_settled([0.0103] * 5 + [0.01] * 5)
+
+
+def test_of_long_blocks_the_last_two_tell():
+    assert has_settled([0.3, 0.2, 0.201])
+    assert not has_settled([0.2, 0.21])
+    assert not has_settled([0.002, 0.002])
 
 
 def test_noise_without_trend_has_settled_after_twenty_blocks():
-    noise = [1.0, 1.3, 0.8, 1.2, 0.7] * 3 + [1.4, 1.4, 0.9, 1.4, 1.4]
+    noise = [k / 100 for k in [1.0, 1.3, 0.8, 1.2, 0.7] * 3 + [1.4, 1.4, 0.9, 1.4, 1.4]]
     assert not has_settled(noise[-10:])
     assert has_settled(noise)
 

@@ -134,7 +134,7 @@ def test_only_this_package_is_brought_along(tmp_path):
     folder = bring_own_package(tmp_path / "tool")
 
     assert [path.name for path in folder.iterdir()] == ["pytest_costguard"]
-    assert (folder / "pytest_costguard/revisions/guarded.py").exists()
+    assert (folder / "pytest_costguard/app/worker_process.py").exists()
 
 
 @pytest.mark.parametrize(
