@@ -2,7 +2,7 @@
 
 `record`, `peers` and `live` measure for as many minutes as they are given and append to the files
 in `data/`; `replay` and `trials` print what these say, and `page` writes it to
-`docs/benchmarks-verdicts.md`.
+`docs/benchmarks-verdicts.md`. `pilots` measures and prints what recorded units cannot say.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.verdicts import live, peer_runs, recording, stored_runs
+from benchmarks.verdicts import live, peer_runs, pilots, recording, stored_runs
 from benchmarks.verdicts.burners import burning
 from benchmarks.verdicts.entries import CONDITIONS, Condition, of_this_machine
 from benchmarks.verdicts.page import page, read
@@ -65,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     steps.choices["live"].add_argument("--unchanged", type=int, default=20, help="runs wanted")
     steps.choices["live"].add_argument("--slower", type=int, default=8, help="runs wanted, at 5 %%")
+    pilot = steps.add_parser("pilots")
+    pilot.add_argument("--condition", choices=CONDITIONS, default="quiet")
+    pilot.add_argument("--workloads", default="numpy_cache,torch_mlp", help="with commas between")
+    pilot.add_argument("--units", type=int, default=24, help="of each variant; a multiple of 8")
     for name in ("replay", "trials", "page"):
         step = steps.add_parser(name)
         step.add_argument("--machine", type=int, help="by its number, where there are several")
@@ -139,6 +143,14 @@ def _live(arguments: argparse.Namespace) -> None:
             print(f"{level} %, {found.seconds:.0f} s: {said}")
 
 
+def _pilots(arguments: argparse.Namespace) -> None:
+    with _project(arguments) as folder, _beside(arguments.condition):
+        for workload in _workloads(arguments):
+            pilots.block_lengths(folder, workload, units=arguments.units, told=print)
+            if workload.name != "onnx_mlp":  # it needs a model file, which the project has
+                pilots.processes(workload.name, units=arguments.units, told=print)
+
+
 def _replay(arguments: argparse.Namespace) -> None:
     print(page(read(arguments.data, machine=arguments.machine), repeats=arguments.suites).text)
 
@@ -163,6 +175,7 @@ _STEPS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "record": _record,
     "peers": _peers,
     "live": _live,
+    "pilots": _pilots,
     "replay": _replay,
     "trials": _trials,
     "page": _page,

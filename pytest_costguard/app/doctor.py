@@ -21,7 +21,7 @@ from pytest_costguard.config.cascade import resolve
 from pytest_costguard.config.gates import MarkerSettings, labels_for, threads_for
 from pytest_costguard.engine.coordinator import Progress
 from pytest_costguard.engine.launch import Side
-from pytest_costguard.engine.opening import CollectedTest, census
+from pytest_costguard.engine.opening import CollectedTest, roll
 from pytest_costguard.errors import ConfigError, WorkerError
 from pytest_costguard.host.affinity import available_cores, pin
 from pytest_costguard.host.cgroup import ControlGroups
@@ -54,6 +54,7 @@ def examine(
     units: int,
     quick: bool = False,
     suite: Sequence[str] | None,
+    arguments: Sequence[str] = (),
     rootdir: Path,
     environ: Mapping[str, str],
     progress: Callable[[Progress], None],
@@ -66,6 +67,7 @@ def examine(
         quick: leave the slower of the built-in workloads out.
         suite: paths and node ids of the project's tests to measure instead of the built-in
             kernel; empty: all of the project's. None: the kernel.
+        arguments: of pytest, that select among the tests.
         rootdir: the project.
         environ: of the workers; read for the configuration.
         progress: is told how far the measuring is.
@@ -87,7 +89,7 @@ def examine(
         with built_in_kernel(environ, quick=quick) as subject:
             found = measure_twice(subject, units=units, progress=progress)
     else:
-        subject = suite_of(suite, rootdir=rootdir, environ=environ)
+        subject = suite_of(suite, rootdir=rootdir, environ=environ, arguments=arguments)
         found = measure_twice(subject, units=units, progress=progress)
     if not found.workloads:
         raise _nothing_measured(found)
@@ -206,13 +208,20 @@ def _runs(workload: SameTwice) -> RunSpread | None:
     return RunSpread(shared=workload.run_shared, own=workload.run_own)
 
 
-def suite_of(suite: Sequence[str], *, rootdir: Path, environ: Mapping[str, str]) -> Subject:
+def suite_of(
+    suite: Sequence[str],
+    *,
+    rootdir: Path,
+    environ: Mapping[str, str],
+    arguments: Sequence[str] = (),
+) -> Subject:
     """Collect the project's own tests that measure, with the threads that they declare.
 
     Args:
         suite: paths and node ids, relative to the current folder as pytest takes them.
         rootdir: the project.
         environ: of the workers; read for the configuration.
+        arguments: of pytest, that select among the tests.
 
     Raises:
         ConfigError: a path is not there, or no test measures.
@@ -226,24 +235,19 @@ def suite_of(suite: Sequence[str], *, rootdir: Path, environ: Mapping[str, str])
         invocation_dir=Path.cwd(),
         plugins=() if autoload else (OWN_PLUGIN,),
         environ=environ,
+        arguments=tuple(arguments),
     )
-    found = census(side, _paths(suite, rootdir=rootdir), timeout_seconds=settings.timeout_seconds)
-    names = [_nodeid(word, rootdir=rootdir) for word in suite if "::" in word]
-    whole = [Path(word).resolve() for word in suite if "::" not in word]
+    _require_paths(suite)
+    words = suite or [str(rootdir)]
+    found = roll(side, words, timeout_seconds=settings.timeout_seconds).census
     tests, labels = [], {}
     for nodeid, marks in found.items():
-        path = rootdir / nodeid.partition("::")[0]
-        named = any(
-            nodeid == name or nodeid.startswith((f"{name}[", f"{name}::")) for name in names
-        )
-        if suite and not named and not any(path.is_relative_to(one) for one in whole):
-            continue
         marker = MarkerSettings(threads=marks.threads, labels=marks.labels, origin="marker")
         labels[nodeid] = labels_for(settings, marker)
         tests.append(
             CollectedTest(
                 nodeid=nodeid,
-                path=path,
+                path=rootdir / nodeid.partition("::")[0],
                 threads=threads_for(nodeid, settings, marker)[0],
                 needs_own_process=False,
             )
@@ -263,24 +267,11 @@ def suite_of(suite: Sequence[str], *, rootdir: Path, environ: Mapping[str, str])
     )
 
 
-def _paths(suite: Sequence[str], *, rootdir: Path) -> list[Path]:
-    """Return the folders and files to collect.
-
-    Raises:
-        ConfigError: one is not there.
-    """
-    paths = [Path(word.partition("::")[0]).resolve() for word in suite] or [rootdir]
-    for path in paths:
+def _require_paths(suite: Sequence[str]) -> None:
+    """Raise `ConfigError` where a path is not there."""
+    for word in suite:
+        path = Path(word.partition("::")[0]).resolve()
         if not path.exists():
             raise ConfigError(
                 f"command line: --suite: there is no {path}", remedy="check the path to the tests"
             )
-    return list(dict.fromkeys(paths))
-
-
-def _nodeid(word: str, *, rootdir: Path) -> str:
-    """Return a node id as pytest writes it, with its file relative to the root directory."""
-    file, marks, rest = word.partition("::")
-    path = Path(file).resolve()
-    inside = path.relative_to(rootdir) if path.is_relative_to(rootdir) else path
-    return f"{inside.as_posix()}{marks}{rest}"

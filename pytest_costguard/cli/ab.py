@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from pytest_costguard.cli.endings import ended_in_order
+from pytest_costguard.cli.pytest_arguments import TakesPytestArguments, pytest_arguments
 
 if TYPE_CHECKING:
     from pytest_costguard.app.experiment import Wish
@@ -24,18 +24,9 @@ _INTERRUPTED = 130
 _WIDEST = 100
 
 
-class _WithArguments(click.Command):
-    """Keeps what stands after `--` apart: it is pytest's."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Cut the arguments at the first `--`."""
-        place = args.index("--") if "--" in args else len(args)
-        ctx.meta["pytest"] = tuple(args[place + 1 :])
-        return super().parse_args(ctx, args[:place])
-
-
 @click.command(
-    cls=_WithArguments, short_help="Compare two of something side by side, to a wished precision."
+    cls=TakesPytestArguments,
+    short_help="Compare two of something side by side, to a wished precision.",
 )
 @click.argument("words", nargs=-1, metavar="[DIR_A DIR_B | TESTS]")
 @click.option("--env", "--b-env", "b_env", multiple=True, metavar="NAME=VALUE", help="For B.")
@@ -74,9 +65,9 @@ def ab(context: click.Context, /, **given: Any) -> None:
     """  # noqa: D301 - click takes the backspace itself for "leave this paragraph as it is"
     from pytest_costguard.app.experimenting import experiment, save
 
-    asked, wish = _asked(given, pytest_arguments=context.meta["pytest"]), _wish(given)
+    asked, wish = _asked(given, arguments=pytest_arguments(context)), _wish(given)
     line = _Line()
-    with _ended_in_order(), contextlib.closing(line):
+    with ended_in_order(), contextlib.closing(line):
         found = experiment(asked, wish, folder=Path.cwd(), progress=line, starting=line.announce)
     _show(found, as_json=given["as_json"])
     if given["save"] is not None:
@@ -84,12 +75,12 @@ def ab(context: click.Context, /, **given: Any) -> None:
     context.exit(_exit_code(found))
 
 
-def _asked(given: dict[str, Any], *, pytest_arguments: Sequence[str]) -> Asked:
+def _asked(given: dict[str, Any], *, arguments: Sequence[str]) -> Asked:
     from pytest_costguard.app.experimenting import Asked, variables_of
 
     return Asked(
         words=given["words"],
-        pytest_arguments=tuple(pytest_arguments),
+        pytest_arguments=tuple(arguments),
         models=_models(given),
         a_variables=variables_of(given["a_env"], option="--a-env"),
         b_variables=variables_of(given["b_env"], option="--env"),
@@ -186,24 +177,3 @@ class _Line:
         """Leave the line, so that what follows begins on its own."""
         if self._open:
             click.echo("\r\x1b[K", err=True, nl=False)
-
-
-@contextlib.contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end this process in order: no worker and no file is left."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    ours = [number for number in known if signal.getsignal(number) is signal.SIG_DFL]
-
-    def end(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    for number in ours:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)

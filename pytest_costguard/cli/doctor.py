@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from pytest_costguard.cli.endings import ended_in_order
+from pytest_costguard.cli.pytest_arguments import TakesPytestArguments, pytest_arguments
 
 if TYPE_CHECKING:
     from pytest_costguard.engine.coordinator import Progress
@@ -19,7 +23,9 @@ _SECONDS = 30.0
 _NARROWEST = 72
 
 
-@click.command(short_help="What this machine can see, and what to mend first.")
+@click.command(
+    cls=TakesPytestArguments, short_help="What this machine can see, and what to mend first."
+)
 @click.option("--units", type=int, metavar="N", help=f"Of the A/A run; {_UNITS} where not given.")
 @click.option(
     "--quick",
@@ -50,7 +56,8 @@ def doctor(
     The same code is measured on both sides, by the engine that gives the verdicts. What differs
     then is noise: it says which change is seen in 10 s, 30 s and 2 min a workload, side by side
     and against a stored baseline. TESTS are paths and node ids for --suite; without them the
-    whole project is collected. No setting of the machine is changed.
+    whole project is collected, and what stands after -- is pytest's. No setting of the machine is
+    changed.
 
     Exit code 0 whatever is found, unless --fail-above asks otherwise.
 
@@ -58,7 +65,7 @@ def doctor(
     Examples:
       costguard doctor
       costguard doctor --quick
-      costguard doctor --suite tests/test_rerank.py
+      costguard doctor --suite tests/test_rerank.py -- -k int8
       costguard doctor --json --fail-above 5%
     """  # noqa: D301 - click takes the backspace itself for "leave this paragraph as it is"
     import os
@@ -70,21 +77,23 @@ def doctor(
 
     if tests and not suite:
         raise click.UsageError(f"{tests[0]!r} is measured with --suite only: add --suite.")
+    arguments = pytest_arguments(context)
+    if arguments and not suite:
+        raise click.UsageError("what stands after -- is for --suite only: add --suite.")
     if quick and units is not None:
         raise click.UsageError("--quick and --units exclude each other.")
     limit = optional(fail_above, parse_percent, origin="command line", key="--fail-above")
     line = _ProgressLine()
-    try:
+    with ended_in_order(), contextlib.closing(line):
         report = examine(
             units=units if units is not None else _QUICK_UNITS if quick else _UNITS,
             quick=quick,
             suite=tests if suite else None,
+            arguments=arguments,
             rootdir=project_root(Path.cwd()),
             environ=os.environ,
             progress=line,
         )
-    finally:
-        line.close()
     click.echo(_text(report, as_json=as_json), nl=False)
     context.exit(1 if limit is not None and _above(report, limit) else 0)
 
@@ -92,13 +101,12 @@ def doctor(
 def _text(report: DoctorReport, *, as_json: bool) -> str:
     import shutil
 
-    import msgspec
-
     from pytest_costguard.cli.report import is_terminal
+    from pytest_costguard.records import to_json
     from pytest_costguard.reports.doctor_page import render_doctor
 
     if as_json:
-        return msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
+        return to_json(report).decode() + "\n"
     width = max(_NARROWEST, min(shutil.get_terminal_size().columns, 120))
     return render_doctor(report, width=width, colour=is_terminal())
 

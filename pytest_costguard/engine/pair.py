@@ -36,7 +36,7 @@ from pytest_costguard.engine.protocol import (
 from pytest_costguard.engine.session import WorkerSession
 from pytest_costguard.engine.sides import BothSessions, NotBesideEachOther, on_side, ordered
 from pytest_costguard.errors import WorkerError
-from pytest_costguard.measure.blocks import plan_glimpse, plan_together, plan_unit
+from pytest_costguard.measure.blocks import BLOCK_SECONDS, plan_glimpse, plan_together, plan_unit
 from pytest_costguard.records import ClockName, Pairing, SideName, Unit
 
 _WARMUP_SECONDS = 2.0
@@ -47,6 +47,7 @@ class PairEffort:
     """How much of a workload one unit measures on each side."""
 
     unit_seconds: float = 0.25
+    block_seconds: float = BLOCK_SECONDS
     timeout_seconds: float = 120.0
     longest_unit_seconds: float = 30.0
     """Beyond this a side's part of a unit ends, once every input was served."""
@@ -117,6 +118,7 @@ def measure_pair(
             unit_seconds=effort.unit_seconds,
             min_requests=max(1, min_requests),
             max_seconds=effort.longest_unit_seconds,
+            target_seconds=effort.block_seconds,
         )
     pair.both(Begin(), Began, "resetting the memory peak")
     done = _alternate(pair, plan, counts=counts, discard=int(seconds < DISCARD_BELOW_SECONDS))

@@ -10,6 +10,11 @@ from pytest_costguard.records import Scenario
 MIN_BLOCKS = 8
 MAX_REQUESTS = 100_000
 """Bounds a unit's record: below 2.5 µs a request, a unit is shorter than it was asked to be."""
+BLOCK_SECONDS = 0.003
+"""Long against the clock and short against the drift that two sides must share.
+
+Measured on a shared two-core machine: the estimate's error grows with longer blocks.
+"""
 _CHEAP = 1.25
 _GLIMPSED = 2
 _FEWEST_TOGETHER = 3
@@ -17,12 +22,8 @@ _TOGETHER_SECONDS = 0.8
 _ONE_CALLER = Scenario()
 
 
-def requests_per_block(seconds_per_request: float, target_seconds: float = 0.003) -> int:
-    """Return how many requests make a block of about `target_seconds`, at least one.
-
-    3 ms is long against the clock and short against the drift that two sides must share
-    (measured on a shared two-core machine: the estimate's error grows with longer blocks).
-    """
+def requests_per_block(seconds_per_request: float, target_seconds: float = BLOCK_SECONDS) -> int:
+    """Return how many requests make a block of about `target_seconds`, at least one."""
     return max(1, min(MAX_REQUESTS // MIN_BLOCKS, round(target_seconds / seconds_per_request)))
 
 
@@ -34,7 +35,7 @@ def plan_unit(
     unit_seconds: float,
     max_seconds: float,
     min_requests: int = 1,
-    target_seconds: float = 0.003,
+    target_seconds: float = BLOCK_SECONDS,
 ) -> tuple[tuple[int, int], ...]:
     """Return the blocks of one unit as pairs of (index of its first input, requests).
 

@@ -2,7 +2,6 @@
 
 from pytest_costguard.records.base import SCHEMA_VERSION, Record
 from pytest_costguard.records.doctor import (
-    DOCTOR_SCHEMA_VERSION,
     Disturbed,
     DoctorReport,
     Finding,
@@ -71,7 +70,6 @@ from pytest_costguard.records.verdict import (
 )
 
 __all__ = [
-    "DOCTOR_SCHEMA_VERSION",
     "METRICS",
     "OF_OWN_PROCESS",
     "PERCENTILES",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_costguard.records.base import Record
+from pytest_costguard.records.base import SCHEMA_VERSION, Record
 from pytest_costguard.records.environment import Fingerprint
 from pytest_costguard.records.measurement import Pairing
-
-DOCTOR_SCHEMA_VERSION = 1
-"""Of the object that `costguard doctor --json` prints; it is never stored."""
 
 
 class MachineFacts(Record, frozen=True, kw_only=True):
@@ -105,10 +102,10 @@ class Finding(Record, frozen=True, kw_only=True):
     """An estimate of the share of the noise that goes away, 0 to 1; findings are in its order."""
 
 
-class DoctorReport(Record, frozen=True, kw_only=True):
+class DoctorReport(Record, frozen=True, kw_only=True, tag="doctor", tag_field="kind"):
     """All that the doctor says of a machine."""
 
-    schema_version: int = DOCTOR_SCHEMA_VERSION
+    schema_version: int = SCHEMA_VERSION
     tool_version: str
     machine: MachineFacts
     disturbed: Disturbed

@@ -9,6 +9,7 @@ from itertools import chain
 import msgspec
 
 from pytest_costguard.records.base import SCHEMA_VERSION, Record, require_all_positive
+from pytest_costguard.records.doctor import DoctorReport
 from pytest_costguard.records.environment import Fingerprint
 from pytest_costguard.records.experiment import Experiment
 from pytest_costguard.records.measurement import (
@@ -196,13 +197,15 @@ class Report(Record, frozen=True, kw_only=True, tag="report", tag_field="kind"):
 
 
 AnyRecord = Run | BaselineRun | Report
+"""What is read again."""
+_Written = AnyRecord | Experiment | DoctorReport
 
 
-def to_json(record: AnyRecord | Experiment) -> bytes:
+def to_json(record: _Written) -> bytes:
     """Return the record as indented JSON; `Decimal` and dates become strings."""
     return msgspec.json.format(msgspec.json.encode(record), indent=1)
 
 
 def json_schema() -> dict[str, object]:
-    """Return the JSON Schema of every file that is written to disk."""
-    return msgspec.json.schema(AnyRecord)
+    """Return the JSON Schema of every object that is written."""
+    return msgspec.json.schema(_Written)

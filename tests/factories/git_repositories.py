@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from factories.processes import heed_interrupts
 
 ENVIRON = {
     **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
@@ -15,6 +21,48 @@ ENVIRON = {
     "GIT_COMMITTER_NAME": "A. Uthor",
     "GIT_COMMITTER_EMAIL": "author@example.invalid",
 }
+
+
+def against(
+    revision: str, *words: str, python: str | Path = sys.executable, prefix: Sequence[str] = ()
+) -> list[str]:
+    """Return the command that measures the checkout side by side with a revision of it."""
+    return [*_command(python, prefix=prefix), f"--costguard-against={revision}", *words]
+
+
+def _command(python: str | Path, *, prefix: Sequence[str] = ()) -> list[str]:
+    return [
+        *(*prefix, str(python), "-m", "pytest", "-p", "pytest_costguard.plugin"),
+        *("-p", "no:cacheprovider", "--costguard", "--costguard-report=out"),
+    ]
+
+
+def plugin_environ(base: Mapping[str, str] = ENVIRON, **more: str) -> dict[str, str]:
+    """Return the environment of a run in which the plugin is named, and no other is loaded."""
+    return {**base, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **more}
+
+
+def run_plain(folder: Path, *words: str) -> tuple[int, str]:
+    """Measure a folder's tests on one side; return the exit code and what was printed."""
+    return _ran(folder, [*_command(sys.executable), *words], environ=plugin_environ())
+
+
+def _ran(folder: Path, command: Sequence[str], *, environ: Mapping[str, str]) -> tuple[int, str]:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=heed_interrupts if os.name == "posix" else None,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def report_of(folder: Path) -> Any:
+    """Return the report that the last run left."""
+    return json.loads((folder / "out" / "report.json").read_text())
 
 
 class GitProject:
@@ -50,3 +98,15 @@ class GitProject:
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
+
+    def measure(
+        self,
+        *words: str,
+        revision: str = "main",
+        python: str | Path = sys.executable,
+        prefix: Sequence[str] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> tuple[int, str]:
+        """Measure the checkout beside a revision; return the exit code and what was printed."""
+        command = against(revision, *words, python=python, prefix=prefix)
+        return _ran(self.folder, command, environ=environ or plugin_environ())

@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from factories.onnx_models import saved, scaler
+from factories.processes import alive, children_of, heed_interrupts
 
 COMMAND = "from pytest_costguard.cli.main import main; main()"
 QUICK = ("--precision=900%", "--metric=p50", "--json")
@@ -215,6 +215,7 @@ def test_ctrl_c_shows_what_is_known_and_leaves_nothing(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     assert running.stderr is not None
     for line in running.stderr:
@@ -251,18 +252,3 @@ def test_a_folder_without_tests_that_measure_is_told_so(tmp_path):
 
 def paths(*folders: Path) -> str:
     return os.pathsep.join([*map(str, folders), os.environ.get("PYTHONPATH", "")])
-
-
-def children_of(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(one) for one in tasks.read_text().split()] if tasks.exists() else []
-
-
-def alive(pid: int) -> bool:
-    for _ in range(50):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return False
-        time.sleep(0.1)
-    return True

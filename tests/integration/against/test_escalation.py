@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
-from factories.git_repositories import ENVIRON, GitProject
+from factories.git_repositories import (
+    GitProject,
+    report_of,
+    run_plain,
+)
 
 CONFIGURATION = """
 [project]
@@ -76,23 +78,6 @@ def test_inputs(costguard):
 COMMAND = "from pytest_costguard.cli.main import main; main()"
 
 
-def run_tests(folder: Path, *words: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "pytest_costguard.plugin"),
-            *("-p", "no:cacheprovider", "--costguard", "--costguard-report=out", *words),
-        ],
-        cwd=folder,
-        env={**ENVIRON, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-        # A shell's background job ignores Ctrl-C, and so would what it starts.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 def decided_again(folder: Path) -> tuple[int, str]:
     """What `costguard report` makes of the stored report."""
     done = subprocess.run(
@@ -103,10 +88,6 @@ def decided_again(folder: Path) -> tuple[int, str]:
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
-
-
-def report_of(folder: Path) -> dict:
-    return json.loads((folder / "out" / "report.json").read_text())
 
 
 def verdicts(report: dict) -> dict[str, dict]:
@@ -138,7 +119,7 @@ def repository(folder: Path, tests: dict[str, str]) -> GitProject:
             **{f"tests/test_{name}.py": text for name, text in tests.items()},
         }
     )
-    code, output = run_tests(folder, "--costguard-save", "--costguard-fail-on=never")
+    code, output = run_plain(folder, "--costguard-save", "--costguard-fail-on=never")
     assert code == 0, output
     return project
 
@@ -157,7 +138,7 @@ def escalated(tmp_path_factory):
     )
     base = project.git("rev-parse", "HEAD")
     project.commit({"service.py": SERVICE.replace("FACTOR", "3")})
-    code, output = run_tests(project.folder, "--costguard-escalate")
+    code, output = run_plain(project.folder, "--costguard-escalate")
     return project, base, code, output, report_of(project.folder)
 
 
@@ -228,7 +209,7 @@ def test_nothing_is_left_behind(escalated):
 
 def test_an_interruption_leaves_a_valid_report_with_the_stored_verdicts(tmp_path):
     project = repository(tmp_path / "project", {"interrupts": INTERRUPTS, "same": SAME})
-    code, output = run_tests(project.folder, "--costguard-escalate")
+    code, output = run_plain(project.folder, "--costguard-escalate")
     report = report_of(project.folder)
     assert code == 2, output
     assert report["run"]["complete"] is False
@@ -255,7 +236,7 @@ def project(stored, tmp_path):
 
 def refused(project: GitProject) -> str:
     """Escalate; return the reason of the verdict that stays as the baseline left it."""
-    code, output = run_tests(project.folder, "--costguard-escalate")
+    code, output = run_plain(project.folder, "--costguard-escalate")
     assert code == 0, output
     assert "side by side with" not in output
     found = verdicts(report_of(project.folder))["test_same"]
@@ -287,7 +268,7 @@ def test_a_dirty_baseline_on_another_machine_escalates_and_says_both(project):
     run["fingerprint"]["cpu_model"] = "Another CPU"
     run["commit"]["dirty"] = True
     edit_baseline(project.folder, **run)
-    code, output = run_tests(project.folder, "--costguard-escalate")
+    code, output = run_plain(project.folder, "--costguard-escalate")
     found = verdicts(report_of(project.folder))["test_same"]
     assert code == 0, output
     assert found["comparisons"][0]["verdict"] == "unchanged", output
@@ -306,8 +287,8 @@ def faster_baseline(project: GitProject) -> None:
 
 def test_a_regression_that_the_code_did_not_make_is_taken_back(project):
     faster_baseline(project)
-    plain, _ = run_tests(project.folder, "--costguard-units=2")
-    code, output = run_tests(project.folder, "--costguard-units=2", "--costguard-escalate")
+    plain, _ = run_plain(project.folder, "--costguard-units=2")
+    code, output = run_plain(project.folder, "--costguard-units=2", "--costguard-escalate")
     found = mean_of(report_of(project.folder), "test_same")
     assert (plain, code) == (1, 0), output
     assert found["verdict"] == "unchanged"
@@ -318,7 +299,7 @@ def test_a_regression_stands_where_the_dependencies_are_others(project):
     project.put({"uv.lock": "new\n"})
     faster_baseline(project)
     edit_baseline(project.folder, lock_digest="sha256:" + 64 * "0")
-    code, output = run_tests(project.folder, "--costguard-units=2", "--costguard-escalate")
+    code, output = run_plain(project.folder, "--costguard-units=2", "--costguard-escalate")
     found = mean_of(report_of(project.folder), "test_same")
     assert code == 1, output
     assert found["verdict"] == "regressed"
@@ -328,12 +309,12 @@ def test_a_regression_stands_where_the_dependencies_are_others(project):
 
 def test_without_a_baseline_there_is_nothing_to_escalate(project):
     shutil.rmtree(project.folder / ".costguard")
-    code, output = run_tests(project.folder, "--costguard-escalate")
+    code, output = run_plain(project.folder, "--costguard-escalate")
     assert code == 0, output
     assert "--costguard-escalate had nothing to do" in " ".join(output.split())
 
 
 def test_escalating_a_run_that_is_side_by_side_already_is_a_usage_error(project):
-    code, output = run_tests(project.folder, "--costguard-escalate", "--costguard-against=HEAD")
+    code, output = run_plain(project.folder, "--costguard-escalate", "--costguard-against=HEAD")
     assert code == 4
     assert "leave out --costguard-escalate or --costguard-against" in output

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import pytest
-from factories.git_repositories import ENVIRON, GitProject
+from factories.git_repositories import GitProject, report_of
 
 CONFIGURATION = """
 [project]
@@ -93,20 +89,9 @@ def report(tmp_path_factory):
     project.git("checkout", "-q", "-b", "change")
     worse = SERVICE.format(room=100_000_000, load=1, work=2, score=0.5)
     project.commit({"service.py": worse})
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "pytest_costguard.plugin"),
-            *("-p", "no:cacheprovider", "--costguard", "--costguard-report=out"),
-            *("--costguard-against=main", "--costguard-price=0.10"),
-        ],
-        cwd=project.folder,
-        env={**ENVIRON, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    return json.loads((project.folder / "out" / "report.json").read_text())
+    code, output = project.measure("--costguard-price=0.10")
+    assert code == 1, output
+    return report_of(project.folder)
 
 
 def comparisons(report, test):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 
 import pytest
-from factories.git_repositories import ENVIRON, GitProject
+from factories.git_repositories import GitProject, report_of
 
 CONFIGURATION = """
 [project]
@@ -77,22 +76,6 @@ def test_breaks(costguard):
 """
 
 
-def measure(project, *words, against="main"):
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "pytest_costguard.plugin"),
-            *("-p", "no:cacheprovider", "--costguard", "--costguard-report=out"),
-            *(f"--costguard-against={against}", *words),
-        ],
-        cwd=project.folder,
-        env={**ENVIRON, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory):
     project = GitProject(tmp_path_factory.mktemp("against") / "project")
@@ -121,8 +104,8 @@ def compared(tmp_path_factory):
     hook.write_text("#!/bin/sh\ntouch hook-has-run\n")
     hook.chmod(0o755)
     before = project.git("status", "--porcelain"), project.git("rev-parse", "HEAD")
-    code, output = measure(project)
-    report = json.loads((project.folder / "out" / "report.json").read_text())
+    code, output = project.measure()
+    report = report_of(project.folder)
     after = project.git("status", "--porcelain"), project.git("rev-parse", "HEAD")
     return project, code, output, report, (before, after)
 
@@ -206,7 +189,7 @@ def test_the_stored_comparison_repeats_its_verdicts(compared):
 
 def test_an_unknown_revision_is_refused_before_anything_is_measured(compared):
     project, *_ = compared
-    code, output = measure(project, against="nowhere")
+    code, output = project.measure(revision="nowhere")
     assert code == 4
     assert "nowhere" in output
     assert "remedy" in output
@@ -223,7 +206,7 @@ def test_a_base_that_cannot_be_imported_fails_its_tests_and_says_so(tmp_path):
     project.commit(files)
     project.git("checkout", "-q", "-b", "change")
     project.commit({"service.py": SERVICE.format(factor=1)})
-    code, output = measure(project)
+    code, output = project.measure()
     assert code == 1, output
     assert "on base: " in output
     assert "nothing_that_exists" in output

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -10,7 +9,12 @@ import sys
 import time
 
 import pytest
-from factories.git_repositories import ENVIRON, GitProject
+from factories.git_repositories import (
+    GitProject,
+    against,
+    plugin_environ,
+    report_of,
+)
 
 CONFIGURATION = """
 [project]
@@ -90,29 +94,13 @@ os.sched_setaffinity = refuse
 """
 
 
-def command(*words):
-    return [
-        *(sys.executable, "-m", "pytest", "-p", "pytest_costguard.plugin"),
-        *("-p", "no:cacheprovider", "--costguard", "--costguard-report=out"),
-        *("--costguard-against=main", *words),
-    ]
-
-
 def environment(tmp):
-    return {**ENVIRON, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TMPDIR": str(tmp)}
+    return plugin_environ(TMPDIR=str(tmp))
 
 
 def measure(project, tmp, *words, prefix=()):
-    done = subprocess.run(
-        [*prefix, *command(*words)],
-        cwd=project.folder,
-        env=environment(tmp),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    report = json.loads((project.folder / "out" / "report.json").read_text())
-    return done.returncode, done.stdout + done.stderr, report
+    code, output = project.measure(*words, prefix=prefix, environ=environment(tmp))
+    return code, output, report_of(project.folder)
 
 
 def a_project(folder, tests, **more):
@@ -204,7 +192,7 @@ def test_the_trees_of_a_killed_run_are_removed_by_the_next(tmp_path):
     room = tmp_path / "room"
     room.mkdir()
     running = subprocess.Popen(
-        command(),
+        against("main"),
         cwd=project.folder,
         env=environment(room),
         stdout=subprocess.DEVNULL,

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import pytest
-from factories.git_repositories import ENVIRON, GitProject
+from factories.git_repositories import GitProject, plugin_environ, report_of
 
 CONFIGURATION = """
 [project]
@@ -105,20 +101,8 @@ class Lazy:
 
 
 def measure(project, *words, **environ):
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "pytest_costguard.plugin"),
-            *("-p", "no:cacheprovider", "--costguard", "--costguard-report=out"),
-            *("--costguard-against=main", *words),
-        ],
-        cwd=project.folder,
-        env={**ENVIRON, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    report = json.loads((project.folder / "out" / "report.json").read_text())
-    return done.returncode, done.stdout + done.stderr, report
+    code, output = project.measure(*words, environ=plugin_environ(**environ))
+    return code, output, report_of(project.folder)
 
 
 @pytest.fixture(scope="module")
@@ -219,16 +203,6 @@ def test_what_shares_its_process_gets_some_of_its_own_in_turns_too(project):
 
 
 def test_an_unknown_way_is_refused(project):
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "pytest_costguard.plugin", "--costguard"),
-            *("--costguard-against=main", "--costguard-pairing=sideways"),
-        ],
-        cwd=project.folder,
-        env={**ENVIRON, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 4
-    assert "--costguard-pairing" in done.stderr
+    code, output = project.measure("--costguard-pairing=sideways")
+    assert code == 4
+    assert "--costguard-pairing" in output

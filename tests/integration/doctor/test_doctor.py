@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import msgspec
 import pytest
+from factories.processes import alive, children_of, heed_interrupts
 
 from pytest_costguard.app.doctor import suite_of
 from pytest_costguard.records import DoctorReport
 
 ROOT = Path(__file__).parents[3]
+COMMAND = "from pytest_costguard.cli.main import main; main()"
 SUITE = """
 import pytest
 
@@ -39,9 +42,8 @@ def environ() -> dict[str, str]:
 
 
 def doctor(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = "from pytest_costguard.cli.main import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", command, "doctor", "--units", "4", "--json", *arguments],
+        [sys.executable, "-c", COMMAND, "doctor", "--units", "4", "--json", *arguments],
         cwd=folder,
         env=environ(),
         capture_output=True,
@@ -90,6 +92,43 @@ def test_the_tests_of_a_suite_are_found_with_the_threads_that_they_declare(proje
         "tests/test_it.py::test_two_threads": 2,
         "tests/test_it.py::test_other": 1,
     }
+
+
+def test_pytests_own_arguments_select_in_the_suite(project, monkeypatch):
+    monkeypatch.chdir(project)
+    found = suite_of([], rootdir=project, environ=environ(), arguments=["-k", "other"])
+    assert [test.nodeid for test in found.tests] == ["tests/test_it.py::test_other"]
+
+
+def test_pytests_arguments_without_the_suite_are_a_usage_error(tmp_path):
+    done = doctor(tmp_path, "--", "-k", "other")
+    assert done.returncode == 2
+    assert "--suite" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_whoever_ends_it_leaves_no_worker_and_no_file(tmp_path, number, code):
+    places = tmp_path / "places"
+    places.mkdir()
+    running = subprocess.Popen(
+        [sys.executable, "-c", COMMAND, "doctor"],
+        cwd=tmp_path,
+        env=environ() | {"TMPDIR": str(places)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    )
+    assert running.stderr is not None
+    assert "measuring test_products_in_cache" in running.stderr.readline()
+    children = children_of(running.pid)
+    running.send_signal(number)
+    out, _ = running.communicate(timeout=60)
+    assert running.returncode == code
+    assert out == ""
+    assert not [child for child in children if alive(child)]
+    assert list(places.iterdir()) == []
 
 
 def test_a_suite_in_which_nothing_measures_is_an_error_with_its_remedy(project):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import pytest
-from factories.git_repositories import ENVIRON, GitProject
+from factories.git_repositories import GitProject, report_of
 
 CONFIGURATION = """
 [build-system]
@@ -69,24 +68,8 @@ def test_it(costguard):
 """
 
 
-def measure(project, *words):
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-p", "pytest_costguard.plugin"),
-            *("-p", "no:cacheprovider", "--costguard", "--costguard-report=out"),
-            *("--costguard-against=main", *words),
-        ],
-        cwd=project.folder,
-        env={**ENVIRON, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
 def comparison(project):
-    report = json.loads((project.folder / "out" / "report.json").read_text())
+    report = report_of(project.folder)
     return report["verdicts"][0]["comparisons"][0]
 
 
@@ -117,11 +100,11 @@ def test_a_generated_file_is_each_sides_own(tmp_path):
     )
     in_checkout(project, "generate.py")
 
-    code, output = measure(project)
+    code, output = project.measure()
     assert code == 1
     assert "cannot import name 'generated' from 'service'" in output, "git ignores it"
 
-    code, output = measure(project, "--costguard-build={python} generate.py")
+    code, output = project.measure("--costguard-build={python} generate.py")
     assert comparison(project)["verdict"] == "regressed", output
     assert "building base: {python} generate.py" in output
     assert "building head: {python} generate.py" in output
@@ -147,12 +130,12 @@ def test_a_compiled_extension_is_each_sides_own(tmp_path):
     in_checkout(project, "setup.py", "build_ext", "--inplace")
     assert list(project.folder.glob("service/_speed*")), "head's is built in the checkout"
 
-    code, output = measure(project)
+    code, output = project.measure()
     assert code == 1
     refusal = "service._speed belongs to the project and is not in the tree of this revision"
     assert refusal in output, "the checkout's is not taken for either side"
 
-    code, output = measure(project, "--costguard-build={python} setup.py build_ext --inplace")
+    code, output = project.measure("--costguard-build={python} setup.py build_ext --inplace")
     assert comparison(project)["verdict"] == "regressed", output
 
 
@@ -165,7 +148,7 @@ def test_a_build_that_fails_names_the_side_and_measures_nothing(tmp_path):
     )
     project.put({"service/os.py": "import sys\nFACTOR = 1\nPYTHON = sys.executable\n"})
 
-    code, output = measure(project, "--costguard-build={python} generate.py")
+    code, output = project.measure("--costguard-build={python} generate.py")
 
     assert code == 4
     assert "--costguard-build, on base: `" in output

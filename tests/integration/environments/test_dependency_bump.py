@@ -7,7 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from factories.git_repositories import ENVIRON, GitProject
+from factories.git_repositories import (
+    ENVIRON,
+    GitProject,
+    plugin_environ,
+)
 from factories.wheels import OWN_PACKAGES, BorrowingEnvironment, make_wheel
 
 ROOT = Path(__file__).parents[3]
@@ -43,19 +47,7 @@ def clean():
 
 
 def measure(project, python, *words):
-    done = subprocess.run(
-        [
-            *(str(python), "-m", "pytest", "-p", "pytest_costguard.plugin"),
-            *("-p", "no:cacheprovider", "--costguard", "--costguard-report=out"),
-            *("--costguard-against=main", *words),
-        ],
-        cwd=project.folder,
-        env={**clean(), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
+    return project.measure(*words, python=python, environ=plugin_environ(clean()))
 
 
 @pytest.fixture(scope="module")
