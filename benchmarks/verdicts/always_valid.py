@@ -20,9 +20,7 @@ from collections.abc import Sequence
 
 from pytest_costguard.records import Verdict
 from pytest_costguard.stats.limits import BETA, Limits
-from pytest_costguard.stats.paired import Fit, PairedUnit, fit
-
-FEWEST_UNITS = 4
+from pytest_costguard.stats.paired import FEWEST_UNITS, Fit, PairedUnit, fit
 
 
 def log_bayes_factor(fitted: Fit, limit: float, *, prior_variance: float) -> float:

@@ -16,12 +16,27 @@ from numpy.typing import NDArray
 from pytest_costguard.errors import RecordError
 from pytest_costguard.host.fingerprint import fingerprint
 from pytest_costguard.host.revision import commit_of
-from pytest_costguard.records import Block, Fingerprint, SideName, Unit
+from pytest_costguard.records import (
+    Block,
+    ClockName,
+    Fingerprint,
+    PairingKind,
+    SideName,
+    Unit,
+)
 
 Condition = Literal["quiet", "burners"]
 CONDITIONS: tuple[Condition, ...] = ("quiet", "burners")
 _STEPS = 4096
 """Block times are whole numbers of steps, so many to the median block: a step is 0.02 %."""
+
+
+METHOD = 2
+"""Which way of measuring units come from: another one begins where what a unit measures changes.
+
+2: turns of 8 ms where both sides serve at once, a short warm-up and few requests where they are
+long, CPU time wherever no thread gave its core up.
+"""
 
 
 class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +48,7 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     recorded: dt.datetime
     condition: Condition
     load_average: float
+    method: int = METHOD
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +129,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     changes: dict[str, Change]
     paired_seconds: float
     """Warm-up and blocks of both sides."""
+    pairing: PairingKind | None = None
+    clock: ClockName | None = None
     disturbances: dict[SideName, Disturbance]
     blocks: Blocks | None = None
 
@@ -232,7 +250,12 @@ Entry = TypeVar("Entry", Batch, PeerRun, StoredRun, LiveRun)
 def of_this_machine(entries: Iterable[Entry]) -> list[Entry]:
     """Return the entries that were recorded on a machine like this one: what is left to do here."""
     here = fingerprint(environ=os.environ).identity()
-    return [entry for entry in entries if entry.about.machine.identity() == here]
+    return [entry for entry in of_this_method(entries) if entry.about.machine.identity() == here]
+
+
+def of_this_method(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the entries that were measured as units are measured now: no others are shown."""
+    return [entry for entry in entries if entry.about.method == METHOD]
 
 
 def identity_of(entries: Iterable[Circumstances], *, machine: int | None = None) -> object:

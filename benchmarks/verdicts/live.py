@@ -108,6 +108,8 @@ def live_run(
             remedy=f"run it by hand in {folder}",
         )
     read = msgspec.json.decode(report.read_bytes(), type=Report)
+    for failure in read.run.failures:  # pytest ends with 1 then, too
+        raise WorkerError(f"{failure.workload}: {failure.reason}", remedy=failure.remedy)
     return LiveRun(
         about=about,
         level=level,

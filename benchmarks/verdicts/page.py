@@ -18,6 +18,7 @@ from benchmarks.verdicts.entries import (
     PeerRun,
     StoredRun,
     identity_of,
+    of_this_method,
 )
 from benchmarks.verdicts.goals import goals
 from benchmarks.verdicts.series import Key, RecordedUnit, series
@@ -92,7 +93,9 @@ def read(data: Path, *, machine: int | None = None) -> Recorded:
 
     def of_it(kind: Mapping[Condition, Sequence[Entry]]) -> dict[Condition, list[Entry]]:
         return {
-            condition: [one for one in entries if one.about.machine.identity() == chosen]
+            condition: [
+                one for one in of_this_method(entries) if one.about.machine.identity() == chosen
+            ]
             for condition, entries in kind.items()
         }
 

@@ -30,7 +30,7 @@ from pytest_costguard.engine.side_by_side import Bounds, SideBySide, Standing
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.host.affinity import available_cores
 from pytest_costguard.measure.scenarios import inputs_per_request
-from pytest_costguard.records import SIDES, Measurement, Unit, first_side
+from pytest_costguard.records import SIDES, Measurement, Pairing, Unit, first_side
 from pytest_costguard.stats.pairing import paired_units
 
 UNITS = 4
@@ -151,7 +151,15 @@ def _cells(
     assert base is not None, "nothing has failed, so both sides were measured"
     assert head is not None, "nothing has failed, so both sides were measured"
     return tuple(
-        _cell(ours, theirs, level=level, cores=cores, base=base, head=head)
+        _cell(
+            ours,
+            theirs,
+            level=level,
+            cores=cores,
+            base=base,
+            head=head,
+            pairing=engine.pairings[workload],
+        )
         for ours, theirs in zip(base.units, head.units, strict=True)
     )
 
@@ -164,6 +172,7 @@ def _cell(
     cores: tuple[int, ...],
     base: Measurement,
     head: Measurement,
+    pairing: Pairing,
 ) -> Cell:
     changes = {}
     for metric in _METRICS:
@@ -182,6 +191,8 @@ def _cell(
         core=(cores[ours.index // 2 % len(cores)],) if cores else (),
         changes=changes,
         paired_seconds=round(paired_seconds((ours, theirs)), 4),
+        pairing=pairing.kind,
+        clock=pairing.clock,
         disturbances={"base": _disturbance(ours), "head": _disturbance(theirs)},
         blocks=Blocks.of(ours, theirs) if level in _BLOCK_LEVELS else None,
     )

@@ -47,8 +47,13 @@ def consecutive(units: Sequence[RecordedUnit], rule: Rule, *, hypotheses: int) -
 
 
 def _trial(units: Sequence[RecordedUnit], rule: Rule, *, hypotheses: int) -> Trial | None:
-    """Judge from the first unit on; None where the units end before a verdict would fall."""
+    """Judge from the first unit on; None where the last look, or the time limit, does not fit.
+
+    Whatever the verdict: near the end of the units, only the quick ones would fit.
+    """
     most = _within_time(units, rule)
+    if most > len(units) < rule.looks.most:
+        return None
     wanted = units[: min(most, rule.looks.most)]
     values = [rule.reduction(unit) for unit in wanted]
     said = [value for value in values if value is not None]

@@ -79,11 +79,13 @@ class Rule:
 
 
 def of_blocks(change: Callable[[Blocks], float]) -> Reduction:
-    """Return a reduction of a unit's blocks; the total of the inputs is not looked at."""
+    """Return a reduction of a unit's alternating blocks; totals are not looked at."""
 
     def reduced(unit: RecordedUnit) -> PairedUnit | None:
         blocks = unit.cell.blocks
-        return None if blocks is None else PairedUnit(change=change(blocks), first=unit.cell.first)
+        if blocks is None or unit.served_together:  # then the blocks are a glimpse
+            return None
+        return PairedUnit(change=change(blocks), first=unit.cell.first)
 
     return reduced
 
@@ -127,7 +129,7 @@ def quick_blocks(blocks: Blocks) -> float:
 
 
 def less_waiting(weight: float) -> Reduction:
-    """The recorded change less `weight` times the change in what is waited for the processor."""
+    """The change of wall time less `weight` times that of what is waited for the processor."""
 
     def change(blocks: Blocks) -> float:
         wall, cpu = _median_ratio(*blocks.wall_seconds()), cpu_time(blocks)
@@ -154,7 +156,10 @@ def _looks(*units: int, shares: Sequence[float] = ()) -> Looks:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(name="as it is", about="looks at 6, 10, 16, 24; equal shares of alpha; blocks of 3 ms"),
+    Rule(
+        name="as it is",
+        about="looks at 6, 10, 16, 24; equal shares of alpha; way and clock as chosen",
+    ),
     Rule(
         name="median only",
         about="the total of the inputs is not looked at, so all of alpha is the median's",
@@ -200,10 +205,15 @@ RULES: tuple[Rule, ...] = (
         about="the lower quartile of each side's blocks",
         reduction=of_blocks(quick_blocks),
     ),
-    Rule(name="CPU time", about="in place of wall time", reduction=of_blocks(cpu_time)),
+    Rule(
+        name="wall time",
+        about="of alternating blocks",
+        reduction=of_blocks(lambda blocks: _median_ratio(*blocks.wall_seconds())),
+    ),
+    Rule(name="CPU time", about="of alternating blocks", reduction=of_blocks(cpu_time)),
     Rule(
         name="half-way to CPU time",
-        about="less half of the change in waiting",
+        about="wall time less half of the change in waiting",
         reduction=less_waiting(0.5),
     ),
     Rule(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from benchmarks.verdicts.entries import Batch, Cell
+from pytest_costguard.measure.blocks import BLOCK_SECONDS
 from pytest_costguard.stats.paired import PairedUnit
 
 Key = tuple[str, int]
@@ -26,6 +29,17 @@ class RecordedUnit:
     def paired_seconds(self) -> float:
         """Warm-up and blocks of both sides."""
         return self.cell.paired_seconds
+
+    @property
+    def served_together(self) -> bool:
+        """Whether both sides served at the same time, so that the blocks are few and beside it.
+
+        Units that do not say so are told by their blocks: those of short requests last 3 ms.
+        """
+        cell = self.cell
+        if cell.pairing is not None or cell.blocks is None:
+            return cell.pairing == "together"
+        return float(np.median(cell.blocks.wall_seconds())) > 2 * BLOCK_SECONDS
 
     @property
     def wall_seconds(self) -> float:

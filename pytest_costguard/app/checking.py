@@ -168,6 +168,11 @@ class Check:
         if self._settings.escalate:
             self._escalate(self.report, announce=escalating)
 
+    def close(self) -> None:
+        """Remove what `prepare` made, where it was not measured."""
+        if self._measuring is not None:
+            self._measuring.close()
+
     def _escalate(self, stored: Report, *, announce: Callable[[Announcement], None]) -> None:
         assert self._means is not None, "prepare comes first"
         second = SecondMeasuring(means=self._means, report=stored, announce=announce)

@@ -10,7 +10,6 @@ from pathlib import Path
 from pytest_costguard import __version__
 from pytest_costguard.app.mending import Grounds, findings
 from pytest_costguard.app.same_twice import (
-    FEWEST_UNITS,
     OWN_PLUGIN,
     Subject,
     Yield,
@@ -42,6 +41,7 @@ from pytest_costguard.stats.detectability import (
     reach_side_by_side,
     reach_stored,
 )
+from pytest_costguard.stats.paired import FEWEST_UNITS
 
 SECONDS = (10.0, 30.0, 120.0)
 """Of time for a workload, for which the smallest change is told."""

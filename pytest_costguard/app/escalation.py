@@ -193,20 +193,21 @@ class SecondMeasuring:
         except CostguardError as error:
             self._refuse([origin.workload for origin in origins], _told(error))
             return
-        self.announce(
-            Announcement(
-                workloads=len(origins),
-                commit=sha[:SHORT_SHA],
-                seconds=measuring.estimated_seconds(),
-            )
-        )
         complete, stopped = False, ""
         try:
+            self.announce(
+                Announcement(
+                    workloads=len(origins),
+                    commit=sha[:SHORT_SHA],
+                    seconds=measuring.estimated_seconds(),
+                )
+            )
             measuring.run()
             complete = True
         except CostguardError as error:
             complete, stopped = True, _told(error)
         finally:
+            measuring.close()
             self._keep(measuring, sha, origins, complete=complete, stopped=stopped)
 
     def _hypotheses(self) -> int:

@@ -39,8 +39,9 @@ from pytest_costguard.records import (
     WorkloadId,
 )
 from pytest_costguard.reports.numbers import change
+from pytest_costguard.stats.paired import FEWEST_UNITS
 from pytest_costguard.stats.percentiles import unit_samples_needed
-from pytest_costguard.stats.precision import FEWEST_UNITS, LOOKS, precise_change
+from pytest_costguard.stats.precision import LOOKS, precise_change
 
 STOPPING_METRICS = ("mean", "p50", "p90", "p95", "p99", "throughput", "peak_memory", "cold_start")
 

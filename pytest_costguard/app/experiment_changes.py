@@ -21,12 +21,11 @@ from pytest_costguard.records import (
     WorkloadChange,
 )
 from pytest_costguard.reports.numbers import change
-from pytest_costguard.stats.paired import PairedUnit
+from pytest_costguard.stats.paired import PairedUnit, of_total
 from pytest_costguard.stats.precision import (
     CONFIDENCE,
     PreciseChange,
     change_at,
-    of_total,
     precise_change,
 )
 from pytest_costguard.stats.summary import figures, unit_metrics

@@ -159,13 +159,16 @@ class MachineInstruments:
             device_clock_mhz=self._clocks.lowest_mhz,
             device_lowered_by=self._clocks.lowered_by,
         )
-        peak = self._memory.read()
-        memory = None
-        if peak is not None:
-            memory = Memory(
-                peak_bytes=peak[0], method=peak[1], device_peak_bytes=self._device_peak_bytes()
-            )
-        return sensors, memory, self._check_threads()
+        return sensors, self.peak(), self._check_threads()
+
+    def peak(self) -> Memory | None:
+        """Read the memory peak since `begin`, and nothing else."""
+        found = self._memory.read()
+        if found is None:
+            return None
+        return Memory(
+            peak_bytes=found[0], method=found[1], device_peak_bytes=self._device_peak_bytes()
+        )
 
     def _check_threads(self) -> tuple[str, ...]:
         wall_seconds = self._serving_wall_seconds

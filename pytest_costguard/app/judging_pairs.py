@@ -25,13 +25,18 @@ from pytest_costguard.records import (
 from pytest_costguard.reports.numbers import change, counted, percent
 from pytest_costguard.reports.ways import way
 from pytest_costguard.stats.limits import Limits
-from pytest_costguard.stats.paired import Looks, PairedDecision, PairedUnit, decide_paired, holm
+from pytest_costguard.stats.paired import (
+    FEWEST_UNITS,
+    Looks,
+    PairedDecision,
+    PairedUnit,
+    decide_paired,
+    holm,
+)
 from pytest_costguard.stats.pairing import paired_units
 
 Key = tuple[WorkloadId, str]
 _TOO_LONG_SECONDS = 3600.0
-_FEWEST_UNITS = 4
-"""The model needs two units of each starting order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +108,7 @@ def decide_hypothesis(
         hypotheses: among which the run's error is shared.
         final: whether no more units will come.
     """
-    if len(units) < _FEWEST_UNITS or len({unit.first for unit in units}) < 2:
+    if len(units) < FEWEST_UNITS or len({unit.first for unit in units}) < 2:
         return None
     limits = Limits(allow=rule.allow, catch=rule.catch, hypotheses=hypotheses)
     return decide_paired(units, limits=limits, looks=looks, final=final)
@@ -122,13 +127,14 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
         )
     together = (workload, metric) in pairs.all_together
     if together:
-        decision = dataclasses.replace(decision, verdict=Verdict.REGRESSED)
+        decision = _regressed_together(decision)
     verdict = decision.verdict or Verdict.INCONCLUSIVE
     how = pairs.against.pairings.get(str(workload))
     reason = _reason(decision, regression=regression, together=together, pairing=how)
     if verdict is Verdict.INCONCLUSIVE:
         seconds = pairs.against.seconds.get(str(workload), 0.0)
-        reason += _remedy(decision, units=len(subject.measurement.units), seconds=seconds)
+        units = len(subject.measurement.units)
+        reason += _remedy(decision, units=units, seconds=seconds, looks=pairs.against.looks)
         reason = subject.explained(reason)
     higher = METRICS[metric].better == "higher"
     bounds = (decision.upper, decision.lower) if higher else (decision.lower, decision.upper)
@@ -146,13 +152,27 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
     )
 
 
+def _regressed_together(decision: PairedDecision) -> PairedDecision:
+    """Return it as Holm's procedure has it, with the change whose p-value was the smaller."""
+    if (whole := decision.whole) is None:
+        return dataclasses.replace(decision, verdict=Verdict.REGRESSED)
+    return dataclasses.replace(
+        decision,
+        verdict=Verdict.REGRESSED,
+        change=whole.change,
+        lower=whole.lower,
+        upper=whole.upper,
+        by_total=True,
+    )
+
+
 def _absence(metric: str, subject: Subject, base: Measurement | None) -> str:
     if not subject.values(metric):
         return subject.absence(metric)
-    measured = 0 if base is None else len(base.units)
-    if measured < _FEWEST_UNITS:
-        return f"{counted(measured, 'unit')} of both sides: at least {_FEWEST_UNITS} are needed"
-    return f"base has no {METRICS[metric].title} to compare with"
+    both = 0 if base is None else len(changes_of(metric, base=base, head=subject.measurement))
+    if both == 0 and base is not None and len(base.units) >= FEWEST_UNITS:
+        return f"base has no {METRICS[metric].title} to compare with"
+    return f"{counted(both, 'unit')} of both sides: at least {FEWEST_UNITS} are needed"
 
 
 def _reason(
@@ -162,7 +182,8 @@ def _reason(
     units = way(regression.metric, extent=extent, pairing=pairing)
     allow, catch = percent(regression.allow), percent(regression.catch)
     if together:
-        return f"surely more than {allow} worse once all gates are seen together, {units}"
+        part = "a part of the inputs got worse, their total " if decision.by_total else ""
+        return f"{part}surely more than {allow} worse once all gates are seen together, {units}"
     if decision.by_total:
         return f"a part of the inputs got worse, their total surely more than {allow}, {units}"
     if decision.verdict is Verdict.REGRESSED:
@@ -178,11 +199,17 @@ def _reason(
     return f"changes can be seen from {visible} up, {units}"
 
 
-def _remedy(decision: PairedDecision, *, units: int, seconds: float) -> str:
+def _remedy(decision: PairedDecision, *, units: int, seconds: float, looks: Sequence[int]) -> str:
     """Say what it would take, where that can be said: a change between the limits never ends."""
-    more = decision.units_needed - units
-    if more <= 0 or not seconds or not math.isfinite(seconds):
+    if decision.total is not None:
+        return ""  # the reason names what keeps it back
+    looked = max((look for look in looks if look <= units), default=0)
+    if decision.units_needed <= looked:
         return "; this one is too close to what is allowed"
+    coming = next((look for look in looks if look > units), units)
+    more = max(decision.units_needed, coming) - units
+    if not seconds or not math.isfinite(seconds):
+        return f"; about {counted(more, 'more unit')} would decide (--costguard-deep)"
     if seconds / units * more > _TOO_LONG_SECONDS:
         return "; this runner is too noisy for it: it would take more than an hour"
     return (

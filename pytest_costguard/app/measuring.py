@@ -53,7 +53,10 @@ class Measuring(Protocol):
         """About how long it will take, before anything is known."""
 
     def run(self) -> None:
-        """Measure everything."""
+        """Measure everything, and close."""
+
+    def close(self) -> None:
+        """Remove what was made for it, where it did not come to be run."""
 
     def against(self, run: Run) -> Against | None:
         """Return base as it was measured beside `run`; None where head was measured alone."""
@@ -198,6 +201,9 @@ class _OneSide:
     def run(self) -> None:
         self._engine.run()
 
+    def close(self) -> None:
+        """Nothing was made for it."""
+
     def against(self, run: Run) -> None:
         """Nothing was measured beside it."""
 
@@ -234,6 +240,9 @@ class _TwoSides:
         with self._undo:
             self._engine.run()
 
+    def close(self) -> None:
+        self._undo.close()
+
     def against(self, run: Run) -> Against:
         base = self._engine.sides["base"].measurements()
         revision = self._taken.revision
@@ -257,8 +266,11 @@ class _TwoSides:
             pairings={str(one): how for one, how in self._engine.pairings.items()},
             only_base=tuple(self._engine.only_base),
             changed_files=self._taken.changed_files,
-            notes=self._taken.notes(
-                frozenset(self._engine.own_files), same_models=self._same_models(run)
+            notes=(
+                *self._engine.notes,
+                *self._taken.notes(
+                    frozenset(self._engine.own_files), same_models=self._same_models(run)
+                ),
             ),
         )
 

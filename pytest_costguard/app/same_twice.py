@@ -35,11 +35,9 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.reports.templates import locate
 from pytest_costguard.stats.detectability import RunSpread, bias_of, run_spread
-from pytest_costguard.stats.paired import fit
+from pytest_costguard.stats.paired import FEWEST_UNITS, fit
 
 OWN_PLUGIN = "pytest_costguard.plugin"
-FEWEST_UNITS = 4
-"""Two of each starting order."""
 _GROUP = 3
 """How many neighbouring processes stand for a run."""
 _PAIRED_SHARE = 0.6
@@ -136,7 +134,7 @@ def measure_twice(subject: Subject, *, units: int, progress: Callable[[Progress]
             head=head,
             alone=alone,
             pairing=engine.pairings[head.workload],
-            seconds=engine.seconds[head.workload],
+            seconds=engine.seconds.get(head.workload, 0.0),
             built_in=subject.built_in,
             seconds_a_run=seconds.get(head.workload.nodeid, 0.0),
         )

@@ -243,7 +243,7 @@ class Worker:
             inputs=inputs,
             cold_start=ColdStart(load_seconds=seconds, first_call_seconds=0.0),
             alone=alone,
-            pinned=not unpinned,
+            pinned=bool(cores) and not unpinned,
             notes=(unpinned,) * bool(unpinned),
         )
 

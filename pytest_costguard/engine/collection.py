@@ -80,7 +80,11 @@ class Collection:
     @property
     def sound(self) -> int:
         """How many workloads were measured and have not failed."""
-        return len(self._growing.keys() - self._failures.keys())
+        return len(self.sound_workloads())
+
+    def sound_workloads(self) -> tuple[WorkloadId, ...]:
+        """Workloads that were measured and have not failed, in the order of first announcement."""
+        return tuple(workload for workload in self._growing if workload not in self._failures)
 
     def without_memory(self) -> tuple[WorkloadId, ...]:
         """Workloads that no process has served alone yet."""
@@ -89,6 +93,12 @@ class Collection:
             for workload, growing in self._growing.items()
             if workload not in self._failures and not any(unit.memory for unit in growing.units)
         )
+
+    def without_memory_in(self, workload: WorkloadId) -> tuple[int, ...]:
+        """The indices of the units in which other workloads had been loaded before this one."""
+        growing = self._growing.get(workload)
+        units = () if growing is None else growing.units
+        return tuple(unit.index for unit in units if unit.memory is None)
 
     def measurement(self, workload: WorkloadId) -> Measurement | None:
         """What is known of a workload so far."""

@@ -10,7 +10,9 @@ from typing import Literal, TypeVar
 from pytest_costguard.engine.collection import Collection
 from pytest_costguard.engine.opening import (
     CollectedTest,
+    NotOpened,
     WorkerSetup,
+    by_file,
     greeted,
     let_end,
     not_collected,
@@ -143,19 +145,40 @@ class Coordinator:
         """Run one session; where its worker dies, the tests after the culprit get a fresh one."""
         waiting = [test.nodeid for test in group]
         while waiting:
-            culprit = self._run_session(waiting, unit=unit)
+            try:
+                culprit = self._run_session(waiting, unit=unit)
+            except NotOpened as obstacle:
+                self._run_apart(waiting, obstacle.error, unit=unit)
+                return
             if culprit is None:
                 return
             waiting = [nodeid for nodeid in waiting if nodeid != culprit]
 
+    def _run_apart(self, waiting: Sequence[str], error: WorkerError, *, unit: int) -> None:
+        """Give each file a session of its own."""
+        files = by_file(waiting)
+        if len(files) > 1:
+            for nodeids in files:
+                self._run_group([self._tests[nodeid] for nodeid in nodeids], unit=unit)
+            return
+        for nodeid in waiting:
+            self._fail(WorkloadId(nodeid=nodeid), error)
+
     def _run_session(self, waiting: list[str], *, unit: int) -> str | None:
-        """Run `waiting` in one worker, dropping what ends; return the test that broke it."""
+        """Run `waiting` in one worker, dropping what ends; return the test that broke it.
+
+        Raises:
+            NotOpened: it could not be started, or not collect.
+        """
         session: WorkerSession | None = None
         current = waiting[0]
         reached: WorkloadId | None = None
         lone = len(waiting) == 1
         try:
-            session, missing = self._start(waiting)
+            try:
+                session, missing = self._start(waiting)
+            except WorkerError as error:
+                raise NotOpened(error) from error
             for nodeid in missing:
                 self._fail(WorkloadId(nodeid=nodeid), not_collected(nodeid))
                 waiting.remove(nodeid)

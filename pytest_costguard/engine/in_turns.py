@@ -18,7 +18,7 @@ from pytest_costguard.engine.pair import require_own_code
 from pytest_costguard.engine.pair_collection import PairCollection
 from pytest_costguard.engine.plain import Effort, Plan, measure_unit
 from pytest_costguard.engine.session import WorkloadRefused
-from pytest_costguard.engine.sides import at, on_side
+from pytest_costguard.engine.sides import at, failed_on_base, on_side
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.records import ClockName, SideName, WorkloadId
 
@@ -40,7 +40,7 @@ class InTurns:
     """By which clock a workload is compared."""
 
     def run(self, *, unit: int) -> Sequence[WorkloadId]:
-        """Measure one unit of each side; return the workloads that both have yielded.
+        """Measure one unit of each side; return the workloads that both have yielded in it.
 
         What breaks is a failure of the test, never silence.
         """
@@ -49,11 +49,14 @@ class InTurns:
         wanted = [workload for workload in known if self.wants(workload)]
         done = frozenset(known) - frozenset(wanted)
         plans: dict[WorkloadId, Plan] = {}
+        before = {one for one in known if self.found.head.has(one, unit=unit)}
         reached: dict[SideName, list[WorkloadId]] = {}
+        failed: set[SideName] = set()
         for side in self.setups:
             lockstep = Lockstep(sessions={}, found=self.found, unit=unit, lone=True)
             try:
                 reached[side] = self._turn(lockstep, side, plans, done=done)
+                failed |= lockstep.failed
             except WorkerError as error:
                 at_work = lockstep.workload(side) or WorkloadId(nodeid=self.test.nodeid)
                 self.found.fail(at_work, error)
@@ -63,8 +66,15 @@ class InTurns:
         on_head = reached.get("head", [])
         gone = (workload for workload in reached.get("base", ()) if workload not in on_head)
         self.found.only_base |= dict.fromkeys(gone)
+        on_base = reached.get("base", ())
+        if "base" in failed and any(workload not in on_base for workload in on_head):
+            self.found.fail(WorkloadId(nodeid=self.test.nodeid), failed_on_base())
         self.found.check_reached(wanted, unit=unit)
-        return [workload for workload in on_head if workload in reached.get("base", ())]
+        return [
+            one
+            for one in on_head
+            if one in on_base and one not in before and self.found.head.has(one, unit=unit)
+        ]
 
     def _turn(
         self,

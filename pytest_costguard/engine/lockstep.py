@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from pytest_costguard.engine.opening import let_end
@@ -30,6 +31,8 @@ class Lockstep:
     lone: bool
     """Whether the sessions run one test alone."""
     at: dict[SideName, Reached | None] = field(default_factory=dict)
+    done: frozenset[WorkloadId] = frozenset()
+    """Of the test that runs: the workloads that need no other unit."""
     failed: set[SideName] = field(default_factory=set)
     """The sides on which the test that runs has failed."""
 
@@ -75,6 +78,7 @@ class Lockstep:
         workload = self.workload(side)
         assert workload is not None, "only a side that waits can go on"
         known = self.found.sides[side].measurement(workload)
+        self.at[side] = None
         self.sessions[side].tell(Proceed(measurement=known))
 
     def end(self, side: SideName) -> None:
@@ -105,7 +109,7 @@ class Lockstep:
 
 def stop(sessions: Mapping[SideName, WorkerSession]) -> None:
     """End both at the same time: ending takes as long as starting for some."""
-    for session in sessions.values():
-        session.release()
-    for session in sessions.values():
-        session.stop()
+    with ExitStack() as all_of_them:  # whatever interrupts the end of one
+        for session in sessions.values():
+            all_of_them.callback(session.stop)
+            session.release()

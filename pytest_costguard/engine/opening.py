@@ -44,6 +44,22 @@ class WorkerSetup:
     """What the worker that runs these tests is told, by their node ids."""
 
 
+class NotOpened(Exception):
+    """Sessions could not be started, or could not collect their tests."""
+
+    def __init__(self, error: WorkerError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def by_file(nodeids: Sequence[str]) -> list[list[str]]:
+    """Return the tests of each file: where one file cannot be collected, others can."""
+    found: dict[str, list[str]] = {}
+    for nodeid in nodeids:
+        found.setdefault(nodeid.partition("::")[0], []).append(nodeid)
+    return list(found.values())
+
+
 def open_session(
     setup: WorkerSetup, tests: Sequence[CollectedTest], *, timeout_seconds: float
 ) -> WorkerSession:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -59,22 +59,21 @@ class OwnProcesses:
         """Measure each of them in as many units as a workload is looked at first."""
         began = time.monotonic()
         waiting = [
-            workload
-            for workload in self.found.head.without_memory()
-            if self.found.paired(workload) and self.tests[workload.nodeid].needs_own_process
+            (workload, missing)
+            for workload in self.found.head.sound_workloads()
+            if self.tests[workload.nodeid].needs_own_process
+            and not self.found.head.failed(workload.nodeid)
+            and (missing := self._missing(workload))
         ]
-        for number, workload in enumerate(waiting):
-            measured = self.found.head.measurement(workload)
-            assert measured is not None, "what has no memory was measured"
-            indices = [unit.index for unit in measured.units][: self.effort.lone_units]
+        for number, (workload, indices) in enumerate(waiting):
             for done, index in enumerate(indices):
                 if self.out_of_time():
                     return
                 self.progress(
                     Progress(
                         stage="memory",
-                        unit=number * len(indices) + done,
-                        units=len(waiting) * len(indices),
+                        unit=number * self.effort.least_units + done,
+                        units=len(waiting) * self.effort.least_units,
                         doing=str(workload),
                         share=(number + done / len(indices)) / len(waiting),
                         elapsed_seconds=time.monotonic() - began,
@@ -83,17 +82,26 @@ class OwnProcesses:
                 if not self._serve_alone(workload, index=index):
                     break
 
+    def _missing(self, workload: WorkloadId) -> tuple[int, ...]:
+        """Return the units whose memory is still to be measured, on either side."""
+        measured = self.found.head.measurement(workload)
+        assert measured is not None, "what is sound was measured"
+        missing = self.found.head.without_memory_in(workload)
+        known = len(measured.units) - len(missing)
+        return missing[: max(0, self.effort.least_units - known)]
+
     def _serve_alone(self, workload: WorkloadId, *, index: int) -> bool:
         """Serve only `workload` in a process a side; return whether that went well."""
+        paired = self.found.paired(workload)
         try:
-            if workload not in self.in_turns:
+            if paired and workload not in self.in_turns:
                 try:
                     self._beside_each_other(workload, index=index)
                 except NotBesideEachOther:
                     pass
                 else:
                     return True
-            for side in ordered(first_side(index)):
+            for side in self._sides(workload, index=index):
                 self._on(side, workload, index=index)
         except (WorkerError, SideRefused, NotBesideEachOther) as error:
             self.found.head.fail(
@@ -106,6 +114,9 @@ class OwnProcesses:
             )
             return False
         return True
+
+    def _sides(self, workload: WorkloadId, *, index: int) -> Sequence[SideName]:
+        return ordered(first_side(index)) if self.found.paired(workload) else ("head",)
 
     def _beside_each_other(self, workload: WorkloadId, *, index: int) -> None:
         lockstep = Lockstep(sessions={}, found=self.found, unit=index, lone=True)

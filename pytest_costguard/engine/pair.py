@@ -28,6 +28,8 @@ from pytest_costguard.engine.protocol import (
     BlockDone,
     End,
     Ended,
+    EndedTogether,
+    EndTogether,
     Load,
     RunBlock,
     WarmedUp,
@@ -37,7 +39,7 @@ from pytest_costguard.engine.session import WorkerSession
 from pytest_costguard.engine.sides import BothSessions, NotBesideEachOther, on_side, ordered
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.measure.blocks import BLOCK_SECONDS, plan_glimpse, plan_together, plan_unit
-from pytest_costguard.records import ClockName, Pairing, SideName, Unit
+from pytest_costguard.records import ClockName, Pairing, Scenario, SideName, Unit
 
 _WARMUP_SECONDS = 2.0
 
@@ -51,8 +53,8 @@ class PairEffort:
     timeout_seconds: float = 120.0
     longest_unit_seconds: float = 30.0
     """Beyond this a side's part of a unit ends, once every input was served."""
-    lone_units: int = 6
-    """How many processes serve a workload alone, or one that base does not have."""
+    least_units: int = 6
+    """What every workload takes, and in how many its memory is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,31 +103,22 @@ def measure_pair(
     chosen = pairing or choose(terms, announced=announced, warmed=warmed)
     counts = {side: one.declaration.input_count for side, one in announced.items()}
     together = chosen.kind == "together"
-    scenario = announced["head"].declaration.scenario
-    if together and not min_requests and seconds >= SLOW_SECONDS:
-        plan = plan_glimpse(
-            inputs=max(counts.values()),
-            scenario=scenario,
-            seconds_per_request=seconds,
-            unit_seconds=effort.unit_seconds,
-            turn=index,
-        )
-    else:
-        plan = plan_unit(
-            inputs=max(counts.values()),
-            scenario=scenario,
-            seconds_per_request=seconds,
-            unit_seconds=effort.unit_seconds,
-            min_requests=max(1, min_requests),
-            max_seconds=effort.longest_unit_seconds,
-            target_seconds=effort.block_seconds,
-        )
+    plan = _plan(
+        announced["head"].declaration.scenario,
+        inputs=max(counts.values()),
+        seconds=seconds,
+        effort=effort,
+        min_requests=min_requests,
+        turn=index if together else None,
+    )
     pair.both(Begin(), Began, "resetting the memory peak")
     done = _alternate(pair, plan, counts=counts, discard=int(seconds < DISCARD_BELOW_SECONDS))
+    wanted = {
+        side: _wants_quality(announced[side], seconds, index=index, effort=effort)
+        for side in pair.order
+    }
     ended = pair.each(
-        lambda side: End(
-            quality=_wants_quality(announced[side], seconds, index=index, effort=effort)
-        ),
+        lambda side: End(quality=wanted[side] and not together),
         Ended,
         "reading sensors and quality",
     )
@@ -134,19 +127,17 @@ def measure_pair(
         raise NotBesideEachOther(disturbed)
     company = dict.fromkeys(pair.order, _NOBODY)
     if together:
-        requests = plan_together(
-            inputs=max(counts.values()),
-            scenario=scenario,
+        company = serve_together(
+            pair,
+            requests=plan_together(
+                inputs=max(counts.values()),
+                scenario=announced["head"].declaration.scenario,
+                seconds_per_request=seconds,
+                unit_seconds=effort.unit_seconds,
+            ),
             seconds_per_request=seconds,
-            unit_seconds=effort.unit_seconds,
         )
-        company = serve_together(pair, requests=requests, seconds_per_request=seconds)
-        # The whole set was served only now: what it held at most is read once more.
-        late = pair.both(End(quality=False), Ended, "reading the memory peak")
-        ended = {
-            side: msgspec.structs.replace(answer, memory=late[side].memory)
-            for side, answer in ended.items()
-        }
+        ended = _ended_together(pair, ended, wanted)
     return MeasuredPair(
         pairing=chosen,
         sides={
@@ -166,6 +157,59 @@ def measure_pair(
 
 
 _NOBODY: Company = ()
+
+
+def _plan(
+    scenario: Scenario,
+    *,
+    inputs: int,
+    seconds: float,
+    effort: PairEffort,
+    min_requests: int,
+    turn: int | None,
+) -> Plan:
+    """Return the blocks that run alone; few where the sides serve at the same time afterwards.
+
+    Args:
+        scenario: how requests arrive.
+        inputs: of the side that has more.
+        seconds: of a request.
+        effort: how much is measured.
+        min_requests: that the percentiles asked for need.
+        turn: of a glimpse; None: all there is to see is seen in these blocks.
+    """
+    if turn is not None and not min_requests and seconds >= SLOW_SECONDS:
+        return plan_glimpse(
+            inputs=inputs,
+            scenario=scenario,
+            seconds_per_request=seconds,
+            unit_seconds=effort.unit_seconds,
+            turn=turn,
+        )
+    return plan_unit(
+        inputs=inputs,
+        scenario=scenario,
+        seconds_per_request=seconds,
+        unit_seconds=effort.unit_seconds,
+        min_requests=max(1, min_requests),
+        max_seconds=effort.longest_unit_seconds,
+        target_seconds=effort.block_seconds,
+    )
+
+
+def _ended_together(
+    pair: BothSessions, ended: Mapping[SideName, Ended], wanted: Mapping[SideName, bool]
+) -> dict[SideName, Ended]:
+    """Add what is known only now that the whole set was served: the peak, and the quality."""
+    late = pair.each(
+        lambda side: EndTogether(quality=wanted[side]),
+        EndedTogether,
+        "reading the memory peak and quality",
+    )
+    return {
+        side: msgspec.structs.replace(answer, memory=late[side].memory, quality=late[side].quality)
+        for side, answer in ended.items()
+    }
 
 
 def _alternate(

@@ -9,7 +9,14 @@ from typing import Protocol
 
 from pytest_costguard.engine.in_turns import InTurns
 from pytest_costguard.engine.lockstep import Lockstep, stop
-from pytest_costguard.engine.opening import CollectedTest, WorkerSetup, not_collected, open_session
+from pytest_costguard.engine.opening import (
+    CollectedTest,
+    NotOpened,
+    WorkerSetup,
+    by_file,
+    not_collected,
+    open_session,
+)
 from pytest_costguard.engine.pair import PairEffort, measure_pair, require_own_code
 from pytest_costguard.engine.pair_collection import SAME_ORDER, PairCollection
 from pytest_costguard.engine.pairing import PairingTerms
@@ -20,7 +27,7 @@ from pytest_costguard.engine.sides import (
     NotBesideEachOther,
     SideRefused,
     at,
-    on_side,
+    failed_on_base,
     ordered,
 )
 from pytest_costguard.errors import WorkerError
@@ -38,14 +45,6 @@ _TWICE = "the test measured this workload twice in one run"
 _NAME_EACH = "give each its own name: costguard.measure(…, name='int8')"
 
 
-def _failed_on_base() -> WorkerError:
-    error = WorkerError(
-        "the test failed before it reached what head measures",
-        remedy="mend it there, or compare with a revision on which it passes",
-    )
-    return on_side("base", error)
-
-
 class Schedule(Protocol):
     """Who knows what still needs measuring."""
 
@@ -55,8 +54,8 @@ class Schedule(Protocol):
     def begins(self, workload: WorkloadId, *, unit: int) -> None:
         """Be told that a workload is measured now."""
 
-    def spent(self, nodeid: str, seconds: float) -> None:
-        """Be told how long a test took, its share of the starts included."""
+    def spent(self, nodeid: str, seconds: float, *, unit: int) -> None:
+        """Be told how long a test took in a unit, its share of starts and ends included."""
 
 
 class PairedTests:
@@ -114,30 +113,59 @@ class PairedTests:
         """Run a pair of sessions; where one breaks, the tests after the culprit get fresh ones."""
         waiting = list(group)
         while waiting:
-            culprit = self._run_sessions(waiting, unit=unit)
+            try:
+                culprit = self._run_sessions(waiting, unit=unit)
+            except NotOpened as obstacle:
+                self._run_apart(waiting, obstacle.error, unit=unit)
+                return
             if culprit is None:
                 return
             waiting = [nodeid for nodeid in waiting if nodeid != culprit]
 
+    def _run_apart(self, waiting: Sequence[str], error: WorkerError, *, unit: int) -> None:
+        """Give each file sessions of its own."""
+        files = by_file(waiting)
+        if len(files) > 1:
+            for nodeids in files:
+                self._run_group(nodeids, unit=unit)
+            return
+        for nodeid in waiting:
+            self._found.fail(WorkloadId(nodeid=nodeid), error)
+
     def _run_sessions(self, waiting: list[str], *, unit: int) -> str | None:
-        """Run `waiting` on both sides, dropping what ends; return the test that broke them."""
+        """Run `waiting` on both sides, dropping what ends; return the test that broke them.
+
+        Raises:
+            NotOpened: they could not be started, or not collect.
+        """
         began = time.monotonic()
         current = waiting[0]
         lockstep = Lockstep(sessions={}, found=self._found, unit=unit, lone=len(waiting) == 1)
         try:
-            self.open(lockstep, waiting)
+            try:
+                self.open(lockstep, waiting)
+            except WorkerError as error:
+                raise NotOpened(error) from error
             share = (time.monotonic() - began) / len(waiting) if waiting else 0.0
+            ran = tuple(waiting)
             while waiting:
                 current = waiting[0]
                 began = time.monotonic()
-                self._run_test(lockstep, current)
-                self._schedule.spent(current, share + time.monotonic() - began)
+                try:
+                    self._run_test(lockstep, current)
+                finally:
+                    self._schedule.spent(current, share + time.monotonic() - began, unit=unit)
                 waiting.remove(current)
+            began = time.monotonic()
             for side in lockstep.sessions:
                 lockstep.end(side)
+            stop(lockstep.sessions)
+            lockstep.sessions.clear()
+            for nodeid in ran:
+                spent = (time.monotonic() - began) / len(ran)
+                self._schedule.spent(nodeid, spent, unit=unit)
         except NotBesideEachOther as obstacle:
             self._in_turns[current] = obstacle.reason
-            self._schedule.spent(current, time.monotonic() - began)
             self._let_go(lockstep, obstacle)
             return current
         except WorkerError as error:
@@ -197,8 +225,10 @@ class PairedTests:
             if side in lockstep.sessions and (side == "head" or nodeid in self._on_base)
         ]
         reached: dict[SideName, list[WorkloadId]] = {side: [] for side in sides}
+        # Said once, at the start: what the clock says in between loses no workload of this unit.
         known = self._found.head.workloads(nodeid)
         wanted = [workload for workload in known if self._schedule.undecided(workload)]
+        lockstep.done = frozenset(known) - frozenset(wanted)
         astray = False
         moving: Sequence[SideName] = sides
         lockstep.at.clear()
@@ -253,7 +283,7 @@ class PairedTests:
             return
         if head.has(workload, unit=lockstep.unit):
             self._found.fail(workload, WorkerError(_TWICE, remedy=_NAME_EACH))
-        elif head.measurement(workload) is None or self._schedule.undecided(workload):
+        elif workload not in lockstep.done:
             self._schedule.begins(workload, unit=lockstep.unit)
             try:
                 self._measure_pair(lockstep, workload)
@@ -296,8 +326,10 @@ class PairedTests:
         if side == "base":
             self._found.only_base[workload] = None
         elif "base" in lockstep.failed:
-            self._found.fail(WorkloadId(nodeid=workload.nodeid), _failed_on_base())
-        elif self._schedule.undecided(workload):
+            self._found.fail(WorkloadId(nodeid=workload.nodeid), failed_on_base())
+        elif self._found.head.has(workload, unit=lockstep.unit):
+            self._found.fail(workload, WorkerError(_TWICE, remedy=_NAME_EACH))
+        elif workload not in lockstep.done:
             self._schedule.begins(workload, unit=lockstep.unit)
             try:
                 measured = measure_unit(
@@ -333,7 +365,7 @@ class PairedTests:
             self.pairings[workload] = Pairing(
                 kind="restart", clock=self._clock_of(workload), reason=self._in_turns[nodeid]
             )
-        self._schedule.spent(nodeid, time.monotonic() - began)
+        self._schedule.spent(nodeid, time.monotonic() - began, unit=unit)
 
     def _clock_of(self, workload: WorkloadId) -> ClockName:
         """In turns: what was asked for, or what units before the turns were compared by."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_costguard.engine.protocol import Announced, WarmedUp
 from pytest_costguard.records import ClockName, Pairing, PairingKind, Sensors, SideName
+from pytest_costguard.stats.pairing import OF_CPU_TIME
 
 SLOW_SECONDS = 0.003
 """From here on a request fills a block of its own: alternating, each would be seen once."""
@@ -18,7 +19,6 @@ _FAR_APART = 3.0
 _SPINNING_SHARE = 0.01
 _FEWEST_IDLE_SECONDS = 0.02
 _ONE_CALLER = ("single_stream", "multi_stream", "offline")
-_OF_CPU_TIME = frozenset({"mean", "throughput", "cost_per_1k"})
 _OF_REQUESTS_ALONE = frozenset({"p50", "p90", "p95", "p99"})
 
 
@@ -126,7 +126,7 @@ def _never_together(
     if any(one.declaration.scenario.kind == "offline" for one in announced.values()):
         return "its requests are not told apart"
     apart = terms.metrics & _OF_REQUESTS_ALONE
-    if apart and terms.metrics.isdisjoint(_OF_CPU_TIME):
+    if apart and terms.metrics.isdisjoint(OF_CPU_TIME):
         return f"{', '.join(sorted(apart))} need requests that run alone"
     return ""
 

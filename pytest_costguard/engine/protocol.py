@@ -122,6 +122,14 @@ class Ended(_Message, frozen=True, kw_only=True, tag=True):
     notes: tuple[str, ...] = ()
 
 
+class EndedTogether(_Message, frozen=True, kw_only=True, tag=True):
+    """The answer to `EndTogether`."""
+
+    memory: Memory | None
+    """The peak since `Begin`."""
+    quality: float | None
+
+
 class Metered(_Message, frozen=True, kw_only=True, tag=True):
     """The answer to `EndMeter`; None where a counter could not be read."""
 
@@ -230,6 +238,16 @@ class End(_Message, frozen=True, kw_only=True, tag=True):
     quality: bool
 
 
+class EndTogether(_Message, frozen=True, kw_only=True, tag=True):
+    """Read the memory peak once more after both sides have served, then the quality if asked for.
+
+    Threads and sensors are not looked at again: what `End` has read is about requests that ran
+    alone.
+    """
+
+    quality: bool
+
+
 class BeginMeter(_Message, frozen=True, kw_only=True, tag=True):
     """Read the energy counters; the answer is `Began`."""
 
@@ -257,6 +275,7 @@ Event = (
     | Calibrated
     | Began
     | Ended
+    | EndedTogether
     | Metered
     | Refused
     | Skipped
@@ -274,6 +293,7 @@ Command = (
     | Stop
     | Calibrate
     | End
+    | EndTogether
     | BeginMeter
     | EndMeter
     | Proceed

@@ -22,7 +22,9 @@ from pytest_costguard.engine.protocol import (
     Count,
     End,
     Ended,
+    EndedTogether,
     EndMeter,
+    EndTogether,
     Event,
     Metered,
     Proceed,
@@ -67,6 +69,9 @@ class Instruments(Protocol):
             WorkloadError: what was measured cannot stand, for instance more threads than declared.
         """
 
+    def peak(self) -> Memory | None:
+        """Read the memory peak since `begin`, and nothing else."""
+
     def begin_meter(self) -> None:
         """Read the energy counters."""
 
@@ -99,6 +104,10 @@ class WorkloadServer:
         if isinstance(command, End):
             ended = self._read()
             return self._ended(ended, self.served.outputs() if command.quality else None)
+        if isinstance(command, EndTogether):
+            self.memory = self.instruments.peak()
+            quality = self.quality(self.served.outputs()) if command.quality else None
+            return EndedTogether(memory=self.memory, quality=quality)
         return self._plain(command)
 
     async def reply_async(self, command: Command) -> Event:

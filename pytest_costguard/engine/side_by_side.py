@@ -81,6 +81,8 @@ class SideBySide:
             found=self._found,
             schedule=self,
         )
+        self.notes: tuple[str, ...] = ()
+        """What a reader must know of the comparison."""
         self.seconds: dict[WorkloadId, float] = {}
         """Wall seconds that each workload took, starts included."""
 
@@ -122,7 +124,7 @@ class SideBySide:
     def estimated_seconds(self) -> float:
         """About how long this will take if everything is decided at the first look."""
         unit = 2 * (self._effort.unit_seconds + 0.15) + 0.7
-        return self._effort.lone_units * unit * len(self._tests)
+        return self._effort.least_units * unit * len(self._tests)
 
     def run(self) -> None:
         """Measure in units until everything is decided, or its time is up."""
@@ -133,7 +135,8 @@ class SideBySide:
             if not groups:
                 break
             for group in groups:
-                self._paired_tests.run(group, unit=unit)
+                if unit == 0 or not self._out_of_time():
+                    self._paired_tests.run(group, unit=unit)
         self.collection.check_complete(tuple(self._tests), units=0)
         OwnProcesses(
             tests=self._tests,
@@ -152,8 +155,9 @@ class SideBySide:
         base = self._setups["base"].side
         try:
             found = census(base, self._whole, timeout_seconds=self._effort.timeout_seconds)
-        except WorkerError:
-            return  # whatever it is, it fails the tests that base shares with head
+        except WorkerError as error:
+            self.notes += (f"what only base has is not known: {error.message.splitlines()[0]}",)
+            return
         gone = (nodeid for nodeid in found if nodeid not in self._tests)
         self._found.only_base |= dict.fromkeys(WorkloadId(nodeid=nodeid) for nodeid in gone)
 
@@ -185,20 +189,21 @@ class SideBySide:
         measured = self.collection.measurement(workload)
         units = 0 if measured is None else len(measured.units)
         spent = self.seconds.get(workload, 0.0)
-        if units >= self._effort.lone_units and spent > self._bounds.seconds:
+        if units >= self._effort.least_units and spent > self._bounds.seconds:
             return False
         if self._out_of_time():
             return False
         if self.paired(workload):
             return not self._standing(workload).decided
-        return units < self._effort.lone_units
+        return units < self._effort.least_units
 
     def _out_of_time(self) -> bool:
         return time.monotonic() - self._started > self._bounds.suite_seconds
 
-    def spent(self, nodeid: str, seconds: float) -> None:
-        """Count the seconds of a test for those of its workloads that took part."""
-        workloads = self.collection.workloads(nodeid)
+    def spent(self, nodeid: str, seconds: float, *, unit: int) -> None:
+        """Count the seconds of a test for those of its workloads that took part in the unit."""
+        known = self.collection.workloads(nodeid)
+        workloads = [one for one in known if self.collection.has(one, unit=unit)] or known
         for workload in workloads:
             self.seconds[workload] = self.seconds.get(workload, 0.0) + seconds / len(workloads)
 
@@ -207,19 +212,19 @@ class SideBySide:
         known = [w for nodeid in self._tests for w in self.collection.workloads(nodeid)]
         done = expected = 0
         words = ""
-        looks = [self._effort.lone_units]
+        looks = [self._effort.least_units]
         for one in known:
             measured = self.collection.measurement(one)
             units = 0 if measured is None else len(measured.units)
             standing = self._standing(one) if self.paired(one) else None
-            goal = self._effort.lone_units if standing is None else standing.next_look
+            goal = self._effort.least_units if standing is None else standing.next_look
             ended = standing is not None and not self.undecided(one)
             done += units
             expected += units if ended else max(units, goal)
             looks.append(goal)
             if one == workload and standing is not None:
                 words = standing.words
-        expected += self._effort.lone_units * max(0, len(self._tests) - len(known))
+        expected += self._effort.least_units * max(0, len(self._tests) - len(known))
         self._progress(
             Progress(
                 unit=unit,

@@ -47,6 +47,15 @@ class FailedOnSide(WorkerError):
         self.side: FailedSide = side
 
 
+def failed_on_base() -> FailedOnSide:
+    """Say of a test that only head has got anywhere that it failed on base before that."""
+    error = WorkerError(
+        "the test failed before it reached what head measures",
+        remedy="mend it there, or compare with a revision on which it passes",
+    )
+    return on_side("base", error)
+
+
 def on_side(side: SideName, error: WorkerError) -> FailedOnSide:
     """Say of a worker's error on which side it was."""
     if isinstance(error, FailedOnSide):

@@ -171,6 +171,7 @@ class CoordinatorHooks:
                 self._check.measure(escalating=progress.announce_again)
         finally:
             progress.close()
+            self._check.close()
         self._config.stash[backend_key] = FinalPass(self._check, endings=PYTEST_ENDINGS)
 
     def _guards(self, item: pytest.Item) -> bool:

@@ -28,7 +28,7 @@ from pytest_costguard.stats.quantiles import t_quantile, t_survival
 
 Key = TypeVar("Key")
 
-_FEWEST_UNITS = 4
+FEWEST_UNITS = 4
 """Two of each starting order: below it the model has no residuals to speak of."""
 
 
@@ -56,8 +56,8 @@ class Looks:
     beta_shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.units or self.units[0] < _FEWEST_UNITS:
-            raise ValueError(f"looks begin at {_FEWEST_UNITS} units, got {self.units}")
+        if not self.units or self.units[0] < FEWEST_UNITS:
+            raise ValueError(f"looks begin at {FEWEST_UNITS} units, got {self.units}")
         if any(later <= earlier for earlier, later in pairwise(self.units)):
             raise ValueError(f"looks must grow, got {self.units}")
         for name in ("alpha_shares", "beta_shares"):
@@ -108,6 +108,15 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bounded:
+    """A change with its bounds, as in `PairedDecision`."""
+
+    change: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PairedDecision:
     """A verdict, or None before the first that can be given, with all that it rests on."""
 
@@ -130,6 +139,8 @@ class PairedDecision:
     """Whether change and bounds are those of the total: a part of the inputs got worse."""
     total: float | None = None
     """The median over units of the total's change, where it is what keeps a verdict back."""
+    whole: Bounded | None = None
+    """The total's change, where `p_regressed` is its own: what `holm` then calls regressed."""
 
 
 def fit(units: Sequence[PairedUnit]) -> Fit:
@@ -138,8 +149,8 @@ def fit(units: Sequence[PairedUnit]) -> Fit:
     Raises:
         ValueError: for fewer than 4 units, or where both orders were not seen.
     """
-    if len(units) < _FEWEST_UNITS:
-        raise ValueError(f"paired units: at least {_FEWEST_UNITS} are needed, got {len(units)}")
+    if len(units) < FEWEST_UNITS:
+        raise ValueError(f"paired units: at least {FEWEST_UNITS} are needed, got {len(units)}")
     changes = [unit.change for unit in units]
     signs = [1.0 if unit.first == "base" else -1.0 for unit in units]
     sign_mean, change_mean = mean(signs), mean(changes)
@@ -232,13 +243,15 @@ def _look(
     alpha, beta = limits.alpha * looks.alpha_shares[look], BETA * looks.beta_shares[look]
     allowed, caught = math.log1p(limits.allow), math.log1p(limits.catch)
     fitted = fit(units)
-    totals = [unit.total for unit in units if unit.total is not None]
-    whole = fit(_totals_of(units)) if len(totals) == len(units) else None
+    totals = of_total(units)
+    whole = fit(totals) if any(unit.total is not None for unit in units) else None
     share = alpha if whole is None else alpha / 2
-    total = median(totals) if whole is not None else fitted.change
+    total = fitted.change if whole is None else median([unit.change for unit in totals])
     by_total = whole is not None and fitted.lower(share) <= allowed < whole.lower(share)
     p_value = fitted.p_above(allowed)
+    worse_whole: Fit | None = None
     if whole is not None:
+        worse_whole = whole if whole.p_above(allowed) < p_value else None
         p_value = min(1.0, 2 * min(p_value, whole.p_above(allowed)))
         fitted = whole if by_total else fitted
     lower, near, far = fitted.lower(share), fitted.upper(beta), fitted.upper(alpha)
@@ -261,11 +274,22 @@ def _look(
         p_regressed=min(1.0, p_value / looks.alpha_shares[look]),
         by_total=by_total,
         total=total if verdict is None and near < caught <= total else None,
+        whole=None
+        if worse_whole is None
+        else Bounded(
+            change=worse_whole.change,
+            lower=worse_whole.lower(share),
+            upper=worse_whole.upper(beta),
+        ),
     )
 
 
-def _totals_of(units: Sequence[PairedUnit]) -> list[PairedUnit]:
-    """Return the units with the change of their totals in place of what is typical."""
-    return [
-        PairedUnit(change=unit.total, first=unit.first) for unit in units if unit.total is not None
-    ]
+def of_total(units: Sequence[PairedUnit]) -> tuple[PairedUnit, ...]:
+    """Return the units with the change of their totals in place of what is typical.
+
+    A unit without one has served all inputs in every pair: there, what is typical is the total.
+    """
+    return tuple(
+        unit if unit.total is None else PairedUnit(change=unit.total, first=unit.first)
+        for unit in units
+    )

@@ -15,13 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pytest_costguard.stats.paired import Fit, PairedUnit, fit
+from pytest_costguard.stats.paired import FEWEST_UNITS, Fit, PairedUnit, fit
 from pytest_costguard.stats.quantiles import t_quantile
 
 LOOKS = (6, 10, 16, 24, 36, 48, 72, 96)
 """After how many units to look."""
-FEWEST_UNITS = 4
-"""Two of each starting order: below it there is no interval."""
 CONFIDENCE = 0.95
 OWN_BIAS = 0.005
 """What the method itself may be off by, as a ratio: a few tenths of a percent were seen."""
@@ -98,14 +96,6 @@ def change_at(units: Sequence[PairedUnit], *, count: int) -> PreciseChange | Non
     if len(units) < FEWEST_UNITS or len({unit.first for unit in units[:count]}) < 2:
         return None
     return _looked(units[:count], precision=math.inf) if count >= FEWEST_UNITS else None
-
-
-def of_total(units: Sequence[PairedUnit]) -> tuple[PairedUnit, ...]:
-    """Return the units with the change of their whole input set where inputs differ."""
-    return tuple(
-        unit if unit.total is None else PairedUnit(change=unit.total, first=unit.first)
-        for unit in units
-    )
 
 
 def _looked(units: Sequence[PairedUnit], *, precision: float) -> PreciseChange:

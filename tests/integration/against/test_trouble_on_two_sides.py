@@ -163,6 +163,38 @@ def test_a_test_that_fails_on_base_makes_nothing_new_and_green(troubled):
     assert reason.startswith("on base: the test failed before"), output
 
 
+def test_in_turns_a_test_that_fails_on_base_is_no_new_one_either(tmp_path):
+    project = a_project(tmp_path / "project", TESTS)
+    words = ("--costguard-pairing=restart", "-k", "fails_on_base")
+    code, output, report = measure(project, tmp_path, *words)
+    assert code == 1, output
+    failure = failures(report)["test_fails_on_base"]
+    assert failure["reason"].startswith("on base: the test failed before"), output
+    assert failure["side"] == "base"
+
+
+def test_a_file_that_one_side_cannot_collect_fails_its_own_tests_alone(tmp_path):
+    broken = "import service\nassert service.SIDE == 'head'\n" + QUIET
+    project = a_project(tmp_path / "project", QUIET, **{"tests/test_a_broken.py": broken})
+    code, output, report = measure(project, tmp_path)
+    assert code == 1, output
+    assert verdict(report, "test_sound") == "unchanged", output
+    assert [one["workload"]["nodeid"] for one in report["run"]["failures"]] == [
+        "tests/test_a_broken.py::test_sound"
+    ], output
+
+
+def test_time_that_ends_within_a_unit_fails_nothing(tmp_path):
+    slow = QUIET.replace("    costguard", "    time.sleep(0.3)\n    costguard").replace(
+        "import service", "import time\nimport service"
+    )
+    several = "\n".join(slow.replace("test_sound", f"test_{name}") for name in "abc")
+    project = a_project(tmp_path / "project", several)
+    _, output, report = measure(project, tmp_path, "--costguard-suite-time=4s")
+    assert report["run"].get("failures", []) == [], output
+    assert len(report["verdicts"]) == 3
+
+
 def test_the_others_are_judged_all_the_same(troubled):
     _, output, report = troubled
     assert verdict(report, "test_sound") == "unchanged", output

@@ -98,6 +98,17 @@ def test_memory_measured_alone_completes_units_that_had_none():
     assert collection.without_memory() == ()
 
 
+def test_units_that_lack_memory_are_known_by_their_indices():
+    collection = Collection()
+    for index, memory in enumerate([False, True, False]):
+        collection.add(measured(index=index, memory=memory))
+    workload = WorkloadId(nodeid="test_a.py::test_a")
+    assert collection.without_memory() == ()
+    assert collection.without_memory_in(workload) == (0, 2)
+    collection.complete_memory(measured(index=0))
+    assert collection.without_memory_in(workload) == (2,)
+
+
 @pytest.mark.parametrize("nodeid", ["test_a.py::test_a", "test_a.py::other"])
 def test_workloads_are_known_by_their_test(nodeid):
     collection = Collection()

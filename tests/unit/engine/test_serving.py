@@ -18,6 +18,7 @@ from pytest_costguard.engine.protocol import (
     Count,
     End,
     EndMeter,
+    EndTogether,
     Event,
     Metered,
     Proceed,
@@ -29,7 +30,7 @@ from pytest_costguard.engine.protocol import (
 )
 from pytest_costguard.engine.serving import WorkloadServer, serve, serve_async
 from pytest_costguard.measure.served import Served
-from pytest_costguard.records import Energy, Scenario, Sensors
+from pytest_costguard.records import Energy, Memory, Scenario, Sensors
 
 
 class Meters:
@@ -60,6 +61,9 @@ class Meters:
         self.ended_at = self._time.wall_ns
         return Sensors(wall_seconds=1.0, cpu_seconds=1.0), None, ()
 
+    def peak(self):
+        return Memory(peak_bytes=7, method="fake")
+
     def begin_meter(self):
         self._start = self._time.wall_ns
 
@@ -82,6 +86,16 @@ def server(*, is_async=False, scenario=None):
         quality=lambda outputs: float(len(outputs)),
         calibrate=lambda: time.advance(1_000_000) or 0.001,
     )
+
+
+def test_after_serving_together_the_peak_is_read_before_the_quality_pass_and_nothing_else_is():
+    one = server()
+    ended_at = one.instruments.ended_at
+    late = one.reply(EndTogether(quality=True))
+    assert (late.memory.peak_bytes, late.quality) == (7, 1.0)
+    assert one.memory == late.memory
+    assert one.instruments.ended_at == ended_at
+    assert one.reply(EndTogether(quality=False)).quality is None
 
 
 def test_energy_is_of_the_counted_requests_and_of_nothing_else():

@@ -286,3 +286,19 @@ def test_a_disturbed_total_does_not_keep_what_is_unchanged_from_being_called_so(
     units = parts(NOISE, [0.003, 0.017, 0.022, -0.198, -0.036, 0.0])
     decision = decide_paired(units, limits=Limits(allow=0.02, catch=0.05))
     assert decision.verdict is Verdict.UNCHANGED
+
+
+def test_a_unit_that_served_all_inputs_in_every_pair_counts_with_what_is_typical():
+    totals = [0.10 + noise for noise in NOISE]
+    units = [*parts(NOISE, totals)[:5], PairedUnit(change=NOISE[5], first="head")]
+    decision = decide_paired(units, limits=Limits(allow=0.02, catch=0.05), final=True)
+    assert decision.verdict is not Verdict.UNCHANGED
+
+
+def test_what_holm_calls_regressed_by_the_total_shows_the_total():
+    noisy = [0.11, 0.03, 0.10, 0.035, 0.12, 0.04]
+    decision = decide_paired(parts(NOISE, noisy), limits=Limits(allow=0.02, catch=0.05))
+    assert decision.whole is not None
+    assert decision.whole.change == pytest.approx(sum(noisy) / 6)
+    clear = decide_paired(parts(NOISE, NOISE), limits=Limits(allow=0.02, catch=0.05))
+    assert clear.whole is None or clear.whole.change < 0.01

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from pytest_costguard.stats.paired import PairedUnit
-from pytest_costguard.stats.precision import LOOKS, change_at, of_total, precise_change
+from pytest_costguard.stats.paired import PairedUnit, of_total
+from pytest_costguard.stats.precision import LOOKS, change_at, precise_change
 from pytest_costguard.stats.quantiles import t_quantile
 
 

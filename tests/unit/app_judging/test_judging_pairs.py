@@ -1,0 +1,73 @@
+"""What is said of two sides: what keeps a verdict back, and what it would take."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from factories.judged import judged, only
+from factories.judging import WORKLOAD, gates, measurement, regression, run, unit
+
+from pytest_costguard.records import Against, Commit, Comparison, Memory, Verdict
+
+SHA = "1a2b3c4" + 33 * "0"
+SPREAD = (0.03, 0.03, -0.03, -0.03, 0.01, -0.01)
+"""Not in step with who is started first, which the model takes out."""
+
+
+def sides(change, *, spread, units, memory=0):
+    """Base and head that is slower by `change`, the units' noise `spread` times that of SPREAD."""
+    noise = [spread * SPREAD[index % 6] for index in range(units)]
+    peaks = [
+        Memory(peak_bytes=1 << 20, method="test") if k < memory else None for k in range(units)
+    ]
+    base = [unit(0.001, index=k, memory=peak) for k, peak in enumerate(peaks)]
+    head = [
+        unit(0.001 * math.exp(change + wobble), index=k, memory=peak)
+        for k, (wobble, peak) in enumerate(zip(noise, peaks, strict=True))
+    ]
+    return measurement(base), measurement(head)
+
+
+def compared(change, *, spread, units, seconds=10.0, memory=0, metric="mean") -> Comparison:
+    base, head = sides(change, spread=spread, units=units, memory=memory)
+    against = Against(
+        requested="main",
+        found_as="branch main",
+        run=run(base, run_id="r-base", commit=Commit(sha=SHA)),
+        looks=(6, 10, 16, 24),
+        seconds={str(WORKLOAD): seconds},
+    )
+    report = judged(run(head), against=against, gates=gates(regression(metric)))
+    (comparison,) = only(report).comparisons
+    return comparison
+
+
+def test_time_that_ended_between_two_looks_is_told_from_a_change_that_is_too_close():
+    found = compared(0.035, spread=0.4, units=8, seconds=16.0)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "about 2 more units would decide, 4 s" in found.reason
+
+
+def test_a_change_between_the_limits_is_too_close_though_the_units_were_enough():
+    found = compared(0.04, spread=0.3, units=8)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason.endswith("this one is too close to what is allowed")
+
+
+def test_noise_that_the_last_look_cannot_see_through_says_how_many_units_it_takes():
+    found = compared(0.0, spread=6.0, units=24, seconds=24.0)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert "more units would decide" in found.reason
+
+
+def test_memory_of_too_few_units_says_how_many_there_are():
+    found = compared(0.0, spread=0.1, units=8, memory=2, metric="peak_memory")
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason.startswith("2 units of both sides: at least 4 are needed")
+
+
+@pytest.mark.parametrize("change", [-0.2, 0.0])
+def test_memory_that_neither_side_has_is_not_measured(change):
+    found = compared(change, spread=0.1, units=6, metric="peak_memory")
+    assert found.reason.startswith("peak memory was not measured")
