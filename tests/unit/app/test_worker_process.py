@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 TEST = """
 import atexit, threading, time
 
@@ -46,3 +48,22 @@ def test_threads_are_waited_for_and_exit_functions_run_though_nothing_is_taken_a
 
 def test_its_status_is_pytests(tmp_path):
     assert run(tmp_path, "test_gone.py").returncode == 4
+
+
+ADDRESS = """
+import ctypes
+
+def test_it():
+    malloc = ctypes.CDLL(None).malloc
+    malloc.restype = ctypes.c_void_p
+    print("lies at", malloc(100_000) % 4096, flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the system's own allocator")
+def test_memory_lies_elsewhere_within_a_page_in_each_process(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    (tmp_path / "test_it.py").write_text(ADDRESS)
+    runs = [run(tmp_path, "-s", "-p", "no:cacheprovider", "test_it.py") for _ in range(4)]
+    places = {line for done in runs for line in done.stdout.splitlines() if "lies at" in line}
+    assert len(places) > 1, runs[0].stdout
