@@ -31,11 +31,12 @@ _STEPS = 4096
 """Block times are whole numbers of steps, so many to the median block: a step is 0.02 %."""
 
 
-METHOD = 2
+METHOD = 3
 """Which way of measuring units come from: another one begins where what a unit measures changes.
 
 2: turns of 8 ms where both sides serve at once, a short warm-up and few requests where they are
-long, CPU time wherever no thread gave its core up.
+long, CPU time wherever no thread gave its core up. 3: memory lies at another place in each
+process (decision 11), and no more requests run alone than their figures need.
 """
 
 
@@ -48,7 +49,7 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     recorded: dt.datetime
     condition: Condition
     load_average: float
-    method: int = METHOD
+    method: int
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
@@ -241,6 +242,7 @@ def circumstances(condition: Condition, *, root: Path) -> Circumstances:
         recorded=dt.datetime.now(tz=dt.UTC).replace(microsecond=0),
         condition=condition,
         load_average=os.getloadavg()[0],
+        method=METHOD,
     )
 
 

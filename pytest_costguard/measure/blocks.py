@@ -17,6 +17,8 @@ Measured on a shared two-core machine: the estimate's error grows with longer bl
 """
 _CHEAP = 1.25
 _GLIMPSED = 2
+_GLIMPSED_MOST = 20
+"""So many support a unit's 95th percentile; nothing but figures of latency rests on them."""
 _FEWEST_TOGETHER = 3
 _TOGETHER_SECONDS = 0.8
 _ONE_CALLER = Scenario()
@@ -89,18 +91,20 @@ def plan_glimpse(
 ) -> tuple[tuple[int, int], ...]:
     """Return a few single requests that show how long they take where they run alone.
 
-    At least two, and `unit_seconds`; whole passes through the inputs where that is not less.
-    Else they are spread over all of them, beginning one further in each unit.
+    For `unit_seconds`, at least two and about twenty at most; whole passes through the inputs
+    where that is not less. Else they are spread over all of them, beginning one further in each
+    unit.
 
     Args:
         inputs: How many inputs there are.
         scenario: How requests arrive; those of one caller only.
         seconds_per_request: Estimate from the warm-up.
-        unit_seconds: What they should last together.
+        unit_seconds: What they may last together.
         turn: The number of units before this one.
     """
     taken = inputs_per_request(scenario)
-    count = max(_GLIMPSED, math.ceil(unit_seconds / seconds_per_request))
+    lasting = math.ceil(unit_seconds / seconds_per_request)
+    count = max(_GLIMPSED, min(lasting, _GLIMPSED_MOST))
     one_pass = math.ceil(inputs / taken)
     if count >= one_pass:
         count = math.ceil(count / one_pass) * one_pass

@@ -9,6 +9,7 @@ import random
 import numpy as np
 
 from benchmarks.verdicts.entries import (
+    METHOD,
     Batch,
     Blocks,
     Cell,
@@ -43,6 +44,7 @@ def circumstances(*, cpu_model="AMD EPYC 7763", condition="quiet"):
         recorded=dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC),
         condition=condition,
         load_average=0.1,
+        method=METHOD,
     )
 
 

@@ -12,6 +12,7 @@ from pytest_costguard.measure.blocks import (
     requests_per_block,
 )
 from pytest_costguard.records import Scenario
+from pytest_costguard.stats.percentiles import unit_samples_needed
 
 
 def inputs_covered(plan, *, inputs, taken=1):
@@ -131,6 +132,11 @@ def test_units_that_glimpse_see_every_input_together():
 
 def test_a_glimpse_goes_through_whole_passes_where_there_is_time_for_one():
     assert [first for first, _ in glimpse(inputs=2, seconds=0.1, turn=3)] == [0, 1, 0, 1]
+
+
+def test_a_glimpse_of_quick_requests_is_as_many_as_a_95th_percentile_needs():
+    assert len(glimpse(inputs=8, seconds=0.003)) == 24
+    assert len(glimpse(inputs=1, seconds=0.01)) == unit_samples_needed(0.95)
 
 
 @pytest.mark.parametrize(
