@@ -13,7 +13,7 @@ from pytest_costguard.records import Gates, Measurement, WorkloadId
 from pytest_costguard.reports.numbers import change
 from pytest_costguard.stats.paired import Looks
 
-_FEWEST_UNITS = 6
+_UNGATED_UNITS = 6
 """Where nothing is gated: as many as a plain run takes."""
 
 
@@ -64,14 +64,14 @@ class Standings:
                 rule, found, looks=self._looks, hypotheses=shared, final=False
             )
             if decision is None:
-                if units < _FEWEST_UNITS:
+                if units < _UNGATED_UNITS:
                     open_words.append(rule.metric)
                 continue
             if decision.verdict is None:
                 open_words.append(rule.metric)
                 estimate = estimate or f"{rule.metric} {change(ratio(decision.change))} %"
         next_look = next((look for look in self._looks.units if look > units), units)
-        decided = not open_words and units >= _FEWEST_UNITS
+        decided = not open_words and units >= _UNGATED_UNITS
         words = estimate + f" after {units} of {next_look} units" if estimate else ""
         return Standing(decided=decided, next_look=next_look, words=words)
 

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from factories.onnx_models import saved, scaler
 from factories.processes import alive, children_of, heed_interrupts
+from factories.wheels import BorrowingEnvironment, make_wheel
 
+ROOT = Path(__file__).parents[3]
 COMMAND = "from pytest_costguard.cli.main import main; main()"
 QUICK = ("--precision=900%", "--metric=p50", "--json")
 """Six units, and the middle of the latencies, which neighbours hardly move."""
@@ -126,6 +128,26 @@ def test_a_variable_is_seen_by_its_side_alone(tmp_path):
     assert done.returncode == 0, done.stderr
     assert change(done)["ratio"] == pytest.approx(2, rel=0.3)
     assert json.loads(done.stdout)["b"]["label"] == "FACTOR=2"
+
+
+def test_two_interpreters_serve_with_their_own_packages_each(tmp_path):
+    pythons = []
+    for side, factor in (("a", 1), ("b", 2)):
+        code = f"def work(n):\n    return sum(range({factor} * n))\n"
+        wheel = make_wheel(tmp_path / "wheels", "dep", f"{factor}.0", code)
+        pythons.append(BorrowingEnvironment(tmp_path / side, wheel, paths=(ROOT,)).python)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "test_dep.py").write_text(
+        "import dep\ndef test_dep(costguard):\n    costguard.measure(dep.work, inputs=[20_000])\n"
+    )
+
+    done = costguard(
+        *(folder, "ab", "--a-python", pythons[0], "--b-python", pythons[1], "test_dep.py"), *QUICK
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert change(done)["ratio"] == pytest.approx(2, rel=0.3)
 
 
 def test_a_variable_of_a_person_wins_over_the_declared_threads(tmp_path):
