@@ -81,7 +81,27 @@ def _judged(
     reason = obstacle or decision.reason or f"over {decision.interval.n} units"
     if verdict is BudgetVerdict.INCONCLUSIVE:
         reason = subject.explained(reason)
+    if verdict is BudgetVerdict.OVER and _excused(budget, subject, limit=limit, alpha=alpha):
+        verdict = BudgetVerdict.INCONCLUSIVE
+        side = "over" if budget.bound == "at most" else "under"
+        reason = subject.accused(f"it is {side} the limit")
     return _result(budget, verdict, reason, limit=limit, interval=decision.interval)
+
+
+def _excused(budget: Budget, subject: Subject, *, limit: float, alpha: float) -> bool:
+    """Whether a figure is beyond its limit only with the time in which no core served it."""
+    least = subject.least_ratio(budget.metric)
+    if least in (0.0, 1.0):
+        return least == 0.0
+    scale = least if budget.bound == "at most" else 1 / least
+    without = decide_budget(
+        [scale * value for value in subject.values(budget.metric)],
+        limit=limit,
+        bound=budget.bound,
+        alpha=alpha,
+        confidence=_confidence(budget, subject),
+    )
+    return without.verdict is not BudgetVerdict.OVER
 
 
 def _result(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pytest_costguard.app.judging_history import History
 from pytest_costguard.app.judging_ratio import ratio
-from pytest_costguard.app.judging_reasons import Grounds, reason_of
+from pytest_costguard.app.judging_reasons import SIDE_BY_SIDE_OR_QUIETER, Grounds, reason_of
 from pytest_costguard.app.judging_subject import Subject, stored_metric
 from pytest_costguard.records import (
     METRICS,
@@ -19,6 +19,7 @@ from pytest_costguard.records import (
     Regression,
     Verdict,
 )
+from pytest_costguard.reports.numbers import percent
 from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.levels import decide_level
 from pytest_costguard.stats.limits import Limits
@@ -106,7 +107,35 @@ def compare(
         subject=subject,
         head=head,
         base=base,
+        excused=_excused(
+            decision, logs, subject=subject, regression=regression, metric=stored, terms=terms
+        ),
     )
+
+
+def _excused(
+    decision: StoredDecision,
+    logs: _Logs,
+    *,
+    subject: Subject,
+    regression: Regression,
+    metric: str,
+    terms: Terms,
+) -> bool:
+    """Whether head is worse only with the time in which no core served it: neighbours' time."""
+    least = subject.least_ratio(metric)
+    if decision.verdict is not Verdict.REGRESSED or least == 1.0:
+        return False
+    if least == 0.0:
+        return True
+    without = decide_stored(
+        [log + math.log(least) for log in logs.head],
+        logs.runs,
+        limits=terms.limits(regression),
+        runner_spread=terms.runner_spread,
+        near_exact=METRICS[metric].near_exact,
+    )
+    return without.verdict is not Verdict.REGRESSED
 
 
 def _doubted(
@@ -154,11 +183,15 @@ def _comparison(
     subject: Subject,
     head: float | None,
     base: float | None,
+    excused: bool,
 ) -> Comparison:
     obstacle = subject.obstacle(regression.metric)
-    verdict = Verdict.INCONCLUSIVE if obstacle else decision.verdict
+    verdict = Verdict.INCONCLUSIVE if obstacle or excused else decision.verdict
     reason = obstacle or reason_of(decision, regression=regression, grounds=grounds)
-    if verdict is Verdict.INCONCLUSIVE:
+    if excused and not obstacle:
+        allow = percent(regression.allow)
+        reason = subject.accused(f"it looks more than {allow} worse") + SIDE_BY_SIDE_OR_QUIETER
+    elif verdict is Verdict.INCONCLUSIVE:
         reason = subject.explained(reason)
     higher = METRICS[regression.metric].better == "higher"
     bounds = (decision.upper, decision.lower) if higher else (decision.lower, decision.upper)

@@ -12,6 +12,9 @@ from pytest_costguard.stats.near_exact import RUN_TO_RUN
 from pytest_costguard.stats.stored import ENOUGH_RUNS, StoredDecision
 
 _SPEED_WORTH_NAMING = 0.01
+SIDE_BY_SIDE_OR_QUIETER = (
+    ": compare base and head side by side on one machine, or use a quieter one"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +63,7 @@ def _by_spread(decision: StoredDecision, regression: Regression, grounds: Ground
     text = f"changes can be seen from {_visible(decision)} up, {against}"
     if decision.smallest_visible <= math.log1p(regression.catch):
         return f"{text}; this one is too close to what is allowed"
-    return (
-        f"{text}, but must be from {catch}: compare base and head side by side on one machine, "
-        "or use a quieter one"
-    )
+    return f"{text}, but must be from {catch}" + SIDE_BY_SIDE_OR_QUIETER
 
 
 def _by_range(decision: StoredDecision, regression: Regression, grounds: Grounds) -> str:

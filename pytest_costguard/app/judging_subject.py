@@ -23,6 +23,7 @@ from pytest_costguard.stats.budgets import ONE_UNIT
 from pytest_costguard.stats.disturbances import disturbances
 from pytest_costguard.stats.intervals import mean, t_interval
 from pytest_costguard.stats.summary import intervals, reduce, unsupported
+from pytest_costguard.stats.unserved import least_ratio, unserved_share
 from pytest_costguard.stats.warmup import course
 
 _WARMS_UP = frozenset(
@@ -94,6 +95,16 @@ class Subject:
         if not self.disturbances:
             return reason
         return f"{reason}; while it was measured, {' and '.join(self.disturbances)}"
+
+    def least_ratio(self, metric: str) -> float:
+        """Return what a figure is at least, relative to itself, had a core always been there."""
+        means = {name: mean(values) for name, values in self.reduced.metrics.items() if values}
+        return least_ratio(metric, share=unserved_share(self.measurement), means=means)
+
+    def accused(self, change: str) -> str:
+        """Say why a figure that looks worse may not be called so: the machine may be the cause."""
+        what = " and ".join(self.disturbances) or "a core was not always there"
+        return f"{change}, but while it was measured {what}, and that alone may be the cause"
 
     def figures(self) -> dict[str, Interval]:
         """Return every measured metric with its 95 % interval over units, cost included."""

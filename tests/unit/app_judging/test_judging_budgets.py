@@ -17,7 +17,7 @@ from factories.judging import (
 )
 from fakes.pricing import another_machine, no_price
 
-from pytest_costguard.records import BudgetVerdict, FailOn, Scenario
+from pytest_costguard.records import BudgetVerdict, FailOn, Scenario, Sensors
 
 
 def held(now, limit, earlier=None, **options):
@@ -44,6 +44,20 @@ def test_a_floor_under_throughput():
     floor = budget("throughput", 2000, bound="at least")
 
     assert held(head(), floor).verdict is BudgetVerdict.OVER
+
+
+@pytest.mark.parametrize(
+    ("waited", "verdict"),
+    [(0.1, BudgetVerdict.OVER), (0.6, BudgetVerdict.INCONCLUSIVE), (1.0, "inconclusive")],
+)
+def test_a_limit_is_not_exceeded_by_the_time_of_neighbours(waited, verdict):
+    sensors = Sensors(wall_seconds=1.0, cpu_seconds=0.1, run_queue_wait_seconds=waited)
+    now = run(measurement([unit(0.001 + step, sensors=sensors) for step in (0, 1e-6, 2e-6)]))
+    for limit in (budget("mean", 0.0005), budget("throughput", 2000, bound="at least")):
+        result = held(now, limit)
+
+        assert result.verdict == verdict
+        assert ("and that alone may be the cause" in result.reason) == (waited > 0.5)
 
 
 def test_a_cost_budget_is_held_in_dollars():

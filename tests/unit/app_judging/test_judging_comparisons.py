@@ -355,3 +355,44 @@ def test_more_gates_share_the_error_so_that_the_suite_keeps_its_promise():
 
     assert among.lower < alone.lower
     assert among.smallest_visible > alone.smallest_visible
+
+
+def disturbed(latency, **readings):
+    """Head, with sensors of each unit's one second of wall time."""
+    (measured,) = head(latency).measurements
+    sensors = Sensors(wall_seconds=1.0, cpu_seconds=0.5, **readings)
+    units = [msgspec.structs.replace(one, sensors=sensors) for one in measured.units]
+    return run(measurement(units))
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [{"run_queue_wait_seconds": 0.49}, {"steal_seconds": 0.4}, {"throttled_seconds": 0.6}],
+)
+def test_neighbours_that_may_be_the_cause_forbid_an_accusation(readings):
+    comparison = compared(disturbed(0.0015, **readings), series())
+
+    assert comparison.verdict is Verdict.INCONCLUSIVE
+    assert comparison.ratio == pytest.approx(1.5, rel=0.002)
+    assert comparison.reason.startswith("it looks more than 2 % worse, but while it was measured ")
+    assert "that alone may be the cause: compare base and head side by side" in comparison.reason
+
+
+def test_what_neighbours_cannot_have_done_is_called_a_regression_all_the_same():
+    comparison = compared(disturbed(0.0015, run_queue_wait_seconds=0.1), series())
+
+    assert comparison.verdict is Verdict.REGRESSED
+
+
+def test_neighbours_excuse_no_memory():
+    sensors = Sensors(wall_seconds=1.0, cpu_seconds=0.1, run_queue_wait_seconds=0.9)
+    memory = Memory(peak_bytes=130 * 2**20, method="VmHWM")
+    now = run(measurement([unit(memory=memory, sensors=sensors) for _ in WOBBLE]))
+    earlier = baseline(
+        *(
+            stored_run(stored_workload({"peak_memory": [100.0 * 2**20] * 6}), day=day)
+            for day in (0, 1)
+        )
+    )
+
+    assert compared(now, earlier, regression("peak_memory")).verdict is Verdict.REGRESSED
