@@ -186,7 +186,7 @@ def import_file(path: Path, name: str, *, rootdir: Path) -> tuple[BaselineRun, P
         RecordError: The file is neither.
     """
     try:
-        run = _as_run(read_any(path))
+        run = _as_run(read_any(path), origin=path)
     except NotARecord:
         run = read_pytest_benchmark(path)
     if not run.workloads:
@@ -294,18 +294,37 @@ def _no_such_name(name: str, *, store: FolderStore) -> StoreError:
 def _runs_at(path: Path) -> tuple[BaselineRun, ...]:
     """Return the runs in a file or folder. Each run counts once, though its report lies by it."""
     if not path.is_dir():
-        return (_as_run(read_any(path)),)
+        return (_as_run(read_any(path), origin=path),)
     files = record_files(path)
     if not files:
         raise StoreError(
             f"{path}: there is no .json file in this folder",
             remedy="give the folder that the runs themselves are in",
         )
-    runs = [_as_run(read_any(file)) for file in files]
+    runs = [_as_run(read_any(file), origin=file) for file in files]
     return tuple({run.run_id: run for run in runs}.values())
 
 
-def _as_run(record: AnyRecord) -> BaselineRun:
+def measured(record: Run | Report, *, origin: Path) -> Run:
+    """Return what a record holds of plain measurements, for a comparison by the stored rule.
+
+    Raises:
+        RecordError: its processes were those of a comparison side by side, whose memory and
+            latency are not a plain run's.
+    """
+    if isinstance(record, Run):
+        return record
+    if record.against is not None:
+        raise RecordError(
+            f"{origin} was measured side by side with {record.against.requested!r}: its processes"
+            " are others than a plain run's, so more would be called changed than the code",
+            remedy="its own verdicts stand (costguard report); for stored comparisons, measure"
+            " without --costguard-against",
+        )
+    return record.run
+
+
+def _as_run(record: AnyRecord, *, origin: Path) -> BaselineRun:
     if isinstance(record, BaselineRun):
         return record
-    return as_baseline(record.run if isinstance(record, Report) else record)
+    return as_baseline(measured(record, origin=origin))

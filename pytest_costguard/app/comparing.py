@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from pytest_costguard.app.baselines import locate
+from pytest_costguard.app.baselines import locate, measured
 from pytest_costguard.app.judging import judge
 from pytest_costguard.baselines.reading import read_any
 from pytest_costguard.config.gates import DEFAULT_GATES, adjusted
@@ -43,7 +43,8 @@ def compare(
 
     Raises:
         StoreError: There is no such base.
-        RecordError: A file is damaged, or `head` holds no measurements.
+        RecordError: A file is damaged or was measured side by side, or `head` holds no
+            measurements.
         ConfigError: `catch` is not above `allow`.
     """
     record = read_any(head)
@@ -71,7 +72,7 @@ def _measured(record: AnyRecord, *, origin: Path) -> Run:
             f"{origin} is a baseline run, which keeps summaries and not measurements",
             remedy="give it as BASE, and a run or a report (report.json) as HEAD",
         )
-    return record.run if isinstance(record, Report) else record
+    return measured(record, origin=origin)
 
 
 def _gates(

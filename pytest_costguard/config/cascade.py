@@ -164,7 +164,7 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         base_python=_program(given.said["base_python"], rootdir=rootdir),
         base_environment=_commands(given.said["base_environment"], "environment", "tree", "python"),
         build=_commands(given.said["build"], "tree", "python"),
-        save=_save(given.said["save"], rootdir=rootdir),
+        save=_save(given.said["save"], against=given.said["against"], rootdir=rootdir),
         report_dir=_path(given.said["report"], rootdir=rootdir),
         fail_on=_fail_on(given.said["fail_on"]),
         target_name=target.read(parse_text),
@@ -281,14 +281,26 @@ def _one_interpreter(given: _Given) -> _Given:
     return _Given(said={**given.said, loser: replace(given.said[loser], value=None)})
 
 
-def _save(said: _Said, *, rootdir: Path) -> str | None:
-    """Return the name to save under; a path that the bare flag has swallowed is refused."""
+def _save(said: _Said, *, against: _Said, rootdir: Path) -> str | None:
+    """Return the name to save under.
+
+    Raises:
+        ConfigError: it is a path that the bare flag has swallowed, or the run is one of two sides,
+            whose figures a plain run's cannot be held against.
+    """
     name = said.read(parse_name)
     bare = said.value == BY_KEY["save"].bare_value
     if name and not bare and said.source == "command line" and (rootdir / name).exists():
         raise said.refuse(
             "is a file or folder of the project",
             remedy=f"write {said.key}=main {name}, or another name after the '='",
+        )
+    if name and against.value is not None:
+        raise ConfigError(
+            f"{said.where}: {said.key} saves a baseline, and with {against.key}={against.value} the"
+            " processes are others than a plain run's: more would be called changed than the code",
+            remedy="save in a run of its own (costguard baseline record), or leave out"
+            f" {said.key} or {against.key}",
         )
     return name
 

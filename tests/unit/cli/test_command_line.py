@@ -15,7 +15,7 @@ from factories.judged import head, judged, series
 from pytest_costguard.cli.main import COMMANDS, main
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.errors import PriceError
-from pytest_costguard.records import Gates, Outcome, Regression, Report, to_json
+from pytest_costguard.records import Against, Gates, Outcome, Regression, Report, to_json
 
 
 def costguard(*arguments: object) -> Result:
@@ -206,6 +206,22 @@ def test_compare_says_why_a_baseline_run_cannot_be_the_head(slower: Path, base: 
 
     assert result.exit_code == 12
     assert "give it as BASE" in result.stderr
+
+
+@pytest.mark.parametrize("as_head", [True, False])
+def test_compare_takes_no_figures_of_a_run_side_by_side(
+    slower: Path, base: Path, tmp_path: Path, as_head: bool
+) -> None:
+    found = stored(slower)
+    against = Against(requested="v1", found_as="a tag", run=found.run, looks=(6,))
+    beside = tmp_path / "beside.json"
+    beside.write_bytes(to_json(msgspec.structs.replace(found, against=against)))
+
+    result = costguard("compare", *((base, beside) if as_head else (beside, slower)))
+
+    assert result.exit_code == 12
+    assert "measured side by side with 'v1'" in result.stderr
+    assert "without --costguard-against" in result.stderr
 
 
 def test_what_did_not_change_passes(tmp_path: Path) -> None:

@@ -195,6 +195,13 @@ def test_escalating_without_a_stored_verdict_to_doubt_is_refused(tmp_path, toml,
         settings_from(tmp_path, toml, environ, **cli)
 
 
+def test_a_run_side_by_side_is_saved_as_no_baseline(tmp_path):
+    with pytest.raises(ConfigError, match="--costguard-save saves a baseline") as refused:
+        settings_from(tmp_path, "", {"COSTGUARD_AGAINST": "main"}, save="main")
+
+    assert "costguard baseline record" in refused.value.remedy
+
+
 @pytest.mark.parametrize("cli", [{"against": "main"}, {"baseline": "none"}])
 def test_a_run_that_stores_nothing_to_doubt_overrules_a_file_that_escalates(tmp_path, cli):
     toml = "[tool.costguard]\nescalate = true"
