@@ -198,11 +198,7 @@ class Coordinator:
                 else:
                     self._fail(
                         WorkloadId(nodeid=current),
-                        WorkerError(
-                            f"the worker session ended with status {event.status} before this "
-                            f"test had run\n{session.last_output()}",
-                            remedy="run the test without --costguard and mend what fails there",
-                        ),
+                        session.ended_early(event, when="before this test had run"),
                     )
                     return current
             let_end(session, known=self.collection.measurement)

@@ -8,6 +8,7 @@ _CRASH = "Fatal Python error"
 """How faulthandler begins, which pytest switches on; what follows names the line of the test."""
 _CALLERS = ("/_pytest/", "/pluggy/", "/pytest/__main__.py", "<frozen runpy>")
 """Where every stack ends that a test is in."""
+_MARK = "E   "
 _CHARACTERS = 4000
 _HINTS = {
     "SIGKILL": "; the system does that where memory runs out",
@@ -31,6 +32,16 @@ def ending(status: int | None) -> str:
     except ValueError:
         name = f"signal {-status}"
     return f"was ended by {name}{_HINTS.get(name, '')}"
+
+
+def told_error(output: str) -> str:
+    """Return the error that pytest shows last, in a line: what follows its mark; "" if none.
+
+    Further lines of an error are indented deeper.
+    """
+    marked = [line for line in output.splitlines() if line.startswith(_MARK)]
+    told = [line.removeprefix(_MARK) for line in marked]
+    return next((line for line in reversed(told) if line and not line[0].isspace()), "")
 
 
 def telling_part(output: str) -> str:

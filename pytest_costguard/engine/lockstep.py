@@ -100,11 +100,7 @@ class Lockstep:
                 if event.nodeid == nodeid:
                     return None
             elif isinstance(event, SessionEnded):
-                raise WorkerError(
-                    f"the worker session ended with status {event.status} before this test"
-                    f" had run\n{session.last_output()}",
-                    remedy="run the test without --costguard and mend what fails there",
-                )
+                raise session.ended_early(event, when="before this test had run")
 
 
 def stop(sessions: Mapping[SideName, WorkerSession]) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import TypeVar
 
 from pytest_costguard.engine.channel import ChannelClosed, ChannelStuck
-from pytest_costguard.engine.last_words import ending
+from pytest_costguard.engine.last_words import ending, told_error
 from pytest_costguard.engine.launch import WorkerProcess
 from pytest_costguard.engine.protocol import (
     Command,
@@ -32,6 +32,19 @@ class WorkloadRefused(Exception):
     def __init__(self, refusal: Refused | Skipped) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
+
+
+class EndedEarly(WorkerError):
+    """pytest has ended in a worker before it had done what it was there for."""
+
+    def __init__(self, end: SessionEnded, *, when: str, output: str) -> None:
+        told = told_error(output)
+        super().__init__(
+            f"the worker session ended with status {end.status} {when}"
+            + (f": {told}" if told else "")
+            + f"\n{output}",
+            remedy="run the same tests without --costguard and mend what fails there",
+        )
 
 
 class WorkerSession:
@@ -85,9 +98,10 @@ class WorkerSession:
         except ChannelClosed as error:
             raise self._died() from error
 
-    def last_output(self) -> str:
-        """Return the end of what the worker printed."""
-        return self._worker.last_output()
+    def ended_early(self, end: SessionEnded, *, when: str) -> EndedEarly:
+        """Return the error of a session that ended too soon, with what pytest says of it."""
+        self._worker.wait_briefly()  # pytest prints its errors last
+        return EndedEarly(end, when=when, output=self._worker.last_output())
 
     def release(self) -> None:
         """Let the worker end by itself, without waiting for it."""
@@ -111,12 +125,7 @@ class WorkerSession:
         if isinstance(event, Refused | Skipped):
             raise WorkloadRefused(event)
         if isinstance(event, SessionEnded):
-            self._worker.wait_briefly()  # pytest prints its errors last
-            raise WorkerError(
-                f"the worker session ended with status {event.status} while {doing}\n"
-                f"{self._worker.last_output()}",
-                remedy="run the same tests without --costguard and mend what fails there",
-            )
+            raise self.ended_early(event, when=f"while {doing}")
         if isinstance(event, Reached):
             raise WorkerError(
                 f"the test began to measure {event.workload} before this measurement was over",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from pytest_costguard.engine.protocol import Command, Event, Refused, Skipped
-from pytest_costguard.engine.session import WorkerSession, WorkloadRefused
+from pytest_costguard.engine.session import EndedEarly, WorkerSession, WorkloadRefused
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.records import SIDES, FailedSide, SideName
 
@@ -60,7 +60,14 @@ def on_side(side: SideName, error: WorkerError) -> FailedOnSide:
     """Say of a worker's error on which side it was."""
     if isinstance(error, FailedOnSide):
         return error
-    return FailedOnSide(f"on {side}: {error.message}", remedy=error.remedy, side=side)
+    remedy = error.remedy
+    if side == "base" and isinstance(error, EndedEarly):
+        remedy = (
+            "where head mends base, compare with a revision on which the tests run, or with a"
+            " stored baseline; else run them in a checkout of base (git worktree add ../base REV)"
+            " and mend what fails there"
+        )
+    return FailedOnSide(f"on {side}: {error.message}", remedy=remedy, side=side)
 
 
 @contextmanager

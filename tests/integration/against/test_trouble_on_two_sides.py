@@ -179,9 +179,11 @@ def test_a_file_that_one_side_cannot_collect_fails_its_own_tests_alone(tmp_path)
     code, output, report = measure(project, tmp_path)
     assert code == 1, output
     assert verdict(report, "test_sound") == "unchanged", output
-    assert [one["workload"]["nodeid"] for one in report["run"]["failures"]] == [
-        "tests/test_a_broken.py::test_sound"
-    ], output
+    (failure,) = report["run"]["failures"]
+    assert failure["workload"]["nodeid"] == "tests/test_a_broken.py::test_sound", output
+    assert failure["reason"].startswith("on base: the worker session ended with status 2 while")
+    assert ": AssertionError" in failure["reason"].splitlines()[0]
+    assert "git worktree add ../base REV" in failure["remedy"]
 
 
 def test_time_that_ends_within_a_unit_fails_nothing(tmp_path):

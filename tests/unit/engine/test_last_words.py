@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_costguard.engine.last_words import ending, telling_part
+from pytest_costguard.engine.last_words import ending, telling_part, told_error
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,9 @@ def test_a_crash_is_told_from_its_head_and_without_the_frames_of_pytest():
 def test_what_is_no_crash_is_told_from_its_end():
     assert telling_part("x" * 10_000 + "\nterminate called\n").endswith("terminate called")
     assert len(telling_part("x" * 10_000)) < 5000
+
+
+def test_the_error_that_pytest_shows_last_is_told_in_a_line():
+    output = "tests/a.py:1: in <module>\n    import gone\nE   ModuleNotFoundError: gone\nE    +  where\nE   \n==="
+    assert told_error("E   first\n" + output) == "ModuleNotFoundError: gone"
+    assert told_error("Error: no line of pytest's\n") == ""
