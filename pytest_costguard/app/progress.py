@@ -6,7 +6,7 @@ from pytest_costguard.engine.coordinator import Progress
 
 
 def in_words(progress: Progress) -> str:
-    """Return where the measuring is, and about how long it still takes."""
+    """Return where the measuring is, and about how long to its end or to the next look."""
     if progress.stage == "memory":
         text = (
             "costguard: memory and cold start of workloads that shared a process, each alone,"
@@ -15,7 +15,10 @@ def in_words(progress: Progress) -> str:
     else:
         text = f"costguard: unit {progress.unit + 1}/{progress.units}"
     left = progress.remaining_seconds
-    return text if left is None else f"{text}, about {duration(left)} left"
+    if left is None:
+        return text
+    until = "left" if progress.until == "end" else "to the next look"
+    return f"{text}, about {duration(left)} {until}"
 
 
 def duration(seconds: float) -> str:

@@ -139,7 +139,7 @@ class _ProgressLine:
             click.echo(f"\r{told[:room]:<{room}}", nl=False, err=True)
             self._open = True
         elif doing not in self._told:
-            click.echo(f"costguard doctor: measuring {doing}", err=True)
+            click.echo(f"costguard doctor: measuring {doing}, {progress.units} units", err=True)
         self._told.add(doing)
 
     def close(self) -> None:

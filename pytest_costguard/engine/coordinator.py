@@ -51,11 +51,14 @@ class Progress:
     units: int
     doing: str
     share: float
+    """Of the way to `until`."""
     elapsed_seconds: float
+    until: Literal["end", "look"] = "end"
+    """A look may find that more units are needed; the end is the end."""
 
     @property
     def remaining_seconds(self) -> float | None:
-        """Seconds left at the pace so far; None before anything is done."""
+        """Seconds until then at the pace so far; None before anything is done."""
         return self.elapsed_seconds * (1 / self.share - 1) if self.share > 0 else None
 
 

@@ -232,5 +232,6 @@ class SideBySide:
                 doing=f"{workload}, {words}" if words else str(workload),
                 share=min(0.99, done / max(1, expected)),
                 elapsed_seconds=time.monotonic() - self._started,
+                until="look",
             )
         )

@@ -51,6 +51,7 @@ class CoordinatorHooks:
         self._expected: dict[str, str] = {}
         """The reasons of the tests that failed as expected, by node id."""
         self._lines: tuple[str, ...] = ()
+        self._shown = False
 
     def pytest_deselected(self) -> None:
         """Note that this is not the whole suite, so that nothing can be called missing."""
@@ -104,6 +105,7 @@ class CoordinatorHooks:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the report, whatever happened before."""
+        self._shown = True
         if self._check is None or self._check.report is None:
             for line in self._lines:
                 terminalreporter.write_line(line)
@@ -122,6 +124,13 @@ class CoordinatorHooks:
             terminalreporter.write_line(line)
         for warning in self._check.warnings:
             terminalreporter.write_line(f"costguard: warning: {warning}", yellow=True)
+
+    def pytest_unconfigure(self) -> None:
+        """Show the report of a session that a signal ended: pytest has no summary of those."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        measured = self._check is not None and self._check.report is not None
+        if measured and reporter is not None and not self._shown:
+            self.pytest_terminal_summary(reporter)
 
     def _measure(self, session: pytest.Session) -> None:
         guarded = [item for item in session.items if self._guards(item)]

@@ -119,6 +119,8 @@ def test_sigterm_stops_the_workers_and_leaves_a_valid_partial_report(project):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM, output.decode()
     assert project.report["run"]["complete"] is False
+    assert output.count(b"= costguard =") == 1
+    assert b"costguard: wrote " in output
     assert "test_it.py::test_a" in project.measured()
     with pytest.raises(ProcessLookupError):
         os.kill(int((project.path / "pid").read_text()), 0)
