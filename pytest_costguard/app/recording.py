@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,17 @@ def start_process(command: Sequence[str]) -> int:
     return subprocess.run(command, check=False).returncode
 
 
+def start_quietly(command: Sequence[str]) -> int:
+    """Run a command as `start_process` does; show what it prints only where it fails."""
+    with tempfile.TemporaryFile() as output:
+        done = subprocess.run(command, check=False, stdout=output, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout.buffer)
+            sys.stdout.flush()
+    return done.returncode
+
+
 def record(
     name: str,
     *,
@@ -38,6 +51,7 @@ def record(
     arguments: Sequence[str],
     rootdir: Path,
     start: Start = start_process,
+    start_again: Start = start_quietly,
     progress: Callable[[int, int], None] = lambda _run, _runs: None,
 ) -> Recorded:
     """Measure the baseline `name` in `runs` pytest sessions, one after the other.
@@ -52,7 +66,8 @@ def record(
         runs: How many sessions.
         arguments: For pytest: paths, `-k`, options.
         rootdir: The project whose store they go to.
-        start: How a command is run.
+        start: How the first session is run.
+        start_again: How the others are, which have the same to say.
         progress: Called before each session with its number, from 1, and with `runs`.
 
     Raises:
@@ -65,7 +80,7 @@ def record(
     for number in range(1, runs + 1):
         progress(number, runs)
         before = frozenset(record_files(folder))
-        exit_code = start(_command(name, arguments))
+        exit_code = (start if number == 1 else start_again)(_command(name, arguments))
         saved = bool(frozenset(record_files(folder)) - before)
         if exit_code != 0:
             return Recorded(runs=number - 1 + saved, sessions=number, exit_code=exit_code)

@@ -94,7 +94,10 @@ def show(rootdir: Path, name: str) -> None:
 @click.argument("pytest_arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def record(context: click.Context, name: str, runs: int, pytest_arguments: tuple[str, ...]) -> None:
-    """Measure a baseline in separate pytest sessions; further arguments go to pytest."""
+    """Measure a baseline in separate pytest sessions; further arguments go to pytest.
+
+    The first session is shown; of the others, which say the same, only what fails.
+    """
     done = record_runs(
         name,
         runs=runs,
@@ -103,6 +106,7 @@ def record(context: click.Context, name: str, runs: int, pytest_arguments: tuple
         progress=lambda number, of: click.echo(f"costguard: session {number} of {of}", err=True),
     )
     click.echo(f"Recorded {_counted(done.runs, 'run')} of {runs} in baseline {name!r}.")
+    click.echo(f"See them: costguard baseline show {name}")
     if done.exit_code != 0:
         click.echo(
             f"error: session {done.sessions} ended with exit code {done.exit_code}; what was"

@@ -39,11 +39,17 @@ def init(*, force: bool, rootdir: Path | None) -> None:
         click.echo(f"wrote {click.format_filename(path)}")
     for reason in done.kept:
         click.echo(f"kept: {reason}")
+    example = root / EXAMPLE_TEST in done.written
+    what = "the example" if example else "what is there"
     click.echo(
         "\nWhat to do next:\n"
         + (f"  cd {click.format_filename(root)}\n" if root != here else "")
-        + f"  pytest {EXAMPLE_TEST.as_posix()} --costguard   measure the example\n"
+        + f"  pytest {EXAMPLE_TEST.as_posix()} --costguard   measure {what}\n"
         "  costguard baseline record --runs 8                record what later runs compare with\n"
-        "Then put your own model in the example's place, and name what serves it in the\n"
-        "configuration, so that latency becomes money."
+        + (
+            "Then put your own model in the example's place, and name what serves it in the\n"
+            "configuration, so that latency becomes money."
+            if example
+            else "Name what serves the model in the configuration, so that latency becomes money."
+        )
     )

@@ -10,7 +10,7 @@ import pytest
 from factories.baselines import baseline_run
 
 from pytest_costguard.app.baselines import store_of
-from pytest_costguard.app.recording import record, start_process
+from pytest_costguard.app.recording import record, start_process, start_quietly
 from pytest_costguard.errors import ConfigError, StoreError
 
 
@@ -34,7 +34,8 @@ class Sessions:
 
 
 def recorded(sessions, runs=3, arguments=()):
-    return record("main", runs=runs, arguments=arguments, rootdir=sessions.rootdir, start=sessions)
+    how = {"start": sessions, "start_again": sessions}
+    return record("main", runs=runs, arguments=arguments, rootdir=sessions.rootdir, **how)
 
 
 def test_every_run_is_a_session_of_its_own(tmp_path):
@@ -95,6 +96,7 @@ def test_progress_is_told_before_each_session(tmp_path):
         arguments=(),
         rootdir=tmp_path,
         start=sessions,
+        start_again=sessions,
         progress=lambda number, of: told.append((number, of, len(sessions.commands))),
     )
     assert told == [(1, 2, 0), (2, 2, 1)]
@@ -106,5 +108,12 @@ def test_no_runs_cannot_be_recorded(tmp_path, runs):
         recorded(Sessions(tmp_path), runs=runs)
 
 
-def test_the_exit_code_of_a_process_comes_back():
-    assert start_process([sys.executable, "-c", "raise SystemExit(7)"]) == 7
+@pytest.mark.parametrize("start", [start_process, start_quietly])
+def test_the_exit_code_of_a_process_comes_back(start):
+    assert start([sys.executable, "-c", "raise SystemExit(7)"]) == 7
+
+
+@pytest.mark.parametrize(("code", "shown"), [(0, ""), (1, "said\n")])
+def test_a_quiet_session_is_shown_where_it_fails(code, shown, capfd):
+    start_quietly([sys.executable, "-c", f"print('said'); raise SystemExit({code})"])
+    assert capfd.readouterr().out.replace("\r", "") == shown

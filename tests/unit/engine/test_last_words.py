@@ -45,6 +45,7 @@ def test_what_is_no_crash_is_told_from_its_end():
 
 
 def test_the_error_that_pytest_shows_last_is_told_in_a_line():
-    output = "tests/a.py:1: in <module>\n    import gone\nE   ModuleNotFoundError: gone\nE    +  where\nE   \n==="
+    output = "tests/a.py:1: in <module>\n    import gone\nE   ModuleNotFoundError: gone\n"
+    output += "E    +  where\nE   \n==="
     assert told_error("E   first\n" + output) == "ModuleNotFoundError: gone"
     assert told_error("Error: no line of pytest's\n") == ""
