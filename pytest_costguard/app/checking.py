@@ -19,6 +19,7 @@ from pytest_costguard.app.endings import Ending, Endings
 from pytest_costguard.app.escalation import Announcement, Means, SecondMeasuring
 from pytest_costguard.app.judging import expecting, judge
 from pytest_costguard.app.measuring import Measuring, one_side, side_by_side
+from pytest_costguard.app.progress import duration
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.targets import PricedSetup
 from pytest_costguard.config.gates import (
@@ -150,7 +151,14 @@ class Check:
                 progress=progress,
                 tell=tell,
             )
-        return self._measuring.estimated_seconds()
+        seconds = self._measuring.estimated_seconds()
+        if self._settings.against is not None and seconds > self._settings.suite_seconds:
+            tell(
+                f"this will take about {duration(seconds)}, and suite_time is"
+                f" {duration(self._settings.suite_seconds)}: what is undecided then is"
+                " inconclusive (--costguard-suite-time)"
+            )
+        return seconds
 
     def measure(self, *, escalating: Callable[[Announcement], None] = lambda _: None) -> None:
         """Measure everything; after Ctrl-C what was measured is judged, and the run incomplete.

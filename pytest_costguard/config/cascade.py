@@ -153,7 +153,7 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         timeout_seconds=given.required("timeout", parse_duration),
         threads=given.required("threads", parse_count),
         baseline=given.required("baseline", parse_text),
-        against=given.optional("against", parse_text),
+        against=_against(given),
         escalate=_escalate(given),
         workload_seconds=given.required("time", parse_duration),
         suite_seconds=given.required("suite_time", parse_duration),
@@ -232,6 +232,21 @@ def _one_price(given: _Given) -> _Given:
         )
     loser = "target" if _RANK[target.source] < _RANK[price.source] else "price"
     return _Given(said={**given.said, loser: replace(given.said[loser], value=None)})
+
+
+def _against(given: _Given) -> str | None:
+    """Return the revision to compare with.
+
+    Raises:
+        ConfigError: the same place names a stored baseline as well.
+    """
+    baseline, against = given.said["baseline"], given.said["against"]
+    if against.value is not None and baseline.source == against.source:
+        raise baseline.refuse(
+            f"is given beside {against.key} = {against.value!r}",
+            remedy="keep one: a run compares with a stored baseline, or side by side",
+        )
+    return given.optional("against", parse_text)
 
 
 def _escalate(given: _Given) -> bool:

@@ -195,6 +195,7 @@ def test_time_that_ends_within_a_unit_fails_nothing(tmp_path):
     _, output, report = measure(project, tmp_path, "--costguard-suite-time=4s")
     assert report["run"].get("failures", []) == [], output
     assert len(report["verdicts"]) == 3
+    assert "suite_time is 4 s: what is undecided then is inconclusive" in output
 
 
 def test_the_others_are_judged_all_the_same(troubled):

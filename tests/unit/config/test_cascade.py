@@ -195,6 +195,14 @@ def test_escalating_without_a_stored_verdict_to_doubt_is_refused(tmp_path, toml,
         settings_from(tmp_path, toml, environ, **cli)
 
 
+def test_a_run_has_one_base_where_one_place_names_two(tmp_path):
+    with pytest.raises(ConfigError, match="--costguard-baseline = 'main' is given beside"):
+        settings_from(tmp_path, "", baseline="main", against="v1")
+
+    elsewhere = settings_from(tmp_path, "", {"COSTGUARD_BASELINE": "main"}, against="v1")
+    assert elsewhere.against == "v1"
+
+
 def test_a_run_side_by_side_is_saved_as_no_baseline(tmp_path):
     with pytest.raises(ConfigError, match="--costguard-save saves a baseline") as refused:
         settings_from(tmp_path, "", {"COSTGUARD_AGAINST": "main"}, save="main")
