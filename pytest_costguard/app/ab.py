@@ -160,10 +160,14 @@ def result_of(record: Experiment) -> AbResult:
 
 
 def label_of(thing: object) -> str:
-    """Return what a person calls a callable or a model."""
+    """Return what a person calls a callable or a model; a lambda also by its line."""
     if isinstance(thing, str | os.PathLike):
         return str(thing)
-    return str(getattr(thing, "__qualname__", None) or type(thing).__qualname__)
+    name = str(getattr(thing, "__qualname__", None) or type(thing).__qualname__)
+    code = getattr(thing, "__code__", None)
+    if name.endswith("<lambda>") and code is not None:
+        return f"lambda of line {code.co_firstlineno}"
+    return name
 
 
 def _row(found: WorkloadChange) -> MetricChange:

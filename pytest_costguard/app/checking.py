@@ -153,10 +153,10 @@ class Check:
             )
         seconds = self._measuring.estimated_seconds()
         if self._settings.against is not None and seconds > self._settings.suite_seconds:
-            tell(
-                f"this will take about {duration(seconds)}, and suite_time is"
+            self.warnings += (
+                f"this takes about {duration(seconds)}, and suite_time is"
                 f" {duration(self._settings.suite_seconds)}: what is undecided then is"
-                " inconclusive (--costguard-suite-time)"
+                " inconclusive (--costguard-suite-time)",
             )
         return seconds
 

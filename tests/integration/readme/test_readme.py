@@ -29,10 +29,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def pytest_commands() -> list[list[str]]:
+def commands(*programs: str) -> list[list[str]]:
     lines = [line for block in blocks("console") for line in block.splitlines()]
-    commands = [shlex.split(line.removeprefix("$ "), comments=True) for line in lines]
-    return [command for command in commands if command[0] == "pytest"]
+    found = [shlex.split(line.removeprefix("$ "), comments=True) for line in lines]
+    return [command for command in found if command[0] in programs]
 
 
 def test_the_commands_do_what_is_said_beside_them(folder, monkeypatch):
@@ -40,10 +40,12 @@ def test_the_commands_do_what_is_said_beside_them(folder, monkeypatch):
     monkeypatch.setenv("COSTGUARD_UNITS", "2")
     monkeypatch.setenv("COSTGUARD_UNIT_TIME", "20ms")
     monkeypatch.setenv("COSTGUARD_FAIL_ON", "never")
-    commands = pytest_commands()
-    assert len(commands) == 5
-    GitProject(folder).commit({".gitignore": "__pycache__\nreports\n.costguard\n"})
-    for command in commands:
+    for _, assignment in commands("export"):
+        monkeypatch.setenv(*assignment.split("="))
+    typed = commands("pytest")
+    assert len(typed) == 5
+    GitProject(folder).commit({".gitignore": "__pycache__\n.costguard\n"})
+    for command in typed:
         run = subprocess.run(
             [sys.executable, "-m", *command, "-p", "no:randomly"],
             cwd=folder,
@@ -54,9 +56,12 @@ def test_the_commands_do_what_is_said_beside_them(folder, monkeypatch):
         )
         assert run.returncode == 0, run.stdout + run.stderr
     assert (folder / ".costguard" / "baselines" / "main").is_dir()
-    assert (folder / "reports" / "report.md").is_file()
-    report = json.loads((folder / "reports" / "report.json").read_text())
+    reports = folder / ".costguard" / "reports"
+    assert (reports / "report.md").is_file()
+    report = json.loads((reports / "report.json").read_text())
     assert report["baseline"]["name"] == "main"
+    assert report["outcome"]["failed"] is False
+    assert "not priced" not in (reports / "report.md").read_text(encoding="utf-8")
 
 
 def test_every_link_leads_somewhere():
