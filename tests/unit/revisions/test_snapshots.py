@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 
@@ -100,8 +101,8 @@ def test_nothing_is_left_after_an_error(project, repository, temporary):
     assert project.git("worktree", "list").count("\n") == 0
 
 
-def test_what_a_killed_run_left_is_cleared_by_the_next(project, repository, temporary):
-    # a process that takes its own life inside the context, as SIGKILL would
+def killed_run(project, temporary):
+    """Leave what a run leaves that takes its own life inside the context, as SIGKILL would."""
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
@@ -116,12 +117,56 @@ def test_what_a_killed_run_left_is_cleared_by_the_next(project, repository, temp
     environ = {**ENVIRON, "TMPDIR": str(temporary)}
     subprocess.run([sys.executable, "-c", script, str(project.folder)], env=environ, check=False)
     (left,) = temporary.iterdir()
+    return left
+
+
+def test_what_a_killed_run_left_is_cleared_by_the_next(project, repository, temporary):
+    left = killed_run(project, temporary)
 
     with snapshots(repository, base=base_of(project)):
         assert not left.exists()
 
     assert list(temporary.iterdir()) == []
     assert project.git("worktree", "list").count("\n") == 0
+
+
+def test_what_git_noted_of_a_tree_that_is_gone_is_cleared_too(project, repository, temporary):
+    left = killed_run(project, temporary)
+    shutil.rmtree(left / "base")
+
+    with snapshots(repository, base=base_of(project)):
+        assert not left.exists()
+
+    assert project.git("worktree", "list").count("\n") == 0
+
+
+def test_a_tree_that_is_not_in_this_file_system_keeps_its_note(project, repository, temporary):
+    # It may be that of a run in a container that shares the repository and no temporary folder.
+    left = killed_run(project, temporary)
+    elsewhere = left.rename(temporary.parent / "elsewhere")
+
+    with snapshots(repository, base=base_of(project)):
+        pass
+
+    assert project.git("worktree", "list").count("\n") == 2
+    assert (elsewhere / "base/model.py").exists()
+
+
+def test_a_tree_that_a_user_has_locked_stays(project, repository, temporary):
+    left = killed_run(project, temporary)
+    project.git("worktree", "lock", "--reason", "I look into it", str(left / "head"))
+
+    with snapshots(repository, base=base_of(project)):
+        assert (left / "head/model.py").exists()
+        assert not (left / "base").exists()
+
+
+def test_a_tree_that_git_was_killed_in_the_midst_of_is_cleared(project, repository, temporary):
+    left = killed_run(project, temporary)
+    project.git("worktree", "lock", "--reason", "initializing", str(left / "head"))
+
+    with snapshots(repository, base=base_of(project)):
+        assert not left.exists()
 
 
 def test_two_runs_at_once_leave_each_other_alone(project, repository):
@@ -134,13 +179,19 @@ def test_two_runs_at_once_leave_each_other_alone(project, repository):
         assert (first.head.tree / "model.py").exists()
 
 
-def test_a_work_tree_of_the_users_own_stays(project, repository, tmp_path):
-    project.git("worktree", "add", "-q", "--detach", str(tmp_path / "mine"))
+@pytest.mark.parametrize(
+    "place", ["mine", "costguard-sides-review/feature", "costguard-sides-x/base"]
+)
+def test_a_work_tree_of_the_users_own_stays(project, repository, tmp_path, place):
+    mine = tmp_path / place
+    project.git("worktree", "add", "-q", "--detach", str(mine))
+    (mine / "uncommitted.txt").write_text("days of work")
+    (mine.parent / "claimed").write_text("")
 
     with snapshots(repository, base=base_of(project)):
         pass
 
-    assert (tmp_path / "mine/model.py").exists()
+    assert (mine / "uncommitted.txt").read_text() == "days of work"
     assert project.git("worktree", "list").count("\n") == 1
 
 
