@@ -21,6 +21,7 @@ from pytest_costguard.revisions.large_files import bring, resolve_pointers
 from pytest_costguard.revisions.leftovers import claimed, clear_leftovers
 from pytest_costguard.revisions.naming import Revision
 from pytest_costguard.revisions.repository import CommandFailed, Repository
+from pytest_costguard.revisions.sharing import shared
 
 _GITLINK = "160000"
 
@@ -66,7 +67,7 @@ def snapshots(
             both sides need, such as model weights; linked, or copied where links are not allowed.
 
     Raises:
-        RevisionError: a commit of a submodule is not here, or git refuses.
+        RevisionError: a commit of a submodule is not here, a pattern finds nothing, or git refuses.
         StoreError: there is no room for them.
     """
     clear_leftovers(repository)
@@ -74,9 +75,10 @@ def snapshots(
         try:
             folder = undo.enter_context(claimed(Path(tempfile.gettempdir())))
             head_sha = repository.ask("rev-parse", "HEAD")
+            brought = shared(repository, share)
             taken = {
-                "base": _take("base", folder, repository, base.sha, share=share, undo=undo),
-                "head": _take("head", folder, repository, head_sha, share=share, undo=undo),
+                "base": _take("base", folder, repository, base.sha, share=brought, undo=undo),
+                "head": _take("head", folder, repository, head_sha, share=brought, undo=undo),
             }
         except CommandFailed as error:
             raise RevisionError(
@@ -98,12 +100,12 @@ def _take(
     repository: Repository,
     sha: str,
     *,
-    share: Sequence[str],
+    share: Sequence[Path],
     undo: ExitStack,
 ) -> Snapshot:
     tree = folder / side
     empty = _grow(tree, repository, sha, with_changes=side == "head", undo=undo)
-    for source in _shared(repository.top, share):
+    for source in share:
         bring(source, tree / source.relative_to(repository.top))
     return Snapshot(
         side=side,
@@ -185,24 +187,6 @@ def _clear(target: Path) -> None:
     else:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             target.unlink()
-
-
-def _shared(top: Path, patterns: Sequence[str]) -> list[Path]:
-    found = []
-    for pattern in patterns:
-        if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-            raise RevisionError(
-                f"share_files: {pattern!r} leaves the checkout",
-                remedy="give patterns relative to the checkout's top folder, such as models/*.onnx",
-            )
-        matched = sorted(top.glob(pattern.rstrip("/")))
-        if not matched:
-            raise RevisionError(
-                f"share_files: nothing matches {pattern!r} in {top}",
-                remedy="mend the pattern, or fetch the files first: both sides need them",
-            )
-        found += matched
-    return found
 
 
 def _changed(repository: Repository, base: str) -> frozenset[str]:
