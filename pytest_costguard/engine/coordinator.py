@@ -198,11 +198,7 @@ class Coordinator:
                 else:
                     self._fail(
                         WorkloadId(nodeid=current),
-                        WorkerError(
-                            f"the worker session ended with status {event.status} before this "
-                            f"test had run\n{session.last_output()}",
-                            remedy="run the test without --costguard and mend what fails there",
-                        ),
+                        session.ended(event, "before this test was over"),
                     )
                     return current
             let_end(session, known=self.collection.measurement)

@@ -50,7 +50,7 @@ class Lockstep:
         """Let a side go on to its next workload; None where the test is over.
 
         Raises:
-            WorkerError: the worker died, hung, or ended before the test had run.
+            WorkerError: the worker died, hung, or ended before the test was over.
         """
         try:
             self.at[side] = reached = self._next(side, nodeid)
@@ -100,11 +100,7 @@ class Lockstep:
                 if event.nodeid == nodeid:
                     return None
             elif isinstance(event, SessionEnded):
-                raise WorkerError(
-                    f"the worker session ended with status {event.status} before this test"
-                    f" had run\n{session.last_output()}",
-                    remedy="run the test without --costguard and mend what fails there",
-                )
+                raise session.ended(event, "before this test was over")
 
 
 def stop(sessions: Mapping[SideName, WorkerSession]) -> None:

@@ -22,6 +22,7 @@ from pytest_costguard.errors import WorkerError
 
 _LOOK_SECONDS = 0.5
 """How often a silent worker's process is looked at; it costs nothing while a block runs."""
+_SILENT = ": something in the test may close the standard output, which pytest itself needs"
 
 Answer = TypeVar("Answer", bound=Event)
 
@@ -85,9 +86,15 @@ class WorkerSession:
         except ChannelClosed as error:
             raise self._died() from error
 
-    def last_output(self) -> str:
-        """Return the end of what the worker printed."""
-        return self._worker.last_output()
+    def ended(self, event: SessionEnded, when: str) -> WorkerError:
+        """Return the error for a session that ended before all of it was done."""
+        self._worker.wait_briefly()  # pytest prints its errors last
+        output = self._worker.last_output()
+        return WorkerError(
+            f"the worker session ended with status {event.status} {when}"
+            + (f"\n{output}" if output else f" and left no word{_SILENT}"),
+            remedy="run the same tests without --costguard and mend what fails there",
+        )
 
     def release(self) -> None:
         """Let the worker end by itself, without waiting for it."""
@@ -111,12 +118,7 @@ class WorkerSession:
         if isinstance(event, Refused | Skipped):
             raise WorkloadRefused(event)
         if isinstance(event, SessionEnded):
-            self._worker.wait_briefly()  # pytest prints its errors last
-            raise WorkerError(
-                f"the worker session ended with status {event.status} while {doing}\n"
-                f"{self._worker.last_output()}",
-                remedy="run the same tests without --costguard and mend what fails there",
-            )
+            raise self.ended(event, f"while {doing}")
         if isinstance(event, Reached):
             raise WorkerError(
                 f"the test began to measure {event.workload} before this measurement was over",
