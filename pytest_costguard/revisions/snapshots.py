@@ -24,6 +24,8 @@ from pytest_costguard.revisions.repository import CommandFailed, Repository
 from pytest_costguard.revisions.sharing import shared
 
 _GITLINK = "160000"
+_GITS_WORDS_FOR_FULL = ("unable to write file", "No space left on device")
+"""In C's language, which `Repository` asks for; of a file that does not fit, git says no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,17 +83,31 @@ def snapshots(
                 "head": _take("head", folder, repository, head_sha, share=brought, undo=undo),
             }
         except CommandFailed as error:
+            if any(words in str(error) for words in _GITS_WORDS_FOR_FULL):
+                raise _no_room(f"{_free()}: {error}") from error
             raise RevisionError(
                 f"git could not make a work tree of a revision: {error}",
                 remedy="mend what git complains about; `git worktree add --detach PATH COMMIT` "
                 "must work in this checkout",
             ) from error
         except OSError as error:
-            raise StoreError(
-                f"the trees of both revisions could not be written: {error}",
-                remedy="free some space, or point TMPDIR to a folder with room for two checkouts",
-            ) from error
+            raise _no_room(f": {error}") from error
         yield Snapshots(folder=folder, **taken, changed=_changed(repository, base.sha))
+
+
+def _no_room(why: str) -> StoreError:
+    return StoreError(
+        f"the trees of both revisions could not be written{why}",
+        remedy="free some space, or point TMPDIR to a folder with room for two checkouts",
+    )
+
+
+def _free() -> str:
+    """Say how much room the temporary folder has, as far as the system tells."""
+    folder = tempfile.gettempdir()
+    with contextlib.suppress(OSError):
+        return f" in {folder}, which has {shutil.disk_usage(folder).free / 2**20:.1f} MiB free"
+    return f" in {folder}"
 
 
 def _take(

@@ -11,9 +11,9 @@ import sys
 import pytest
 from factories.git_repositories import ENVIRON, GitProject
 
-from pytest_costguard.errors import RevisionError
+from pytest_costguard.errors import RevisionError, StoreError
 from pytest_costguard.revisions.naming import Revision
-from pytest_costguard.revisions.repository import Repository
+from pytest_costguard.revisions.repository import CommandFailed, Repository
 from pytest_costguard.revisions.snapshots import snapshots
 
 pytestmark = pytest.mark.usefixtures("temporary")
@@ -118,6 +118,32 @@ def killed_run(project, temporary):
     subprocess.run([sys.executable, "-c", script, str(project.folder)], env=environ, check=False)
     (left,) = temporary.iterdir()
     return left
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["unable to write file blob", "unable to create file d/6: No space left on device"],
+    ids=["a large file", "no inodes"],
+)
+def test_a_full_disk_is_named_with_its_remedy(project, repository, temporary, monkeypatch, words):
+    ask = repository.ask
+
+    def full(*asked):
+        if asked[:2] == ("worktree", "add"):
+            reset = "fatal: Could not reset index file to revision 'HEAD'."
+            raise CommandFailed(f"error: {words}\n{reset}")
+        return ask(*asked)
+
+    monkeypatch.setattr(repository, "ask", full)
+    with (
+        pytest.raises(StoreError, match="could not be written in") as caught,
+        snapshots(repository, base=base_of(project)),
+    ):
+        pass
+
+    assert f"{temporary}, which has " in caught.value.message
+    assert words in caught.value.message
+    assert "TMPDIR" in caught.value.remedy
 
 
 def test_what_a_killed_run_left_is_cleared_by_the_next(project, repository, temporary):
