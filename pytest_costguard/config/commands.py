@@ -77,7 +77,7 @@ def _check(
     for name in _PLACEHOLDER.findall(command[0]):
         if name not in placeholders:
             known = ", ".join(f"{{{known}}}" for known in placeholders)
-            raise refuse(f"starts {{{name}}}, which stands for nothing", f"there are {known}")
+            raise refuse(f"starts {{{name}}}, which stands for nothing", f"write one of {known}")
     if _ASSIGNMENT.match(command[0]):
         raise refuse(
             f"begins with the assignment {command[0]!r}, and no shell reads it",

@@ -10,9 +10,10 @@ from pytest_costguard.revisions.repository import Repository
 
 
 def shared(repository: Repository, patterns: Sequence[str]) -> list[Path]:
-    """Return the files and folders that patterns find, less what git tracks: each side has its own.
+    """Return the files and folders that patterns find and git ignores.
 
-    Of a folder that holds tracked files come its other files and folders. git's own are left out.
+    What git tracks each side has in its own version, and what it would track is a change of head's
+    alone: of a folder that holds such files come the others. git's own files are left out.
 
     Args:
         repository: the checkout.
@@ -24,31 +25,33 @@ def shared(repository: Repository, patterns: Sequence[str]) -> list[Path]:
     if not patterns:
         return []
     names = repository.listed("ls-files", "-z", "--recurse-submodules")
-    tracked = {repository.top / name for name in names}
-    holding = {folder for path in tracked for folder in path.parents}
+    names += repository.listed("ls-files", "-z", "--others", "--exclude-standard")
+    seen = {repository.top / name for name in names}
+    holding = {folder for path in seen for folder in path.parents}
     found: dict[Path, None] = {}
     for pattern in patterns:
         matched = [
             path
             for match in sorted(repository.top.glob(pattern.rstrip("/")))
             if ".git" not in match.relative_to(repository.top).parts
-            for path in _untracked(match, tracked=tracked, holding=holding)
+            for path in _ignored(match, seen=seen, holding=holding)
         ]
         if not matched:
             raise RevisionError(
-                f"--costguard-share: {pattern!r} finds nothing in {repository.top} that git does"
-                " not track",
-                remedy="mend the pattern, or fetch the files first: both sides need them",
+                f"--costguard-share: {pattern!r} finds nothing in {repository.top} that git"
+                " ignores",
+                remedy="mend the pattern, let git ignore what it finds, or fetch the files first:"
+                " both sides need them",
             )
         found |= dict.fromkeys(matched)
     return [path for path in found if found.keys().isdisjoint(path.parents)]
 
 
-def _untracked(path: Path, *, tracked: set[Path], holding: set[Path]) -> Iterator[Path]:
-    if path.name == ".git" or path in tracked:
+def _ignored(path: Path, *, seen: set[Path], holding: set[Path]) -> Iterator[Path]:
+    if path.name == ".git" or path in seen:
         return
     if path in holding:
         for child in sorted(path.iterdir()):
-            yield from _untracked(child, tracked=tracked, holding=holding)
+            yield from _ignored(child, seen=seen, holding=holding)
     else:
         yield path

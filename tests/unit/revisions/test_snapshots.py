@@ -253,6 +253,7 @@ def test_a_shared_folder_that_both_sides_have_gets_what_git_ignores(project, rep
     project.commit({"data/new/.gitkeep": "", "data/new.csv": "head alone tracks it"})
     project.put({"data/a.bin": "a", "data/old/b.bin": "b", "data/new/c.bin": "c"})
     project.put({"data/only/d.bin": "d", "data/old/notes.txt": "changed"})
+    project.put({"data/load.py": "a change of head's that is not added yet"})
 
     with snapshots(repository, base=base, share=("data/",)) as taken:
         for tree in (taken.base.tree, taken.head.tree):
@@ -260,10 +261,12 @@ def test_a_shared_folder_that_both_sides_have_gets_what_git_ignores(project, rep
                 assert (tree / f"data/{path}.bin").read_text() == text
         assert (taken.base.tree / "data/old/notes.txt").read_text() == "n"
         assert (taken.head.tree / "data/old/notes.txt").read_text() == "changed"
-        assert not (taken.base.tree / "data/new.csv").exists(), "base must be base"
+        for name in ("new.csv", "load.py"):
+            assert (taken.head.tree / "data" / name).exists()
+            assert not (taken.base.tree / "data" / name).exists(), "base must be base"
 
     assert sorted(path.name for path in (project.folder / "data").iterdir()) == [
-        *(".gitkeep", "a.bin", "new", "new.csv", "old", "only")
+        *(".gitkeep", "a.bin", "load.py", "new", "new.csv", "old", "only")
     ]
 
 
@@ -327,9 +330,10 @@ def test_files_are_copied_where_links_are_not_allowed(project, repository, monke
         assert not (taken.base.tree / "weights").is_symlink()
 
 
-@pytest.mark.parametrize("pattern", ["no/*.bin", ".git", ".git/config", "*.py", "kept/"])
+@pytest.mark.parametrize("pattern", ["no/*.bin", ".git/config", "*.py", "kept/", "new.bin"])
 def test_a_pattern_that_finds_nothing_to_share_is_refused(project, repository, pattern):
     project.commit({"kept/.gitkeep": ""})
+    project.put({"new.bin": "not added yet"})
 
     with (
         pytest.raises(RevisionError, match=r"--costguard-share: .* finds nothing") as caught,
@@ -338,7 +342,7 @@ def test_a_pattern_that_finds_nothing_to_share_is_refused(project, repository, p
         pass
 
     assert repr(pattern) in caught.value.message
-    assert "fetch the files first" in caught.value.remedy
+    assert "let git ignore" in caught.value.remedy
 
 
 def pointer(content):
