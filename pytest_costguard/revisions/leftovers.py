@@ -42,14 +42,15 @@ def clear_leftovers(repository: Repository) -> None:
     not here may be in use in a container that shares the repository; git itself forgets it after
     three months.
     """
-    for tree in _unlocked_trees(repository):
-        folder = tree.parent
-        if tree.name not in SIDES or not _abandoned(folder / _CLAIM):
-            continue
+    trees = [tree for tree in _unlocked_trees(repository) if tree.name in SIDES]
+    ours = [tree for tree in trees if _abandoned(tree.parent / _CLAIM)]
+    for tree in ours:
         # git takes away its note of a tree that is gone as well.
         shutil.rmtree(tree, ignore_errors=True)
         with contextlib.suppress(CommandFailed):
             repository.ask("worktree", "remove", "--force", "--force", str(tree))
+    # The mark goes last: while it is there, another run can still tell what is ours.
+    for folder in {tree.parent for tree in ours}:
         if not any((folder / side / ".git").exists() for side in SIDES):
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -156,9 +156,10 @@ def test_what_a_killed_run_left_is_cleared_by_the_next(project, repository, temp
     assert project.git("worktree", "list").count("\n") == 0
 
 
-def test_what_git_noted_of_a_tree_that_is_gone_is_cleared_too(project, repository, temporary):
+@pytest.mark.parametrize("gone", ["base", "head"])
+def test_what_git_noted_of_a_tree_that_is_gone_is_cleared_too(project, repository, temporary, gone):
     left = killed_run(project, temporary)
-    shutil.rmtree(left / "base")
+    shutil.rmtree(left / gone)
 
     with snapshots(repository, base=base_of(project)):
         assert not left.exists()
