@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_costguard.app.baselines import project_root
 from pytest_costguard.app.experiment import Contrast
-from pytest_costguard.app.variants import LETTERS, Selection, Variant, require_folder, side_of
+from pytest_costguard.app.variants import LETTERS, Selection, Variant, side_of
 from pytest_costguard.config.gates import MarkerSettings, threads_for
 from pytest_costguard.config.model import Settings
 from pytest_costguard.engine.launch import Side
@@ -36,8 +36,6 @@ def two_folders(
         ConfigError: a folder is missing or inside the other, or no test measures on both sides.
         WorkerError: a side could not collect its tests.
     """
-    require_folder("base", a.folder)
-    require_folder("head", b.folder)
     _require_apart(a.folder, b.folder)
     folders: dict[SideName, Path] = {"base": a.folder.resolve(), "head": b.folder.resolve()}
     variants: dict[SideName, Variant] = {"base": a, "head": b}

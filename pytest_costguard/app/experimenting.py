@@ -15,13 +15,13 @@ from pytest_costguard.app.experiment import Contrast, Experimenting, Surrounding
 from pytest_costguard.app.experiment_models import ModelPair, two_models
 from pytest_costguard.app.experiment_tests import one_folder, two_folders
 from pytest_costguard.app.targets import priced_setup
-from pytest_costguard.app.variants import Selection, Variant
+from pytest_costguard.app.variants import Selection, Variant, require_folder
 from pytest_costguard.baselines.files import write_atomically
 from pytest_costguard.config.cascade import resolve
 from pytest_costguard.config.model import Settings
 from pytest_costguard.engine.coordinator import Progress
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import Experiment, to_json
+from pytest_costguard.records import SIDES, Experiment, to_json
 
 _FORMS = (
     "say what differs: costguard ab DIR_A DIR_B; costguard ab [TESTS] --env NAME=VALUE;"
@@ -115,7 +115,11 @@ def variables_of(texts: Sequence[str], *, option: str) -> dict[str, str]:
 def _root(asked: Asked, folder: Path) -> Path:
     """Whose configuration counts: in the form of two folders that of B."""
     words = _folders(asked)
-    return project_root(folder if words is None else folder / words[1])
+    if words is None:
+        return project_root(folder)
+    for side, word in zip(SIDES, words, strict=True):
+        require_folder(side, folder / word)
+    return project_root(folder / words[1])
 
 
 @contextmanager

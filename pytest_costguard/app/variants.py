@@ -102,14 +102,15 @@ def side_of(name: SideName, variant: Variant, *, root: Path, invocation: Path) -
 
 
 def require_folder(name: SideName, folder: Path) -> None:
-    """Raise where a side's folder is missing.
+    """Raise where a side's folder is missing, or is none.
 
     Raises:
         ConfigError: it is.
     """
     if not folder.is_dir():
+        problem = f"{folder} is no folder" if folder.exists() else f"there is no folder {folder}"
         raise ConfigError(
-            f"{LETTERS[name]}: there is no folder {folder}",
+            f"{LETTERS[name]}: {problem}",
             remedy="costguard ab DIR_A DIR_B takes two folders that hold the same tests",
         )
 

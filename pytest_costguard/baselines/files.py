@@ -62,6 +62,19 @@ def write_error(path: Path, error: OSError) -> StoreError:
     )
 
 
+def link_error(path: Path, error: OSError) -> StoreError | None:
+    """Return what to tell about a link to nothing, or to itself, on the way to `path`, if any."""
+    if error.errno not in (errno.ENOENT, errno.ELOOP):
+        return None
+    for place in (path, *path.parents):
+        if place.is_symlink() and not place.exists():
+            return StoreError(
+                f"{place}: this is a link that leads nowhere",
+                remedy="restore what it names, or remove the link",
+            )
+    return None
+
+
 def _replace(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The temporary name does not contain the real one, which may already be as long as is allowed.

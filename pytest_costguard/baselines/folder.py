@@ -10,7 +10,12 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_costguard.baselines.files import TEMPORARY_SUFFIX, write_atomically, write_error
+from pytest_costguard.baselines.files import (
+    TEMPORARY_SUFFIX,
+    link_error,
+    write_atomically,
+    write_error,
+)
 from pytest_costguard.baselines.reading import NewerVersion, read_record
 from pytest_costguard.baselines.series import moment, ordered, replacement
 from pytest_costguard.baselines.store import checked_name, is_name
@@ -114,7 +119,7 @@ class FolderStore:
         try:
             return self._read(path, name=name)
         except StoreError:
-            if path.exists():
+            if path.exists() or path.is_symlink():
                 raise
             # Gone since the folder was listed: another process has just removed the run.
             return None
@@ -183,9 +188,11 @@ def record_files(folder: Path) -> list[Path]:
 def _entries(folder: Path) -> list[Path]:
     try:
         return list(folder.iterdir())
-    except FileNotFoundError:
-        return []
     except OSError as error:
+        if broken := link_error(folder, error):
+            raise broken from error
+        if isinstance(error, FileNotFoundError):
+            return []
         raise StoreError(
             f"{folder}: could not be read: {error.strerror or error}",
             remedy="check that it is a folder and that you may read it",

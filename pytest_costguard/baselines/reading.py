@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from pytest_costguard.baselines.files import link_error
 from pytest_costguard.errors import RecordError, StoreError
 from pytest_costguard.records import SCHEMA_VERSION, AnyRecord, BaselineRun, Report, Run
 
@@ -175,9 +176,11 @@ def file_contents(path: Path) -> bytes:
                 if size > SIZE_LIMIT_BYTES:
                     break
                 chunks.append(chunk)
-    except FileNotFoundError as error:
-        raise StoreError(f"{path}: there is no such file", remedy="check the path") from error
     except OSError as error:
+        if broken := link_error(path, error):
+            raise broken from error
+        if isinstance(error, FileNotFoundError):
+            raise StoreError(f"{path}: there is no such file", remedy="check the path") from error
         raise StoreError(
             f"{path}: could not be read: {error.strerror or error}",
             remedy="check that it is a file and that you may read it",

@@ -19,6 +19,7 @@ from pytest_costguard.config.quantities import (
     parse_count,
     parse_duration,
     parse_percent,
+    parse_threads,
     parse_usd,
 )
 from pytest_costguard.config.tables import TABLE_KEYS, FileTables, parse_tables
@@ -26,6 +27,7 @@ from pytest_costguard.config.words import (
     nearest,
     parse_choice,
     parse_name,
+    parse_patterns,
     parse_switch,
     parse_text,
     parse_words,
@@ -151,7 +153,7 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         units=given.required("units", parse_count),
         unit_seconds=given.required("unit_time", parse_duration),
         timeout_seconds=given.required("timeout", parse_duration),
-        threads=given.required("threads", parse_count),
+        threads=given.required("threads", parse_threads),
         baseline=given.required("baseline", parse_text),
         against=_against(given),
         escalate=_escalate(given),
@@ -160,7 +162,7 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         deep=given.required("deep", parse_switch),
         pairing=cast("PairingKind | None", _unless_auto(given.choice("pairing"))),
         clock=cast("ClockName | None", _unless_auto(given.choice("clock"))),
-        share=tuple(given.optional("share", parse_words) or ()),
+        share=given.optional("share", parse_patterns) or (),
         base_python=_program(given.said["base_python"], rootdir=rootdir),
         base_environment=_commands(given.said["base_environment"], "environment", "tree", "python"),
         build=_commands(given.said["build"], "tree", "python"),

@@ -27,11 +27,12 @@ def parse_commands(
         value: as it was written.
         origin: the place, for an error.
         key: the name there.
-        placeholders: names that may stand in braces; other braces are left as they are.
+        placeholders: names that may stand in braces; other braces are left as they are, except in
+            the name of a program.
 
     Raises:
         ConfigError: a quote is open, a command is empty, something would need a shell, or a
-            placeholder is misspelt.
+            placeholder is misspelt or unknown.
     """
     text = parse_text(value, origin=origin, key=key)
     try:
@@ -73,6 +74,10 @@ def _check(
             meant = nearest(name, placeholders, cutoff=_SURELY_MEANT)
             if name not in placeholders and meant:
                 raise refuse(f"holds {{{name}}}", f"did you mean {{{meant}}}?")
+    for name in _PLACEHOLDER.findall(command[0]):
+        if name not in placeholders:
+            known = ", ".join(f"{{{known}}}" for known in placeholders)
+            raise refuse(f"starts {{{name}}}, which stands for nothing", f"write one of {known}")
     if _ASSIGNMENT.match(command[0]):
         raise refuse(
             f"begins with the assignment {command[0]!r}, and no shell reads it",

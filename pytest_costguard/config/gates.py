@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pytest_costguard.config.limits import parse_gates, regression
 from pytest_costguard.config.model import DeclaredGates, Rule, Settings
-from pytest_costguard.config.quantities import parse_count
+from pytest_costguard.config.quantities import parse_threads
 from pytest_costguard.config.words import optional, parse_text, require_known, require_table
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import Gates, Regression
@@ -68,7 +68,7 @@ def parse_marker(
             origin=origin,
             path="",
         ),
-        threads=optional(kwargs.get("threads"), parse_count, origin=origin, key="threads"),
+        threads=optional(kwargs.get("threads"), parse_threads, origin=origin, key="threads"),
         labels=parse_labels(kwargs.get("labels"), origin=origin, key="labels"),
         origin=f"{origin} threads",
     )

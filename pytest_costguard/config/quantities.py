@@ -24,6 +24,15 @@ _MONEY_AFTER = re.compile(rf"(?P<number>{_NUMBER})\s*(?P<currency>[$€£]|[A-Z]
 _SIGNS = {"$": "USD", "€": "EUR", "£": "GBP"}
 _MOST_BYTES = 2**63 - 1
 _MOST_COUNT = 1_000_000
+_MOST_THREADS = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bound:
+    """Beyond which no figure is meant, in the base unit and in words."""
+
+    figure: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +42,8 @@ class _Scale:
     noun: str
     factors: Mapping[str, Decimal]
     examples: str
+    least: _Bound | None = None
+    most: _Bound | None = None
 
     @property
     def remedy(self) -> str:
@@ -52,6 +63,8 @@ _DURATION = _Scale(
         "h": Decimal(3600),
     },
     examples='"50ms", "1.5 s" or "2min"',
+    least=_Bound(figure=1e-9, text="1ns"),
+    most=_Bound(figure=366 * 86400.0, text="a year"),
 )
 _SIZE = _Scale(
     noun="a size",
@@ -69,7 +82,12 @@ _SIZE = _Scale(
     },
     examples='"1.5GiB" or "512 MB"',
 )
-_PERCENT = _Scale(noun="a percentage", factors={"%": Decimal("0.01")}, examples='"5%" or "0.5 %"')
+_PERCENT = _Scale(
+    noun="a percentage",
+    factors={"%": Decimal("0.01")},
+    examples='"5%" or "0.5 %"',
+    most=_Bound(figure=100.0, text="10000%"),
+)
 _RATE = _Scale(noun="a rate", factors={"": Decimal(1), "/s": Decimal(1)}, examples='120 or "120/s"')
 _ENERGY = _Scale(
     noun="an energy",
@@ -83,7 +101,7 @@ def parse_duration(value: object, *, origin: str, key: str) -> float:
     """Return the seconds that `"50ms"`, `"1.5 s"`, `"200µs"`, `"2min"` or `"1h"` stand for.
 
     Raises:
-        ConfigError: no unit, an unknown one, or a number that is not finite and above zero.
+        ConfigError: no unit, an unknown one, or less than a nanosecond or more than a year.
     """
     return _positive(value, _DURATION, origin=origin, key=key)
 
@@ -104,7 +122,7 @@ def parse_percent(value: object, *, origin: str, key: str) -> float:
     """Return the fraction that `"5%"` stands for: 0.05. Zero is a percentage too.
 
     Raises:
-        ConfigError: a bare number, which could mean 5 % as well as 500 %; negative; not finite.
+        ConfigError: a bare number, which could mean 5 % as well as 500 %; negative; beyond 10000 %.
     """
     return _finite(value, _PERCENT, origin=origin, key=key)
 
@@ -178,6 +196,24 @@ def parse_count(value: object, *, origin: str, key: str) -> int:
             remedy="write a whole number like 6",
         )
     return count
+
+
+def parse_threads(value: object, *, origin: str, key: str) -> int:
+    """Return a number of threads, from one to what the largest machines have.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    threads = parse_count(value, origin=origin, key=key)
+    if threads > _MOST_THREADS:
+        raise refusal(
+            value,
+            "is more than any machine has",
+            origin=origin,
+            key=key,
+            remedy=f"write at most {_MOST_THREADS}; more threads than cores wait for each other",
+        )
+    return threads
 
 
 def parse_money(value: object, *, origin: str, key: str) -> tuple[Decimal, str]:
@@ -258,6 +294,9 @@ def _finite(value: object, scale: _Scale, *, origin: str, key: str) -> float:
     number = float(_exact(value, scale, origin=origin, key=key))
     if not math.isfinite(number):
         raise refusal(value, "is too large", origin=origin, key=key, remedy=scale.remedy)
+    if scale.most is not None and number > scale.most.figure:
+        problem = f"is more than {scale.most.text}"
+        raise refusal(value, problem, origin=origin, key=key, remedy=scale.remedy)
     return number
 
 
@@ -266,4 +305,7 @@ def _positive(value: object, scale: _Scale, *, origin: str, key: str) -> float:
     number = _finite(value, scale, origin=origin, key=key)
     if not number > 0:
         raise refusal(value, "is not above zero", origin=origin, key=key, remedy=scale.remedy)
+    if scale.least is not None and number < scale.least.figure:
+        problem = f"is less than {scale.least.text}"
+        raise refusal(value, problem, origin=origin, key=key, remedy=scale.remedy)
     return number

@@ -12,7 +12,7 @@ from pytest_costguard.config.files import ConfigFile, decode
 from pytest_costguard.config.gates import parse_labels
 from pytest_costguard.config.limits import parse_gates
 from pytest_costguard.config.model import DeclaredGates, DeclaredTarget, Rule
-from pytest_costguard.config.quantities import parse_count, parse_factor
+from pytest_costguard.config.quantities import parse_factor, parse_threads
 from pytest_costguard.config.targets import parse_targets
 from pytest_costguard.config.words import optional, parse_text, refusal
 from pytest_costguard.errors import ConfigError
@@ -148,7 +148,7 @@ def _rule(value: object, *, origin: str, key: str) -> Rule:
             origin=origin,
             path=key,
         ),
-        threads=optional(table.threads, parse_count, origin=origin, key=f"{key}.threads"),
+        threads=optional(table.threads, parse_threads, origin=origin, key=f"{key}.threads"),
         origin=f"{origin} {key}",
     )
     if not rule.gates and rule.threads is None:

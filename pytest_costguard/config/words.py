@@ -6,6 +6,7 @@ import difflib
 import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from pytest_costguard.errors import ConfigError
@@ -161,6 +162,34 @@ def parse_words(value: object, *, origin: str, key: str) -> tuple[str, ...]:
             remedy='write them with commas between, like "regression,budget"',
         )
     return tuple(part.strip() for part in parts if part.strip())
+
+
+def parse_patterns(value: object, *, origin: str, key: str) -> tuple[str, ...]:
+    """Return patterns of files below a folder, written as for `parse_words`.
+
+    Raises:
+        ConfigError: one leads out of the folder or means all of it; only blanks are written.
+    """
+    patterns = parse_words(value, origin=origin, key=key)
+    problem = "" if patterns or value in ([], ()) else "names no file"
+    for pattern in patterns:
+        path = Path(pattern)
+        if path.is_absolute() or ".." in path.parts:
+            problem = "leaves the checkout"
+        elif not path.parts:
+            problem = "is the whole checkout"
+        elif any("**" in part and part != "**" for part in path.parts):
+            problem = "has ** beside other characters"
+    if problem:
+        raise refusal(
+            value,
+            problem,
+            origin=origin,
+            key=key,
+            remedy="give patterns relative to the checkout's top folder, such as models/*.onnx or"
+            " data/**/*.bin",
+        )
+    return patterns
 
 
 def optional(

@@ -12,6 +12,7 @@ import secrets
 import socket
 import struct
 import time
+from decimal import Decimal
 from typing import Generic, TypeVar
 
 import msgspec
@@ -62,7 +63,7 @@ class Channel(Generic[Received, Sent]):
             ChannelStuck: it has not read for too long. Then nothing more can be sent, since half
                 a message may be under way.
         """
-        body = self._encoder.encode(message)
+        body = self._encoded(message)
         try:
             self._send_whole(memoryview(_HEADER.pack(len(body)) + body))
         except TimeoutError as error:
@@ -97,6 +98,13 @@ class Channel(Generic[Received, Sent]):
         with contextlib.suppress(OSError):
             self._socket.close()
 
+    def _encoded(self, message: Sent) -> bytes:
+        try:
+            return self._encoder.encode(message)
+        except UnicodeEncodeError:  # somebody's exception, or a file name, holds a lone surrogate
+            plain = msgspec.to_builtins(message, builtin_types=(bytes, Decimal))
+            return self._encoder.encode(_printable(plain))
+
     def _send_whole(self, data: memoryview) -> None:
         """Send at once what fits, and the rest within the limit.
 
@@ -125,6 +133,17 @@ class Channel(Generic[Received, Sent]):
             return self._decoder.decode(body)
         except msgspec.DecodeError as error:
             raise ChannelClosed(f"not a message: {error}") from error
+
+
+def _printable(plain: object) -> object:
+    """Write out with backslashes what no encoded text may hold, in all that a message holds."""
+    if isinstance(plain, str):
+        return plain.encode(errors="backslashreplace").decode()
+    if isinstance(plain, dict):
+        return {_printable(key): _printable(value) for key, value in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [_printable(one) for one in plain]
+    return plain
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):

@@ -201,7 +201,7 @@ class Coordinator:
                 else:
                     self._fail(
                         WorkloadId(nodeid=current),
-                        session.ended_early(event, when="before this test had run"),
+                        session.ended_early(event, when="before this test was over"),
                     )
                     return current
             let_end(session, known=self.collection.measurement)

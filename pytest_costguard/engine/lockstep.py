@@ -50,7 +50,7 @@ class Lockstep:
         """Let a side go on to its next workload; None where the test is over.
 
         Raises:
-            WorkerError: the worker died, hung, or ended before the test had run.
+            WorkerError: the worker died, hung, or ended before the test was over.
         """
         try:
             self.at[side] = reached = self._next(side, nodeid)
@@ -100,7 +100,7 @@ class Lockstep:
                 if event.nodeid == nodeid:
                     return None
             elif isinstance(event, SessionEnded):
-                raise session.ended_early(event, when="before this test had run")
+                raise session.ended_early(event, when="before this test was over")
 
 
 def stop(sessions: Mapping[SideName, WorkerSession]) -> None:

@@ -22,6 +22,7 @@ from pytest_costguard.errors import WorkerError
 
 _LOOK_SECONDS = 0.5
 """How often a silent worker's process is looked at; it costs nothing while a block runs."""
+_SILENT = ": something in the test may close the standard output, which pytest itself needs"
 
 Answer = TypeVar("Answer", bound=Event)
 
@@ -42,7 +43,7 @@ class EndedEarly(WorkerError):
         super().__init__(
             f"the worker session ended with status {end.status} {when}"
             + (f": {told}" if told else "")
-            + f"\n{output}",
+            + (f"\n{output}" if output else f" and left no word{_SILENT}"),
             remedy="run the same tests without --costguard and mend what fails there",
         )
 

@@ -9,6 +9,9 @@ import time
 from pathlib import Path
 from typing import Protocol
 
+if sys.platform != "win32":
+    import resource
+
 
 class Process(Protocol):
     """A process that can be asked about itself; `None` where its system does not tell."""
@@ -53,16 +56,12 @@ class OwnProcess:
         """How often a thread was taken off its core; None on Windows."""
         if sys.platform == "win32":
             return None
-        import resource
-
         return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
     def voluntary_switches(self) -> int | None:
         """How often a thread waited for something other than a core; None on Windows."""
         if sys.platform == "win32":
             return None
-        import resource
-
         return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
 
     def load_average(self) -> float | None:
@@ -78,8 +77,6 @@ class OwnProcess:
         """The largest resident memory since the process was started."""
         if sys.platform == "win32":
             return _windows_peak_bytes()
-        import resource
-
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return maxrss_bytes(peak, platform=sys.platform) or None
 

@@ -1,8 +1,9 @@
 """Environments made by a declared command, kept until the command or the lock file changes.
 
-A virtual environment cannot be moved, so each is made where it stays. It counts once its marker
-was written, which comes last: what a killed run has left is made anew. One lock for the whole
-cache lets nobody see a half of one, and nobody remove what another run is using.
+A virtual environment cannot be moved, so each is made where it stays: in a folder that no other
+making has, since the command of a killed run may still be at work in its own. It counts once its
+marker was written, which comes last: what a killed run has left is made anew. One lock for the
+whole cache lets nobody see a half of one, and nobody remove what another run is using.
 """
 
 from __future__ import annotations
@@ -83,21 +84,21 @@ class EnvironmentCache:
             RevisionError: `make` did not leave an interpreter there, or another run takes too long.
             StoreError: the folder cannot be written.
         """
-        entry = self.folder / digest
-        environment = entry / "environment"
         with ExitStack() as using:
             with self._locked(tell):
-                if not _complete(entry):
-                    self._make(entry, make)
+                entry = self._complete_one(digest) or self._make(digest, make)
                 with _written(entry):
                     os.utime(entry / _COMPLETE)
                     using.enter_context(_used(entry / _USERS))
                 self._keep_recent()
-            yield environment
+            yield _environment(entry)
 
-    def _make(self, entry: Path, make: Callable[[Path], None]) -> None:
-        environment = entry / "environment"
-        _remove(entry)
+    def _complete_one(self, digest: str) -> Path | None:
+        return next(filter(_complete, self.folder.glob(f"{digest}-*")), None)
+
+    def _make(self, digest: str, make: Callable[[Path], None]) -> Path:
+        entry = self.folder / f"{digest}-{secrets.token_hex(4)}"
+        environment = _environment(entry)
         try:
             with _written(entry):
                 entry.mkdir()
@@ -114,6 +115,7 @@ class EnvironmentCache:
         except BaseException:
             shutil.rmtree(entry, ignore_errors=True)
             raise
+        return entry
 
     def _keep_recent(self) -> None:
         """Remove all but the last used; in vain where files are in use: another run will."""
@@ -153,9 +155,13 @@ class EnvironmentCache:
             yield
 
 
+def _environment(entry: Path) -> Path:
+    return entry / "environment"
+
+
 def _complete(entry: Path) -> bool:
     """Whether it was finished, and its interpreter, often a link, still leads somewhere."""
-    return (entry / _COMPLETE).is_file() and python_of(entry / "environment").exists()
+    return (entry / _COMPLETE).is_file() and python_of(_environment(entry)).exists()
 
 
 def _last_used(entry: Path) -> float:
@@ -176,15 +182,6 @@ def _used(users: Path) -> Iterator[None]:
             yield
     finally:
         claim.unlink(missing_ok=True)
-
-
-def _remove(entry: Path) -> None:
-    shutil.rmtree(entry, ignore_errors=True)
-    if entry.exists():
-        raise StoreError(
-            f"{entry}: an unfinished environment could not be removed",
-            remedy="remove this folder yourself",
-        )
 
 
 def _who(path: Path) -> str:

@@ -19,11 +19,18 @@ _POINTER = re.compile(
 def bring(source: Path, target: Path) -> None:
     """Link a file or folder into a tree, or copy it where links are not allowed.
 
-    What the tree has already stays: a tracked file goes before a shared one.
+    What the tree has already stays: a tracked file goes before a shared one. A folder that it has
+    gets what is missing in it.
     """
     if target.exists() or target.is_symlink():
+        if source.is_dir() and target.is_dir() and not target.is_symlink():
+            for child in source.iterdir():
+                bring(child, target / child.name)
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):  # the tree has a file in its place
+        return
     try:
         target.symlink_to(source, target_is_directory=source.is_dir())
     except OSError:  # Windows without the privilege, or a file system without links

@@ -21,8 +21,11 @@ from pytest_costguard.revisions.large_files import bring, resolve_pointers
 from pytest_costguard.revisions.leftovers import claimed, clear_leftovers
 from pytest_costguard.revisions.naming import Revision
 from pytest_costguard.revisions.repository import CommandFailed, Repository
+from pytest_costguard.revisions.sharing import shared
 
 _GITLINK = "160000"
+_GITS_WORDS_FOR_FULL = ("unable to write file", "No space left on device")
+"""In C's language, which `Repository` asks for; of a file that does not fit, git says no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ def snapshots(
             both sides need, such as model weights; linked, or copied where links are not allowed.
 
     Raises:
-        RevisionError: a commit of a submodule is not here, or git refuses.
+        RevisionError: a commit of a submodule is not here, a pattern finds nothing, or git refuses.
         StoreError: there is no room for them.
     """
     clear_leftovers(repository)
@@ -74,22 +77,37 @@ def snapshots(
         try:
             folder = undo.enter_context(claimed(Path(tempfile.gettempdir())))
             head_sha = repository.ask("rev-parse", "HEAD")
+            brought = shared(repository, share)
             taken = {
-                "base": _take("base", folder, repository, base.sha, share=share, undo=undo),
-                "head": _take("head", folder, repository, head_sha, share=share, undo=undo),
+                "base": _take("base", folder, repository, base.sha, share=brought, undo=undo),
+                "head": _take("head", folder, repository, head_sha, share=brought, undo=undo),
             }
         except CommandFailed as error:
+            if any(words in str(error) for words in _GITS_WORDS_FOR_FULL):
+                raise _no_room(f"{_free()}: {error}") from error
             raise RevisionError(
                 f"git could not make a work tree of a revision: {error}",
                 remedy="mend what git complains about; `git worktree add --detach PATH COMMIT` "
                 "must work in this checkout",
             ) from error
         except OSError as error:
-            raise StoreError(
-                f"the trees of both revisions could not be written: {error}",
-                remedy="free some space, or point TMPDIR to a folder with room for two checkouts",
-            ) from error
+            raise _no_room(f": {error}") from error
         yield Snapshots(folder=folder, **taken, changed=_changed(repository, base.sha))
+
+
+def _no_room(why: str) -> StoreError:
+    return StoreError(
+        f"the trees of both revisions could not be written{why}",
+        remedy="free some space, or point TMPDIR to a folder with room for two checkouts",
+    )
+
+
+def _free() -> str:
+    """Say how much room the temporary folder has, as far as the system tells."""
+    folder = tempfile.gettempdir()
+    with contextlib.suppress(OSError):
+        return f" in {folder}, which has {shutil.disk_usage(folder).free / 2**20:.1f} MiB free"
+    return f" in {folder}"
 
 
 def _take(
@@ -98,12 +116,12 @@ def _take(
     repository: Repository,
     sha: str,
     *,
-    share: Sequence[str],
+    share: Sequence[Path],
     undo: ExitStack,
 ) -> Snapshot:
     tree = folder / side
     empty = _grow(tree, repository, sha, with_changes=side == "head", undo=undo)
-    for source in _shared(repository.top, share):
+    for source in share:
         bring(source, tree / source.relative_to(repository.top))
     return Snapshot(
         side=side,
@@ -185,24 +203,6 @@ def _clear(target: Path) -> None:
     else:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             target.unlink()
-
-
-def _shared(top: Path, patterns: Sequence[str]) -> list[Path]:
-    found = []
-    for pattern in patterns:
-        if Path(pattern).is_absolute() or ".." in Path(pattern).parts:
-            raise RevisionError(
-                f"share_files: {pattern!r} leaves the checkout",
-                remedy="give patterns relative to the checkout's top folder, such as models/*.onnx",
-            )
-        matched = sorted(top.glob(pattern.rstrip("/")))
-        if not matched:
-            raise RevisionError(
-                f"share_files: nothing matches {pattern!r} in {top}",
-                remedy="mend the pattern, or fetch the files first: both sides need them",
-            )
-        found += matched
-    return found
 
 
 def _changed(repository: Repository, base: str) -> frozenset[str]:

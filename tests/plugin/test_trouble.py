@@ -19,11 +19,12 @@ GOOD = """
     ("body", "said"),
     [
         ("raise ValueError('no such token')", "ValueError: no such token"),
+        (r"raise ValueError('\\udc80')", r"it raised ValueError: \udc80"),
         ("import sys; sys.exit(3)", "SystemExit"),
         ("import os; os._exit(7)", "ended with exit code 7"),
         ("import os; os.kill(os.getpid(), 9)", "was ended by SIGKILL"),
     ],
-    ids=["raises", "exits", "dies", "killed"],
+    ids=["raises", "says what no text holds", "exits", "dies", "killed"],
 )
 def test_a_workload_that_fails_half_way_fails_its_test_and_no_other(project, body, said):
     project.tests(GOOD, name="test_good.py")
@@ -40,6 +41,31 @@ def test_a_workload_that_fails_half_way_fails_its_test_and_no_other(project, bod
     result.assert_outcomes(passed=1, failed=1)
     assert said in result.stdout.str()
     assert project.measured() == {"test_good.py::test_good"}
+
+
+def test_a_workload_that_closes_the_standard_streams_is_told_so(project):
+    project.tests("""
+        import os
+        def test_bad(costguard):
+            costguard.measure(lambda x: os.closerange(0, 3), inputs=[1])
+    """)
+    result = project.measure("--costguard-units=1")
+    result.assert_outcomes(failed=1)
+    output = " ".join(result.stdout.str().split())
+    assert "ended with status 3 before this test was over and left no word" in output
+    assert "may close the standard output" in output
+
+
+def test_a_workload_that_lets_nothing_be_imported_is_measured(project):
+    project.tests("""
+        import sys
+        def serve(x):
+            sys.path.clear()
+            sys.meta_path.clear()
+        def test_it(costguard):
+            costguard.measure(serve, inputs=[1])
+    """)
+    project.measure("--costguard-units=1").assert_outcomes(passed=1)
 
 
 def test_a_workload_that_hangs_is_stopped(project):

@@ -55,7 +55,9 @@ def test_a_variable_without_name_or_value_is_refused(text):
     [
         (Asked(), "nothing differs"),
         (Asked(words=("one",)), "nothing differs"),
-        (Asked(words=("gone", ".")), "no folder"),
+        (Asked(words=("gone", ".")), "A: there is no folder"),
+        (Asked(words=(".", "gone")), "B: there is no folder"),
+        (Asked(words=(".", "a_file")), "B: .*a_file is no folder"),
         (Asked(words=("inner", ".")), "inside the other"),
         (Asked(words=(".", ".")), "the same folder"),
         (Asked(b_python="/gone/python"), "no interpreter"),
@@ -64,6 +66,7 @@ def test_a_variable_without_name_or_value_is_refused(text):
 )
 def test_what_cannot_be_compared_is_refused_with_the_remedy(tmp_path, asked, said):
     (tmp_path / "inner").mkdir()
+    (tmp_path / "a_file").write_text("")
     with pytest.raises(ConfigError, match=said) as caught:
         run(asked, tmp_path)
     assert caught.value.remedy

@@ -10,7 +10,7 @@ import pytest
 from contracts.store import StoreContract
 from factories.baselines import NOON, baseline_run
 
-from pytest_costguard.baselines.folder import FolderStore
+from pytest_costguard.baselines.folder import FolderStore, record_files
 from pytest_costguard.errors import RecordError, StoreError
 
 
@@ -71,6 +71,43 @@ def test_a_corrupt_file_is_named_and_never_skipped(store):
     with pytest.raises(RecordError, match=r"20250101T000000\.000000Z-b\.json") as caught:
         store.series("main")
     assert "costguard baseline prune main --corrupt" in caught.value.remedy
+
+
+@pytest.mark.parametrize("leads_to", ["nowhere", "itself"])
+def test_a_run_that_is_a_link_to_nothing_is_named_and_never_skipped(store, leads_to):
+    link = store.folder("main") / "20260101T000000.000000Z-r1.json"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(link.name if leads_to == "itself" else "nowhere.json")
+
+    with pytest.raises(StoreError) as caught:
+        store.series("main")
+
+    assert str(link) in caught.value.message
+    assert "remove the link" in caught.value.remedy
+
+
+@pytest.mark.parametrize("place", ["", "baselines", "baselines/main"])
+@pytest.mark.parametrize("leads_to", ["nowhere", "itself"])
+def test_a_folder_that_is_a_link_to_nothing_is_named(tmp_path, place, leads_to):
+    store = FolderStore(tmp_path / "store")
+    link = store.root / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(link.name if leads_to == "itself" else "nowhere")
+
+    with pytest.raises(StoreError) as caught:
+        store.series("main")
+
+    assert str(link) in caught.value.message
+    assert "remove the link" in caught.value.remedy
+
+
+def test_a_run_that_another_process_has_just_removed_is_no_error(store, monkeypatch):
+    store.add("main", baseline_run())
+    gone = store.folder("main") / "20260101T000000.000000Z-r2.json"
+    listed = [*record_files(store.folder("main")), gone]
+    monkeypatch.setattr("pytest_costguard.baselines.folder.record_files", lambda _: listed)
+
+    assert store.series("main") == (baseline_run(),)
 
 
 def test_a_copied_run_does_not_count_twice(store):

@@ -36,6 +36,8 @@ def test_braces_that_are_no_placeholder_stay():
         ("CC=clang make", "begins with the assignment 'CC=clang'", "env CC=clang"),
         ("make 'all", "cannot be split into words", "close the quote"),
         ("make {enviroment}", "holds {enviroment}", "did you mean {environment}?"),
+        ("{nosuch} -m venv", "starts {nosuch}", "one of {environment}, {tree}, {python}"),
+        ("make && {a}/bin/b", "starts {a}", "one of {environment}, {tree}, {python}"),
         ("", "is not a text", "plain text"),
         (["make"], "is not a text", "plain text"),
     ],

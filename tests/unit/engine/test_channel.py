@@ -55,6 +55,15 @@ def test_a_message_larger_than_the_socket_buffer_arrives(connect):
     worker.close()
 
 
+def test_characters_that_no_text_may_hold_arrive_in_words(connect):
+    coordinator, worker = connect()
+    worker.send(Ended(nodeid="a", outcome="failed", details="it raised: \udc80 and é"))
+    received = coordinator.receive(timeout_seconds=5)
+    assert received == Ended(nodeid="a", outcome="failed", details=r"it raised: \udc80 and é")
+    coordinator.close()
+    worker.close()
+
+
 def test_silence_is_none_and_not_an_error(connect):
     coordinator, worker = connect()
     assert coordinator.receive(timeout_seconds=0.01) is None

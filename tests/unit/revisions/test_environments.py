@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -43,7 +45,13 @@ def touch(cache, digest, *, make=make):
 
 
 def kept(cache):
-    return {path.name for path in cache.folder.iterdir() if path.is_dir()}
+    """The digests of all that is kept."""
+    return {path.name.rpartition("-")[0] for path in cache.folder.iterdir() if path.is_dir()}
+
+
+def entry(cache, digest):
+    (found,) = cache.folder.glob(f"{digest}-*")
+    return found
 
 
 def test_it_is_made_once(cache):
@@ -74,16 +82,56 @@ def test_what_a_failed_command_has_begun_is_gone(cache):
 
 def test_what_a_killed_run_has_begun_is_made_anew(cache):
     touch(cache, "one")
-    (cache.folder / "one/complete.json").unlink()
-    (cache.folder / "one/environment/half").write_text("")
+    begun = entry(cache, "one")
+    (begun / "complete.json").unlink()
 
     assert touch(cache, "one")
-    assert not (cache.folder / "one/environment/half").exists()
+    assert not begun.exists()
+
+
+ORPHAN = """
+import os, pathlib, signal, sys, time
+os.kill(os.getppid(), signal.SIGKILL)
+time.sleep(1)
+place = pathlib.Path(sys.argv[1], "bin")
+place.mkdir(parents=True, exist_ok=True)
+for name in ("python", "late"):
+    (place / name).write_text("")
+"""
+KILLED = """
+import os, sys
+from pathlib import Path
+from pytest_costguard.revisions.commands import Errand, run
+from pytest_costguard.revisions.environments import EnvironmentCache
+folder, orphan = sys.argv[1:]
+errand = Errand(whom="", remedy="", folder=Path.cwd(), environ=os.environ, values={})
+def make(environment):
+    run([(sys.executable, "-c", orphan, str(environment))], errand)
+with EnvironmentCache(folder=Path(folder)).environment("one", make=make, tell=print):
+    pass
+"""
+
+
+def test_the_command_of_a_killed_run_meets_nobody_in_its_folder(cache):
+    words = [sys.executable, "-c", KILLED, str(cache.folder), ORPHAN]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    begun = entry(cache, "one")
+
+    with cache.environment("one", make=make, tell=ignore) as environment:
+        late = begun / "environment/bin/late"
+        deadline = time.monotonic() + 30
+        while not late.exists():
+            assert time.monotonic() < deadline, "the command did not end"
+            time.sleep(0.05)
+        assert not (environment / "bin/late").exists()
+
+    assert not touch(cache, "one"), "what the orphan has left counts for nothing"
+    assert not begun.exists()
 
 
 def test_an_environment_whose_interpreter_is_gone_is_made_anew(cache):
     touch(cache, "one")
-    python = python_of(cache.folder / "one/environment")
+    python = python_of(entry(cache, "one") / "environment")
     python.unlink()
     python.symlink_to("nowhere")
 
@@ -103,7 +151,7 @@ def test_the_ones_used_last_are_kept(cache):
     for age, name in enumerate(reversed(names)):
         touch(cache, name)
         then = 1e9 - age
-        os.utime(cache.folder / name / "complete.json", (then, then))
+        os.utime(entry(cache, name) / "complete.json", (then, then))
 
     touch(cache, names[0])
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 from factories.git_repositories import ENVIRON, GitProject
 
-from pytest_costguard.errors import RevisionError
+from pytest_costguard.errors import RevisionError, StoreError
 from pytest_costguard.revisions.naming import Revision
-from pytest_costguard.revisions.repository import Repository
+from pytest_costguard.revisions.repository import CommandFailed, Repository
 from pytest_costguard.revisions.snapshots import snapshots
 
 pytestmark = pytest.mark.usefixtures("temporary")
@@ -100,8 +101,8 @@ def test_nothing_is_left_after_an_error(project, repository, temporary):
     assert project.git("worktree", "list").count("\n") == 0
 
 
-def test_what_a_killed_run_left_is_cleared_by_the_next(project, repository, temporary):
-    # a process that takes its own life inside the context, as SIGKILL would
+def killed_run(project, temporary):
+    """Leave what a run leaves that takes its own life inside the context, as SIGKILL would."""
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
@@ -116,12 +117,83 @@ def test_what_a_killed_run_left_is_cleared_by_the_next(project, repository, temp
     environ = {**ENVIRON, "TMPDIR": str(temporary)}
     subprocess.run([sys.executable, "-c", script, str(project.folder)], env=environ, check=False)
     (left,) = temporary.iterdir()
+    return left
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["unable to write file blob", "unable to create file d/6: No space left on device"],
+    ids=["a large file", "no inodes"],
+)
+def test_a_full_disk_is_named_with_its_remedy(project, repository, temporary, monkeypatch, words):
+    ask = repository.ask
+
+    def full(*asked):
+        if asked[:2] == ("worktree", "add"):
+            reset = "fatal: Could not reset index file to revision 'HEAD'."
+            raise CommandFailed(f"error: {words}\n{reset}")
+        return ask(*asked)
+
+    monkeypatch.setattr(repository, "ask", full)
+    with (
+        pytest.raises(StoreError, match="could not be written in") as caught,
+        snapshots(repository, base=base_of(project)),
+    ):
+        pass
+
+    assert f"{temporary}, which has " in caught.value.message
+    assert words in caught.value.message
+    assert "TMPDIR" in caught.value.remedy
+
+
+def test_what_a_killed_run_left_is_cleared_by_the_next(project, repository, temporary):
+    left = killed_run(project, temporary)
 
     with snapshots(repository, base=base_of(project)):
         assert not left.exists()
 
     assert list(temporary.iterdir()) == []
     assert project.git("worktree", "list").count("\n") == 0
+
+
+@pytest.mark.parametrize("gone", ["base", "head"])
+def test_what_git_noted_of_a_tree_that_is_gone_is_cleared_too(project, repository, temporary, gone):
+    left = killed_run(project, temporary)
+    shutil.rmtree(left / gone)
+
+    with snapshots(repository, base=base_of(project)):
+        assert not left.exists()
+
+    assert project.git("worktree", "list").count("\n") == 0
+
+
+def test_a_tree_that_is_not_in_this_file_system_keeps_its_note(project, repository, temporary):
+    # It may be that of a run in a container that shares the repository and no temporary folder.
+    left = killed_run(project, temporary)
+    elsewhere = left.rename(temporary.parent / "elsewhere")
+
+    with snapshots(repository, base=base_of(project)):
+        pass
+
+    assert project.git("worktree", "list").count("\n") == 2
+    assert (elsewhere / "base/model.py").exists()
+
+
+def test_a_tree_that_a_user_has_locked_stays(project, repository, temporary):
+    left = killed_run(project, temporary)
+    project.git("worktree", "lock", "--reason", "I look into it", str(left / "head"))
+
+    with snapshots(repository, base=base_of(project)):
+        assert (left / "head/model.py").exists()
+        assert not (left / "base").exists()
+
+
+def test_a_tree_that_git_was_killed_in_the_midst_of_is_cleared(project, repository, temporary):
+    left = killed_run(project, temporary)
+    project.git("worktree", "lock", "--reason", "initializing", str(left / "head"))
+
+    with snapshots(repository, base=base_of(project)):
+        assert not left.exists()
 
 
 def test_two_runs_at_once_leave_each_other_alone(project, repository):
@@ -134,13 +206,19 @@ def test_two_runs_at_once_leave_each_other_alone(project, repository):
         assert (first.head.tree / "model.py").exists()
 
 
-def test_a_work_tree_of_the_users_own_stays(project, repository, tmp_path):
-    project.git("worktree", "add", "-q", "--detach", str(tmp_path / "mine"))
+@pytest.mark.parametrize(
+    "place", ["mine", "costguard-sides-review/feature", "costguard-sides-x/base"]
+)
+def test_a_work_tree_of_the_users_own_stays(project, repository, tmp_path, place):
+    mine = tmp_path / place
+    project.git("worktree", "add", "-q", "--detach", str(mine))
+    (mine / "uncommitted.txt").write_text("days of work")
+    (mine.parent / "claimed").write_text("")
 
     with snapshots(repository, base=base_of(project)):
         pass
 
-    assert (tmp_path / "mine/model.py").exists()
+    assert (mine / "uncommitted.txt").read_text() == "days of work"
     assert project.git("worktree", "list").count("\n") == 1
 
 
@@ -161,11 +239,83 @@ def test_shared_files_are_in_both_trees(project, repository):
 
 
 def test_a_tracked_file_goes_before_a_shared_one(project, repository):
+    project.commit({".gitignore": "cached.py"})
     base = base_of(project)
-    project.put({"model.py": "SPEED = 2\n"})
+    project.put({"model.py": "SPEED = 2\n", "cached.py": "c"})
 
     with snapshots(repository, base=base, share=("*.py",)) as taken:
         assert (taken.base.tree / "model.py").read_text() == "SPEED = 1\n"
+        assert (taken.base.tree / "cached.py").read_text() == "c"
+
+
+def test_a_shared_folder_that_both_sides_have_gets_what_git_ignores(project, repository):
+    project.commit({"data/.gitkeep": "", "data/old/notes.txt": "n", ".gitignore": "data/**/*.bin"})
+    base = base_of(project)
+    project.commit({"data/new/.gitkeep": "", "data/new.csv": "head alone tracks it"})
+    project.put({"data/a.bin": "a", "data/old/b.bin": "b", "data/new/c.bin": "c"})
+    project.put({"data/only/d.bin": "d", "data/old/notes.txt": "changed"})
+    project.put({"data/load.py": "a change of head's that is not added yet"})
+
+    with snapshots(repository, base=base, share=("data/",)) as taken:
+        for tree in (taken.base.tree, taken.head.tree):
+            for path, text in {"a": "a", "old/b": "b", "new/c": "c", "only/d": "d"}.items():
+                assert (tree / f"data/{path}.bin").read_text() == text
+        assert (taken.base.tree / "data/old/notes.txt").read_text() == "n"
+        assert (taken.head.tree / "data/old/notes.txt").read_text() == "changed"
+        for name in ("new.csv", "load.py"):
+            assert (taken.head.tree / "data" / name).exists()
+            assert not (taken.base.tree / "data" / name).exists(), "base must be base"
+
+    assert sorted(path.name for path in (project.folder / "data").iterdir()) == [
+        *(".gitkeep", "a.bin", "load.py", "new", "new.csv", "old", "only")
+    ]
+
+
+def test_a_shared_folder_of_which_base_alone_tracks_a_file_is_merged(project, repository):
+    project.commit({"data/.gitkeep": "", ".gitignore": "data/*.bin"})
+    base = base_of(project)
+    project.git("rm", "-q", "--cached", "data/.gitkeep")
+    project.git("commit", "-q", "-m", "no more")
+    project.put({".gitignore": "data/", "data/a.bin": "a"})
+
+    with snapshots(repository, base=base, share=("data",)) as taken:
+        assert (taken.base.tree / "data/a.bin").read_text() == "a"
+        assert (taken.base.tree / "data/.gitkeep").is_file()
+        assert (taken.head.tree / "data/a.bin").read_text() == "a"
+
+
+def test_a_pattern_may_find_everything(project, repository):
+    project.commit({".gitignore": "*.bin\nenv/\n"})
+    project.put({"w.bin": "w", "deep/er/v.bin": "v", "env/x": "x"})
+
+    with snapshots(repository, base=base_of(project), share=("**", "*", "**/*.bin")) as taken:
+        for tree in (taken.base.tree, taken.head.tree):
+            assert (tree / "w.bin").exists()
+            assert (tree / "deep/er/v.bin").exists()
+            assert (tree / "env").is_symlink()
+            assert (tree / ".git").is_file(), "git's own file stays the tree's"
+
+
+def test_what_base_has_in_the_place_of_a_folder_stays(project, repository):
+    project.commit({"data": "a file"})
+    base = base_of(project)
+    (project.folder / "data").unlink()
+    project.commit({".gitignore": "data/\n"})
+    project.put({"data/w.bin": "w"})
+
+    with snapshots(repository, base=base, share=("data/*", "data")) as taken:
+        assert (taken.base.tree / "data").read_text() == "a file"
+        assert (taken.head.tree / "data/w.bin").read_text() == "w"
+
+
+def test_a_shared_folder_does_not_bring_what_a_submodule_tracks(
+    project, repository, with_submodule
+):
+    (project.folder / "lib/weights.bin").write_text("w")
+
+    with snapshots(repository, base=with_submodule, share=("lib/",)) as taken:
+        assert (taken.base.tree / "lib/lib.py").read_text() == "VERSION = 1\n"
+        assert (taken.base.tree / "lib/weights.bin").read_text() == "w"
 
 
 def test_files_are_copied_where_links_are_not_allowed(project, repository, monkeypatch):
@@ -181,16 +331,19 @@ def test_files_are_copied_where_links_are_not_allowed(project, repository, monke
         assert not (taken.base.tree / "weights").is_symlink()
 
 
-@pytest.mark.parametrize(
-    ("pattern", "words"),
-    [("../other", "leaves the checkout"), ("/etc/*", "leaves"), ("no/*.bin", "nothing matches")],
-)
-def test_a_pattern_that_finds_nothing_to_share_is_refused(project, repository, pattern, words):
+@pytest.mark.parametrize("pattern", ["no/*.bin", ".git/config", "*.py", "kept/", "new.bin"])
+def test_a_pattern_that_finds_nothing_to_share_is_refused(project, repository, pattern):
+    project.commit({"kept/.gitkeep": ""})
+    project.put({"new.bin": "not added yet"})
+
     with (
-        pytest.raises(RevisionError, match=words),
+        pytest.raises(RevisionError, match=r"--costguard-share: .* finds nothing") as caught,
         snapshots(repository, base=base_of(project), share=(pattern,)),
     ):
         pass
+
+    assert repr(pattern) in caught.value.message
+    assert "let git ignore" in caught.value.remedy
 
 
 def pointer(content):
