@@ -153,11 +153,12 @@ class Check:
             )
         seconds = self._measuring.estimated_seconds()
         if self._settings.against is not None and seconds > self._settings.suite_seconds:
-            self.warnings += (
-                f"this takes about {duration(seconds)}, and suite_time is"
-                f" {duration(self._settings.suite_seconds)}: what is undecided then is"
-                " inconclusive (--costguard-suite-time)",
+            limit = duration(self._settings.suite_seconds)
+            told = (
+                f"this takes about {duration(seconds)}, and suite_time is {limit}: what is"
+                " undecided then is inconclusive (--costguard-suite-time)"
             )
+            self.warnings = (*self.warnings, told)
         return seconds
 
     def measure(self, *, escalating: Callable[[Announcement], None] = lambda _: None) -> None:
