@@ -9,7 +9,6 @@ from pytest_costguard.app.judging_history import History
 from pytest_costguard.app.judging_pairs import Pairs, compare_pair
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.records import Against, Baseline, BaselineRun, Comparison, Regression
-from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.summary import reduce
 
 
@@ -42,8 +41,7 @@ def compare_with(
     """
     if pairs is None or past.absence is not None or rule.metric == "quality":
         return compare(rule, subject=measured, history=past, terms=terms)
-    values = measured.values(rule.metric)
-    head = mean(values) if values else None
+    head = measured.estimate(rule.metric)
     compared = compare_pair(rule, subject=measured, pairs=pairs)
     # Plain means of either side hold drift and disturbances that the pairs are free of, so base
     # is shown as what makes the ratio.

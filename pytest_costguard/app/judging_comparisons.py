@@ -55,8 +55,7 @@ def compare(
 ) -> Comparison:
     """Decide about one metric of one workload against its earlier runs."""
     metric = regression.metric
-    values = subject.values(metric)
-    head = mean(values) if values else None
+    head = subject.estimate(metric)
     if history.absence is not None:
         return _undecided(regression, history.absence, history.reason, head=head)
     stored = stored_metric(metric)

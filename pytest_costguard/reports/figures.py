@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
 from pytest_costguard.records import (
     METRICS,
@@ -79,7 +78,7 @@ def figure_table(
         most: how many lines to lay out, which costs time in a large suite; None for all.
     """
     currency = report.target.currency if report.target else Currency()
-    figures = {str(verdict.workload): _figures(verdict) for verdict in report.verdicts}
+    figures = {str(verdict.workload): verdict.figures for verdict in report.verdicts}
     scales = {
         metric: scale_for(
             metric,
@@ -130,25 +129,6 @@ def _fails(verdict: WorkloadVerdict, first: Row | None, *, excused: Collection[s
 
 def _mark(first: Row | None) -> Mark:
     return marks.MEASURED if first is None else first.mark
-
-
-def _figures(verdict: WorkloadVerdict) -> dict[str, Interval]:
-    """The figures, with the cost per 1k among them where it is priced."""
-    figures = dict(verdict.figures)
-    cost = verdict.cost
-    if cost is None or cost.state != "priced" or cost.usd_per_1k is None:
-        figures.pop("cost_per_1k", None)
-        return figures
-    estimate = float(cost.usd_per_1k)
-    known = figures.get("throughput")
-    figures["cost_per_1k"] = Interval(
-        estimate=estimate,
-        lower=float(cost.lower if cost.lower is not None else Decimal("nan")),
-        upper=float(cost.upper if cost.upper is not None else Decimal("nan")),
-        confidence=known.confidence if known else 0.95,
-        n=known.n if known else 1,
-    )
-    return figures
 
 
 def _line(

@@ -108,8 +108,8 @@ def interval(
 
 @lru_cache(maxsize=_REMEMBERED)
 def figure(seen: Interval, scale: Scale) -> str:
-    """Write a figure with its interval; one unit alone has none, and never `± 0`."""
-    known = seen.n > 1
+    """Write a figure with its interval; one that nothing bounds has none, and never `± 0`."""
+    known = seen.n > 1 and seen.confidence > 0
     return interval(
         seen.estimate, seen.lower if known else None, seen.upper if known else None, scale
     )
