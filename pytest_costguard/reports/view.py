@@ -29,7 +29,7 @@ class ReportView:
 
     failed: bool
     status: str
-    """`failed`, `passed`, or `interrupted`."""
+    """`failed`, `passed`, `interrupted`, or `no verdict`: nothing was measured."""
     headline: str
     action: tuple[Row, ...]
     quiet: tuple[Row, ...]
@@ -76,7 +76,9 @@ def view_of(report: Report, *, most_lines: int | None = None) -> ReportView:
 def _status(report: Report) -> str:
     if report.outcome.failed:
         return "failed"
-    return "passed" if report.run.complete else "interrupted"
+    if not report.run.complete:
+        return "interrupted"
+    return "passed" if report.verdicts else "no verdict"
 
 
 def _tally(rows: tuple[Row, ...]) -> str:

@@ -46,6 +46,13 @@ def test_one_reason_for_all_metrics_is_one_row() -> None:
     assert [row.metric for row in rows if row.workload == RERANK] == ["all metrics"]
 
 
+def test_where_nothing_was_measured_nothing_has_passed() -> None:
+    empty = msgspec.structs.replace(all_unchanged(), verdicts=())
+
+    assert view_of(empty).status == "no verdict"
+    assert terminal.render(empty).startswith("! no verdict: ")
+
+
 def test_no_baseline_is_neither_zero_nor_a_change() -> None:
     view = view_of(first_run())
 
