@@ -149,7 +149,7 @@ def _limit(
         return None, f"could not be judged: {budget.text!r} needs a baseline: {history.reason}"
     base = subject.base_value(budget.metric, history.average(stored_metric(budget.metric)))
     if base is None:
-        return None, f"baseline {history.name!r} holds no value for it"
+        return None, f"{history.name} holds no value for it"
     return budget.limit * base, ""
 
 

@@ -64,7 +64,7 @@ def compare(
         reason = subject.absence(stored)
         return _undecided(regression, Verdict.INCONCLUSIVE, reason, base=base)
     if not history.values(stored):
-        reason = f"baseline {history.name!r} holds no {METRICS[stored].title}"
+        reason = f"{history.name} holds no {METRICS[stored].title}"
         return _undecided(regression, Verdict.NEW, reason, head=head)
     if metric == "quality":
         return _compare_quality(regression, subject=subject, history=history, terms=terms)

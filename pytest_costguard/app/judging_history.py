@@ -30,6 +30,7 @@ class Reference:
     """A baseline as one run sees it: the runs made on an equal machine, oldest first."""
 
     name: str
+    """What it is called in sentences: `baseline 'main'`, `base (main, 352fa05c1d2e)`."""
     runs: tuple[BaselineRun, ...]
     others: tuple[BaselineRun, ...]
     entries: _Entries
@@ -86,7 +87,7 @@ def reference(run: Run, baseline: Baseline | None) -> Reference | None:
     runs = tuple(earlier for earlier, _ in usable)
     elsewhere = tuple(earlier for earlier, _ in others)
     return Reference(
-        name=baseline.name,
+        name=f"baseline {baseline.name!r}",
         runs=runs,
         others=elsewhere,
         entries=_by_workload(runs),
@@ -173,11 +174,11 @@ def _absence(
 ) -> tuple[Verdict, str]:
     if found:
         named = _setting_differences(measurement.declaration, found[-1][1].declaration)
-        return Verdict.NOT_COMPARABLE, f"baseline {known.name!r} differs in {', '.join(named)}"
+        return Verdict.NOT_COMPARABLE, f"{known.name} differs in {', '.join(named)}"
     elsewhere = known.other_entries.get(measurement.workload)
     if not elsewhere and (known.runs or known.others or not known.other_series):
-        return Verdict.NEW, f"not in baseline {known.name!r}"
-    reason = f"baseline {known.name!r} was made on another machine"
+        return Verdict.NEW, f"not in {known.name}"
+    reason = f"{known.name} was made on another machine"
     if known.decisive:
         reason += f": {', '.join(_named(one) for one in known.decisive)}"
     else:

@@ -82,7 +82,7 @@ class CoordinatorHooks:
             # A plugin that runs a failed test again must not make them double.
             item.user_properties.extend(p for p in known if p not in item.user_properties)
         if messages := check.failing(item.nodeid):
-            pytest.fail("\n\n".join(messages), pytrace=False)
+            _fail(messages)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what failed as it was expected to: it must not fail the run by another door."""
@@ -187,6 +187,11 @@ class CoordinatorHooks:
         given = self._config.args_source is pytest.Config.ArgsSource.ARGS
         fewer = any(getattr(option, name, None) for name in narrowed)
         return not (given or fewer or self._deselected)
+
+
+def _fail(messages: tuple[str, ...]) -> None:
+    # Its frame is not hidden: pytest would say below every verdict that all frames are.
+    pytest.fail("\n\n".join(messages), pytrace=False)
 
 
 def _refuse_xdist(config: pytest.Config) -> None:

@@ -21,6 +21,7 @@ from pytest_costguard.reports.numbers import (
     significant,
 )
 from pytest_costguard.reports.rows import Row
+from pytest_costguard.reports.ways import base_name, base_sha
 
 DEFAULT_BASELINE = "main"
 _ACCEPTED = "accepted"
@@ -200,7 +201,7 @@ def _escalated(view: BaselineView, escalation: Escalation | None) -> BaselineVie
         workloads = counted(len(look.head), "workload")
         sentence = (
             f"{workloads} in doubt measured again side by side with base"
-            f" {_sha(look.against)[:12]}: {_units(look.against)}."
+            f" {base_sha(look.against)[:12]}: {_units(look.against)}."
         )
         view = dataclasses.replace(
             view,
@@ -212,19 +213,13 @@ def _escalated(view: BaselineView, escalation: Escalation | None) -> BaselineVie
 
 
 def _base_of(against: Against) -> BaselineView:
-    sha = _sha(against)
-    named = "" if against.requested in (sha, sha[:12]) else f"{against.requested}, "
     return BaselineView(
         state="found",
-        sentence=f"Compared side by side with base ({named}{sha[:12]}):"
+        sentence=f"Compared side by side with {base_name(against)}:"
         f" {_units(against)} of fresh processes.",
         facts=_base_facts(against),
         hints=against.notes,
     )
-
-
-def _sha(against: Against) -> str:
-    return against.run.commit.sha if against.run.commit is not None else ""
 
 
 def _units(against: Against) -> str:
@@ -236,7 +231,7 @@ def _units(against: Against) -> str:
 
 
 def _base_facts(against: Against) -> tuple[Fact, ...]:
-    sha = _sha(against)
+    sha = base_sha(against)
     found_as = "" if against.found_as in (sha, sha[:12]) else f" ({against.found_as})"
     facts = [Fact(label="Base", value=f"{sha[:12]}{found_as}")]
     if against.cores:

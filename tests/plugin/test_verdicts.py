@@ -21,6 +21,8 @@ def test_an_slo_that_is_surely_broken_fails_its_own_test(project):
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*50*"])
     assert "test_it.py" in result.stdout.str()
+    assert "traceback entries" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["FAILED test_it.py::test_it - Failed: * ms mean*"])
 
 
 def test_budgets_that_hold_pass(project):

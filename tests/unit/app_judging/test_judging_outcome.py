@@ -26,8 +26,8 @@ def test_a_regression_is_told_whole():
     report = judged(head(0.0011), series(), gates=gates(regression()))
 
     (message,) = only(report).failing
-    assert message.splitlines()[0].startswith("mean latency regressed: +10.0 % (+9.5 %")
-    assert "head:     1.10 ms; baseline 'main': 1.00 ms (8 runs)" in message
+    assert message.splitlines()[0].startswith("+10.0 % mean latency regressed (+9.5 %")
+    assert "head:     1.10 ms; baseline 'main': 1.00 ms, 8 runs" in message
     assert "allowed:  2 % worse; 5 % must be caught" in message
     assert "set in:   default" in message
     assert report.outcome.failed
@@ -38,7 +38,7 @@ def test_a_broken_budget_is_told_whole():
 
     (message,) = only(judged(head(), gates=gates(limit))).failing
 
-    assert message.splitlines()[0] == "mean latency is over its budget of 500us"
+    assert message.splitlines()[0] == "1.000 ms mean latency is over its budget of 500us"
     assert "measured: 1.000 ms (" in message
     assert "limit:    at most 0.5000 ms" in message
     assert "set in:   marker of tests/test_rerank.py::test_rerank" in message
@@ -49,7 +49,7 @@ def test_a_floor_is_called_a_floor():
 
     (message,) = only(judged(head(), gates=gates(floor))).failing
 
-    assert message.startswith("throughput is below its SLO of 2000/s")
+    assert message.splitlines()[0] == "1,000 items/s throughput is below its SLO of 2000/s"
 
 
 @pytest.mark.parametrize(
