@@ -231,19 +231,14 @@ def _workload_verdict(
             fail_on=fail_on,
         ),
         warnings=(
-            *_warnings(measured, past=past, terms=terms),
+            *_warnings(measured, past=past),
             *(second.warnings() if second is not None else ()),
         ),
     )
 
 
-def _warnings(measured: Subject, *, past: History | None, terms: Terms) -> tuple[str, ...]:
+def _warnings(measured: Subject, *, past: History | None) -> tuple[str, ...]:
     found = [*past.warnings] if past is not None else []
-    if past is not None and past.from_one_day and terms.runner_spread is None:
-        found.append(
-            f"all {len(past.created)} baseline runs are from one day, so they do not know "
-            "how much this runner differs from day to day"
-        )
     if measured.slowing_down:
         found.append(f"it got {measured.slowing_down:.0%} slower within a unit".replace("%", " %"))
     return tuple(found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,17 +49,11 @@ class History:
 
     name: str
     entries: tuple[BaselineWorkload, ...] = ()
-    created: tuple[dt.datetime, ...] = ()
     absence: Verdict | None = None
     """`new` or `not comparable` where there are no entries."""
     reason: str = ""
     inputs_changed: bool = False
     warnings: tuple[str, ...] = ()
-
-    @property
-    def from_one_day(self) -> bool:
-        """Whether several runs share one day, so that their spread knows no other."""
-        return len(self.created) > 1 and len({moment.date() for moment in self.created}) == 1
 
     def values(self, metric: str) -> tuple[tuple[float, ...], ...]:
         """Return the values a unit of `metric`, for each run that has them."""
@@ -120,7 +113,6 @@ def history(measurement: Measurement, known: Reference, *, fingerprint: Fingerpr
     return History(
         name=known.name,
         entries=tuple(entry for _, entry in chosen),
-        created=tuple(earlier.created for earlier, _ in chosen),
         inputs_changed=not same_inputs,
         warnings=warnings,
     )

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from pytest_costguard.records import Against, Escalation, Pairing, PairingKind, Report, Target
+from pytest_costguard.cost.unit_cost import NO_TARGET
+from pytest_costguard.records import (
+    Against,
+    BudgetVerdict,
+    Escalation,
+    Pairing,
+    PairingKind,
+    Report,
+    Target,
+    Verdict,
+)
 from pytest_costguard.reports.numbers import (
     counted,
     day,
@@ -37,8 +47,6 @@ _WAYS: Mapping[PairingKind, str] = MappingProxyType(
 _NOTHING_TO_ESCALATE = (
     "There is no stored verdict to doubt yet, so --costguard-escalate had nothing to do."
 )
-_CORRECTED = 0.01
-"""A change that differs by more than this from head ÷ base was visibly corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +71,14 @@ class BaselineView:
 def assumptions_of(report: Report) -> tuple[Fact, ...]:
     """Return what the money rests on: price, its source and date, share, basis, currency."""
     if report.target is None:
-        reason = report.target_problem or "no target and no price was given"
+        asked = any(
+            one.verdict is BudgetVerdict.NOT_PRICED
+            for verdict in report.verdicts
+            for one in verdict.budgets
+        )
+        reason = report.target_problem or (
+            NO_TARGET if asked else "no target and no price was given"
+        )
         return (Fact(label="Cost", value=f"not priced: {reason}"),)
     return (*_price_facts(report.target), *_cost_facts(report), *_currency_facts(report.target))
 
@@ -179,7 +194,7 @@ def _stored(report: Report) -> BaselineView:
     days = sorted({run.created.date() for run in baseline.runs})
     span = day(days[0]) if len(days) == 1 else f"{day(days[0])} to {day(days[-1])}"
     hints = list(others)
-    if len(days) == 1 and len(baseline.runs) > 1:
+    if len(days) == 1 and len(baseline.runs) > 1 and report.runner_spread is None:
         hints.insert(
             0,
             "All baseline runs are from one day: how much this machine differs from day to"
@@ -190,7 +205,7 @@ def _stored(report: Report) -> BaselineView:
         sentence=f"Compared with baseline {baseline.name}:"
         f" {counted(len(baseline.runs), 'run')}, {span}.",
         facts=(Fact(label="Stored in", value=baseline.location), *_commits(report)),
-        hints=(*hints, *_correction(report)),
+        hints=tuple(hints),
     )
 
 
@@ -262,24 +277,6 @@ def _commits(report: Report) -> tuple[Fact, ...]:
     return (Fact(label="Baseline commits", value=shown + more),)
 
 
-def _correction(report: Report) -> tuple[str, ...]:
-    corrected = any(
-        one.head
-        and one.base
-        and one.ratio
-        and abs(one.head / one.base / one.ratio - 1) > _CORRECTED
-        for verdict in report.verdicts
-        for one in verdict.comparisons
-    )
-    if not corrected:
-        return ()
-    text = (
-        "Changes are corrected for the machine's speed by a calibration kernel that ran beside"
-        " the workloads, so they differ from the plain quotient of the two figures."
-    )
-    return (text,)
-
-
 def reproduce_commands(report: Report, rows: Iterable[Row]) -> tuple[str, ...]:
     """Return the command that repeats what needs action on the reader's own machine."""
     tests = list(
@@ -304,16 +301,26 @@ def reproduce_commands(report: Report, rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def accept_commands(report: Report) -> tuple[str, ...]:
-    """Return the commands that make this level the baseline; none where nothing was compared.
+    """Return the commands that make this level the baseline; none where that would mend nothing.
 
     Saving one more run would only mix the new level with the old one, so as many runs as the
-    baseline has are recorded under another name and take its place.
+    baseline has are recorded under another name and take its place: fewer would not know its
+    spread.
     """
-    if report.baseline is None or not report.baseline.runs:
+    if report.baseline is None or not report.baseline.runs or not _baseline_objects(report):
         return ()
     return (
         _record_command(report, len(report.baseline.runs), name=_ACCEPTED),
         shlex.join(["costguard", "baseline", "promote", _ACCEPTED, _name(report)]),
+    )
+
+
+def _baseline_objects(report: Report) -> bool:
+    """Whether something regressed, or is over a budget that is a share of the baseline's value."""
+    return any(
+        any(one.verdict is Verdict.REGRESSED for one in verdict.comparisons)
+        or any(one.verdict is BudgetVerdict.OVER and one.budget.relative for one in verdict.budgets)
+        for verdict in report.verdicts
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_costguard.records import (
     METRICS,
+    PERCENTILES,
     Comparison,
     Currency,
     Interval,
@@ -47,6 +48,8 @@ class WorkloadLine:
     mark: Mark
     fails: bool
     cells: tuple[str, ...]
+    unjudged: str = ""
+    """What is said of a budget that could not be judged, beside a verdict: `not priced`."""
     change_of_mean: str = ABSENT
     failing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -79,18 +82,13 @@ def figure_table(
     """
     currency = report.target.currency if report.target else Currency()
     figures = {str(verdict.workload): verdict.figures for verdict in report.verdicts}
-    scales = {
-        metric: scale_for(
-            metric,
-            [found[metric].estimate for found in figures.values() if metric in found],
-            currency=currency,
-        )
-        for metric in METRICS
-        if any(metric in found for found in figures.values())
-    }
+    scales = _scales(list(figures.values()), currency=currency)
     first_rows: dict[str, Row] = {}
+    unjudged: dict[str, Row] = {}
     for row in rows:
-        first_rows.setdefault(row.workload, row)
+        hides = row.mark in marks.UNJUDGED and not row.fails
+        (unjudged if hides else first_rows).setdefault(row.workload, row)
+    first_rows = unjudged | first_rows
     measured = {str(one.workload): one for one in report.run.measurements}
     ordered = sorted(
         ((verdict, first_rows.get(str(verdict.workload))) for verdict in report.verdicts),
@@ -101,6 +99,7 @@ def figure_table(
             verdict,
             label=labels[str(verdict.workload)],
             first=first,
+            unjudged=unjudged.get(str(verdict.workload)),
             fails=_fails(verdict, first, excused=report.expected_failures),
             figures=figures[str(verdict.workload)],
             scales=scales,
@@ -113,6 +112,22 @@ def figure_table(
         for metric, scale in scales.items()
     )
     return FigureTable(columns=columns, lines=lines, hidden=len(ordered) - len(lines))
+
+
+def _scales(figures: Collection[Mapping[str, Interval]], *, currency: Currency) -> dict[str, Scale]:
+    """Choose a unit for each metric; the latencies of requests, compared at a glance, share one."""
+    values = {
+        metric: [found[metric].estimate for found in figures if metric in found]
+        for metric in METRICS
+    }
+    of_mean = scale_for("mean", values["mean"])
+    return {
+        metric: of_mean
+        if values["mean"] and metric in PERCENTILES
+        else scale_for(metric, estimates, currency=currency)
+        for metric, estimates in values.items()
+        if estimates
+    }
 
 
 def _urgency(
@@ -136,6 +151,7 @@ def _line(
     *,
     label: str,
     first: Row | None,
+    unjudged: Row | None,
     fails: bool,
     figures: Mapping[str, Interval],
     scales: Mapping[str, Scale],
@@ -147,6 +163,7 @@ def _line(
         label=label,
         mark=_mark(first),
         fails=fails,
+        unjudged=unjudged.mark.word if unjudged is not None and unjudged is not first else "",
         cells=tuple(
             _cell(figures.get(metric), scale, metric=metric, verdict=verdict)
             for metric, scale in scales.items()
