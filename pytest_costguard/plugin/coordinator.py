@@ -20,6 +20,7 @@ from pytest_costguard.plugin.markers import marked, measures
 from pytest_costguard.plugin.options import given_options, loaded_plugins, own_options
 from pytest_costguard.plugin.progress import ProgressLine
 from pytest_costguard.plugin.signals import ended_in_order
+from pytest_costguard.reports.encodings import encodable
 from pytest_costguard.reports.junit import properties
 
 
@@ -110,14 +111,14 @@ class CoordinatorHooks:
             return
         writer = terminalreporter._tw  # the only place that knows the width
         terminalreporter.section("costguard")
-        terminalreporter.write(
-            self._session.render(
-                self._check.report,
-                width=min(writer.fullwidth, 120),
-                colour=writer.hasmarkup,
-                verbosity=self._config.option.verbose,
-            )
+        text = self._session.render(
+            self._check.report,
+            width=min(writer.fullwidth, 120),
+            colour=writer.hasmarkup,
+            verbosity=self._config.option.verbose,
         )
+        # pytest writes what a stream does not know as escapes, line ends included.
+        terminalreporter.write(encodable(text, getattr(writer._file, "encoding", None)))
         for line in self._lines:
             terminalreporter.write_line(line)
         for warning in self._check.warnings:
