@@ -32,6 +32,7 @@ from pytest_costguard.reports.numbers import (
 )
 from pytest_costguard.reports.rows import Row
 from pytest_costguard.reports.ways import base_name, base_sha
+from pytest_costguard.stats.stored import ENOUGH_RUNS
 
 DEFAULT_BASELINE = "main"
 _ACCEPTED = "accepted"
@@ -186,7 +187,10 @@ def _stored(report: Report) -> BaselineView:
             sentence=f"No baseline yet{on}, so nothing was compared.",
             hints=(
                 *others,
-                f"8 runs tell small changes from noise: {_record_command(report, 8)}",
+                (
+                    f"{ENOUGH_RUNS} runs tell small changes from noise:"
+                    f" {_record_command(report, ENOUGH_RUNS)}"
+                ),
                 *(_NOTHING_TO_ESCALATE,) * (report.escalation is not None and not others),
             ),
             command=shlex.join(["pytest", "--costguard", f"--costguard-save={_name(report)}"]),
@@ -304,13 +308,13 @@ def accept_commands(report: Report) -> tuple[str, ...]:
     """Return the commands that make this level the baseline; none where that would mend nothing.
 
     Saving one more run would only mix the new level with the old one, so as many runs as the
-    baseline has are recorded under another name and take its place: fewer would not know its
-    spread.
+    baseline has are recorded under another name and take its place, and never fewer than know
+    their own spread: the baseline at hand may be a single file.
     """
     if report.baseline is None or not report.baseline.runs or not _baseline_objects(report):
         return ()
     return (
-        _record_command(report, len(report.baseline.runs), name=_ACCEPTED),
+        _record_command(report, max(ENOUGH_RUNS, len(report.baseline.runs)), name=_ACCEPTED),
         shlex.join(["costguard", "baseline", "promote", _ACCEPTED, _name(report)]),
     )
 

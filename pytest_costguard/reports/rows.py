@@ -226,7 +226,9 @@ def _of_budget(
     if mark is marks.NOT_MEASURED and budget.relative and result.limit is None and seen:
         mark = marks.NOT_JUDGED
     estimate = seen.estimate if seen else None
-    scale = scale_for(budget.metric, (result.limit, estimate), currency=currency)
+    # A limit far away must not turn the figure into thousandths.
+    sized = result.limit if estimate is None else estimate
+    scale = scale_for(budget.metric, (sized,), currency=currency)
     sign = "≤" if budget.bound == "at most" else "≥"
     title = METRICS[budget.metric].title
     return Row(

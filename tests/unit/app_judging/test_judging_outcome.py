@@ -15,7 +15,17 @@ from factories.judging import (
 )
 from fakes.pricing import another_machine, no_price
 
-from pytest_costguard.records import FailOn, Failure, Gates, Report, WorkloadId, to_json
+from pytest_costguard.records import (
+    Against,
+    FailOn,
+    Failure,
+    Gates,
+    Pairing,
+    Report,
+    Sensors,
+    WorkloadId,
+    to_json,
+)
 from pytest_costguard.reports.terminal import render
 from pytest_costguard.reports.view import view_of
 
@@ -135,6 +145,35 @@ def test_what_could_not_be_measured_always_fails():
 )
 def test_the_outcome_is_one_sentence(report, sentence):
     assert report.outcome.sentence == sentence
+
+
+def test_a_distant_limit_leaves_the_figure_in_its_own_unit():
+    report = judged(head(), gates=gates(budget("mean", 2.0)))
+
+    (row,) = view_of(report).quiet
+    assert (row.head.partition(" ")[0], row.unit, row.limit) == ("1.00", "ms", "≤ 2,000")
+
+
+def test_waiting_is_told_beside_figures_and_not_counted_into_the_change():
+    waited = Sensors(wall_seconds=1.0, cpu_seconds=0.6, run_queue_wait_seconds=0.38)
+    sides = [
+        run(measurement([unit(index=index, sensors=waited) for index in range(6)]), run_id=name)
+        for name in ("r-base", "r-head")
+    ]
+    by_cpu = Pairing(kind="alternating", clock="cpu", reason="it waits for nothing but a core")
+    against = Against(
+        requested="main",
+        found_as="branch main",
+        run=sides[0],
+        looks=(6,),
+        pairings={str(WORKLOAD): by_cpu},
+    )
+
+    (warning,) = view_of(judged(sides[1], against=against)).warnings
+
+    assert warning.startswith("test_rerank waited for a core 38 % of the time")
+    assert "higher than on a quiet machine" in warning
+    assert warning.endswith("is by CPU time, without the waiting")
 
 
 def test_the_counts_keep_comparisons_and_budgets_apart():

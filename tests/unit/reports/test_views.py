@@ -138,6 +138,14 @@ def test_a_missing_price_that_fails_the_run_is_the_verdict() -> None:
     assert "+0.3 ± 1.2  not priced\n" in terminal.render(strict, width=120)
 
 
+def test_a_new_level_is_of_no_fewer_runs_than_know_their_spread() -> None:
+    lone = msgspec.structs.replace(regressed_and_over(), baseline=baseline(runs=1))
+    long = msgspec.structs.replace(regressed_and_over(), baseline=baseline(runs=12))
+
+    assert "--runs 8 " in view_of(lone).accept[0]
+    assert "--runs 12 " in view_of(long).accept[0]
+
+
 def test_a_new_level_is_offered_only_where_the_baseline_objects() -> None:
     for build in (inconclusive, failures, not_priced):
         assert view_of(build()).accept == ()
