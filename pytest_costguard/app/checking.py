@@ -266,6 +266,8 @@ class Check:
     def failing(self, nodeid: str) -> tuple[str, ...]:
         """What fails a test that has passed its assertions: readable messages."""
         messages = [message for verdict in self.verdicts(nodeid) for message in verdict.failing]
+        if not self.verdicts(nodeid) and not self._failures(nodeid):
+            self._fail_unmeasured(nodeid)
         failures = self._failures(nodeid)
         messages += [f"{_told(failure)}\n  remedy: {failure.remedy}" for failure in failures]
         explained = self._consumed | {failure.workload for failure in failures}
@@ -279,14 +281,22 @@ class Check:
             "  remedy: make the test reach the same measurements each time it runs"
             for workload in unasked
         ]
-        if not messages and not self.verdicts(nodeid):
-            details = self._test_details(nodeid)
-            messages.append(
-                f"{nodeid} measured nothing, so it has no verdict"
-                + (f"; in the worker it failed:\n{details}" if details else "")
-                + "\n  remedy: call costguard.measure(…), or skip the test"
-            )
         return tuple(messages)
+
+    def _fail_unmeasured(self, nodeid: str) -> None:
+        """Let the report say as well that a test which passed has measured nothing."""
+        if self.report is None:
+            return
+        failure = Failure(
+            workload=WorkloadId(nodeid=nodeid),
+            reason="the test measured nothing, so it has no verdict",
+            remedy="call costguard.measure(…), or skip the test",
+            details=self._test_details(nodeid),
+        )
+        run = msgspec.structs.replace(
+            self.report.run, failures=(*self.report.run.failures, failure)
+        )
+        self.report = self._judge(run, escalation=self.report.escalation)
 
     def _collected(self, test: DeclaredTest) -> CollectedTest:
         gates = self._gates[test.nodeid]

@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from pytest_costguard.app.judging_base import as_baseline, compare_with
+from pytest_costguard.app.judging_base import compare_with, measured_beside
 from pytest_costguard.app.judging_budgets import judge_budget
 from pytest_costguard.app.judging_comparisons import Terms
 from pytest_costguard.app.judging_escalation import (
@@ -81,7 +81,7 @@ def judge(
         escalation: what the baseline left in doubt and was measured again side by side.
         pricer: turns throughput into cost.
     """
-    known = reference(run, baseline if against is None else as_baseline(against))
+    known = _known(run, baseline, against)
     held = {str(one.workload): gates.get(str(one.workload), Gates()) for one in run.measurements}
     terms = Terms(
         hypotheses=hypotheses(held.values()) * steps_that_alarm(escalation),
@@ -149,8 +149,7 @@ def expecting(report: Report, failures: Mapping[str, str]) -> Report:
         report: of the same run, whatever it expects so far.
         failures: the reason by the test's node id.
     """
-    against = report.against
-    known = reference(report.run, report.baseline if against is None else as_baseline(against))
+    known = _known(report.run, report.baseline, report.against)
     return msgspec.structs.replace(
         report,
         expected_failures=dict(failures),
@@ -170,6 +169,10 @@ def expecting(report: Report, failures: Mapping[str, str]) -> Report:
 def hypotheses(gates: Iterable[Gates]) -> int:
     """Return among how many gates a run's error is shared."""
     return max(1, sum(len(one.regressions) + len(one.budgets) for one in gates))
+
+
+def _known(run: Run, baseline: Baseline | None, against: Against | None) -> Reference | None:
+    return reference(run, baseline) if against is None else measured_beside(run, against)
 
 
 def _unjudged(known: Reference | None, *, requested: str, problem: str) -> str:
@@ -221,25 +224,21 @@ def _workload_verdict(
         failing=failing_messages(
             subject=measured,
             history=past,
+            beside=None if second is None else second.past,
             changed=changed,
             comparisons=comparisons,
             budgets=budgets,
             fail_on=fail_on,
         ),
         warnings=(
-            *_warnings(measured, past=past, terms=terms),
+            *_warnings(measured, past=past),
             *(second.warnings() if second is not None else ()),
         ),
     )
 
 
-def _warnings(measured: Subject, *, past: History | None, terms: Terms) -> tuple[str, ...]:
+def _warnings(measured: Subject, *, past: History | None) -> tuple[str, ...]:
     found = [*past.warnings] if past is not None else []
-    if past is not None and past.from_one_day and terms.runner_spread is None:
-        found.append(
-            f"all {len(past.created)} baseline runs are from one day, so they do not know "
-            "how much this runner differs from day to day"
-        )
     if measured.slowing_down:
         found.append(f"it got {measured.slowing_down:.0%} slower within a unit".replace("%", " %"))
     return tuple(found)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 
 from pytest_costguard.app.judging_comparisons import Terms, compare
-from pytest_costguard.app.judging_history import History
+from pytest_costguard.app.judging_history import History, Reference, reference
 from pytest_costguard.app.judging_pairs import Pairs, compare_pair
 from pytest_costguard.app.judging_subject import Subject
-from pytest_costguard.records import Against, Baseline, BaselineRun, Comparison, Regression
-from pytest_costguard.stats.intervals import mean
+from pytest_costguard.records import Against, Baseline, BaselineRun, Comparison, Regression, Run
+from pytest_costguard.reports.ways import base_name
 from pytest_costguard.stats.summary import reduce
 
 
@@ -33,6 +35,13 @@ def as_baseline(against: Against) -> Baseline:
     )
 
 
+def measured_beside(run: Run, against: Against) -> Reference:
+    """Return base as the reference of a run that was measured side by side with it."""
+    known = reference(run, as_baseline(against))
+    assert known is not None, "a series of one run is a reference"
+    return dataclasses.replace(known, name=base_name(against))
+
+
 def compare_with(
     rule: Regression, *, measured: Subject, past: History, terms: Terms, pairs: Pairs | None
 ) -> Comparison:
@@ -42,8 +51,7 @@ def compare_with(
     """
     if pairs is None or past.absence is not None or rule.metric == "quality":
         return compare(rule, subject=measured, history=past, terms=terms)
-    values = measured.values(rule.metric)
-    head = mean(values) if values else None
+    head = measured.estimate(rule.metric)
     compared = compare_pair(rule, subject=measured, pairs=pairs)
     # Plain means of either side hold drift and disturbances that the pairs are free of, so base
     # is shown as what makes the ratio.

@@ -14,8 +14,8 @@ from pytest_costguard.records import (
     Interval,
     Verdict,
 )
+from pytest_costguard.reports.numbers import percent
 from pytest_costguard.stats.budgets import decide_budget
-from pytest_costguard.stats.intervals import t_interval
 
 _FAILS_ON = {
     BudgetVerdict.OVER: FailOn.BUDGET,
@@ -61,7 +61,7 @@ def _judged(
         return priceless
     limit, problem = _limit(budget, subject=subject, history=history)
     if limit is None:
-        seen = t_interval(subject.values(budget.metric), _CONFIDENCE)
+        seen = subject.figures().get(budget.metric)
         return _result(budget, BudgetVerdict.NOT_MEASURED, problem, interval=seen)
     values = subject.values(budget.metric)
     if not values:
@@ -71,6 +71,7 @@ def _judged(
         return _result(budget, verdict, subject.absence(budget.metric), limit=limit)
     decision = decide_budget(
         values,
+        estimate=subject.estimate(budget.metric),
         limit=limit,
         bound=budget.bound,
         alpha=alpha,
@@ -78,7 +79,10 @@ def _judged(
     )
     obstacle = subject.obstacle(budget.metric)
     verdict = BudgetVerdict.INCONCLUSIVE if obstacle else decision.verdict
-    reason = obstacle or decision.reason or f"over {decision.interval.n} units"
+    reason = obstacle or (
+        f"{decision.reason or f'over {decision.interval.n} units'}; the interval leaves a false"
+        f" alarm a chance of {percent(alpha)}"
+    )
     if verdict is BudgetVerdict.INCONCLUSIVE:
         reason = subject.explained(reason)
     if verdict is BudgetVerdict.OVER and _excused(budget, subject, limit=limit, alpha=alpha):
@@ -94,8 +98,10 @@ def _excused(budget: Budget, subject: Subject, *, limit: float, alpha: float) ->
     if least in (0.0, 1.0):
         return least == 0.0
     scale = least if budget.bound == "at most" else 1 / least
+    estimate = subject.estimate(budget.metric)
     without = decide_budget(
         [scale * value for value in subject.values(budget.metric)],
+        estimate=None if estimate is None else scale * estimate,
         limit=limit,
         bound=budget.bound,
         alpha=alpha,
@@ -143,7 +149,7 @@ def _limit(
         return None, f"could not be judged: {budget.text!r} needs a baseline: {history.reason}"
     base = subject.base_value(budget.metric, history.average(stored_metric(budget.metric)))
     if base is None:
-        return None, f"baseline {history.name!r} holds no value for it"
+        return None, f"{history.name} holds no value for it"
     return budget.limit * base, ""
 
 

@@ -20,7 +20,7 @@ from pytest_costguard.records import (
     Verdict,
 )
 from pytest_costguard.reports.numbers import percent
-from pytest_costguard.stats.intervals import mean
+from pytest_costguard.stats.intervals import mean, variance
 from pytest_costguard.stats.levels import decide_level
 from pytest_costguard.stats.limits import Limits
 from pytest_costguard.stats.stored import StoredDecision, decide_stored
@@ -48,6 +48,15 @@ class _Logs:
     """How much slower than the baseline's the machine was today; already taken out."""
     corrected: bool
     """Whether all runs have the calibration kernel, so that a correction was made at all."""
+    measured: tuple[float, ...]
+    """The mean of each run as measured, before any correction."""
+
+    @property
+    def measured_spread(self) -> float | None:
+        """The runs' standard deviation as measured; None where it is the corrected one, too."""
+        if not self.corrected or len(self.measured) < 2:
+            return None
+        return math.sqrt(variance(self.measured))
 
 
 def compare(
@@ -55,8 +64,7 @@ def compare(
 ) -> Comparison:
     """Decide about one metric of one workload against its earlier runs."""
     metric = regression.metric
-    values = subject.values(metric)
-    head = mean(values) if values else None
+    head = subject.estimate(metric)
     if history.absence is not None:
         return _undecided(regression, history.absence, history.reason, head=head)
     stored = stored_metric(metric)
@@ -65,7 +73,7 @@ def compare(
         reason = subject.absence(stored)
         return _undecided(regression, Verdict.INCONCLUSIVE, reason, base=base)
     if not history.values(stored):
-        reason = f"baseline {history.name!r} holds no {METRICS[stored].title}"
+        reason = f"{history.name} holds no {METRICS[stored].title}"
         return _undecided(regression, Verdict.NEW, reason, head=head)
     if metric == "quality":
         return _compare_quality(regression, subject=subject, history=history, terms=terms)
@@ -102,6 +110,7 @@ def compare(
             runs=len(logs.runs),
             runner_spread=terms.runner_spread,
             machine=logs.machine,
+            measured_spread=logs.measured_spread,
             doubted=doubted,
         ),
         subject=subject,
@@ -222,9 +231,12 @@ def _logs(metric: str, head: BaselineWorkload, entries: Sequence[BaselineWorkloa
         logs = [_signed_logs(entry, metric) for entry in everyone]
     except ValueError:
         return None
+    measured = tuple(mean(run) for run in logs[1:])
     kernels = _kernel_logs(everyone) if METRICS[metric].scales_with_machine else None
     if kernels is None:
-        return _Logs(head=logs[0], runs=tuple(logs[1:]), machine=0.0, corrected=False)
+        return _Logs(
+            head=logs[0], runs=tuple(logs[1:]), machine=0.0, corrected=False, measured=measured
+        )
     speeds = [mean(kernel) for kernel in kernels]
     corrected = [_corrected(*pair) for pair in zip(logs, kernels, strict=True)]
     return _Logs(
@@ -232,6 +244,7 @@ def _logs(metric: str, head: BaselineWorkload, entries: Sequence[BaselineWorkloa
         runs=tuple(corrected[1:]),
         machine=speeds[0] - mean(speeds[1:]),
         corrected=True,
+        measured=measured,
     )
 
 

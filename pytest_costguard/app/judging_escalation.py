@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pytest_costguard.app.judging_base import as_baseline, compare_with
+from pytest_costguard.app.judging_base import compare_with, measured_beside
 from pytest_costguard.app.judging_comparisons import Terms
-from pytest_costguard.app.judging_history import History, failed, history, reference
+from pytest_costguard.app.judging_history import History, failed, history
 from pytest_costguard.app.judging_pairs import Pairs, decide_pairs
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.records import (
@@ -181,8 +181,7 @@ def reconsidered(
     found: dict[WorkloadId, Measured] = {}
     for look in escalation.looks:
         head = msgspec.structs.replace(run, measurements=look.head)
-        known = reference(head, as_baseline(look.against))
-        assert known is not None, "a series of one run is a reference"
+        known = measured_beside(head, look.against)
         decided = decide_pairs(head, look.against, gates, hypotheses=hypotheses)
         pairs = dataclasses.replace(decided, all_together=frozenset())
         for one in look.head:

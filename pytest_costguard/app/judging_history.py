@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +29,7 @@ class Reference:
     """A baseline as one run sees it: the runs made on an equal machine, oldest first."""
 
     name: str
+    """What it is called in sentences: `baseline 'main'`, `base (main, 352fa05c1d2e)`."""
     runs: tuple[BaselineRun, ...]
     others: tuple[BaselineRun, ...]
     entries: _Entries
@@ -49,17 +49,11 @@ class History:
 
     name: str
     entries: tuple[BaselineWorkload, ...] = ()
-    created: tuple[dt.datetime, ...] = ()
     absence: Verdict | None = None
     """`new` or `not comparable` where there are no entries."""
     reason: str = ""
     inputs_changed: bool = False
     warnings: tuple[str, ...] = ()
-
-    @property
-    def from_one_day(self) -> bool:
-        """Whether several runs share one day, so that their spread knows no other."""
-        return len(self.created) > 1 and len({moment.date() for moment in self.created}) == 1
 
     def values(self, metric: str) -> tuple[tuple[float, ...], ...]:
         """Return the values a unit of `metric`, for each run that has them."""
@@ -86,7 +80,7 @@ def reference(run: Run, baseline: Baseline | None) -> Reference | None:
     runs = tuple(earlier for earlier, _ in usable)
     elsewhere = tuple(earlier for earlier, _ in others)
     return Reference(
-        name=baseline.name,
+        name=f"baseline {baseline.name!r}",
         runs=runs,
         others=elsewhere,
         entries=_by_workload(runs),
@@ -119,7 +113,6 @@ def history(measurement: Measurement, known: Reference, *, fingerprint: Fingerpr
     return History(
         name=known.name,
         entries=tuple(entry for _, entry in chosen),
-        created=tuple(earlier.created for earlier, _ in chosen),
         inputs_changed=not same_inputs,
         warnings=warnings,
     )
@@ -173,11 +166,11 @@ def _absence(
 ) -> tuple[Verdict, str]:
     if found:
         named = _setting_differences(measurement.declaration, found[-1][1].declaration)
-        return Verdict.NOT_COMPARABLE, f"baseline {known.name!r} differs in {', '.join(named)}"
+        return Verdict.NOT_COMPARABLE, f"{known.name} differs in {', '.join(named)}"
     elsewhere = known.other_entries.get(measurement.workload)
     if not elsewhere and (known.runs or known.others or not known.other_series):
-        return Verdict.NEW, f"not in baseline {known.name!r}"
-    reason = f"baseline {known.name!r} was made on another machine"
+        return Verdict.NEW, f"not in {known.name}"
+    reason = f"{known.name} was made on another machine"
     if known.decisive:
         reason += f": {', '.join(_named(one) for one in known.decisive)}"
     else:

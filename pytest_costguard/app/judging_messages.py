@@ -30,6 +30,7 @@ def failing_messages(
     *,
     subject: Subject,
     history: History | None,
+    beside: History | None,
     changed: History | None,
     comparisons: Collection[Comparison],
     budgets: Collection[BudgetResult],
@@ -40,17 +41,18 @@ def failing_messages(
     Args:
         subject: what was measured.
         history: what it was compared with.
+        beside: what it was measured again side by side with; None where it was not.
         changed: what it was compared with and had other inputs; None where nothing had.
         comparisons: decided about it.
         budgets: decided about it.
         fail_on: what fails the run.
     """
-    return tuple(_messages(subject, history, changed, comparisons, budgets, fail_on))
+    return tuple(_messages(subject, (history, beside), changed, comparisons, budgets, fail_on))
 
 
 def _messages(
     subject: Subject,
-    history: History | None,
+    references: tuple[History | None, History | None],
     changed: History | None,
     comparisons: Collection[Comparison],
     budgets: Collection[BudgetResult],
@@ -58,22 +60,21 @@ def _messages(
 ) -> Iterator[str]:
     for comparison in comparisons:
         if _COMPARISON_FAILS.get(comparison.verdict) in fail_on:
+            history = references[comparison.escalated_from is not None]
             name = history.name if history is not None else ""
             yield _comparison_message(comparison, name=name, currency=subject.currency)
     for result in budgets:
         if result.cause in fail_on:
             yield _budget_message(result, currency=subject.currency)
     if changed is not None and FailOn.CHANGED in fail_on:
-        yield (
-            f"the inputs are not those of baseline {changed.name!r}\n  {_digests(subject, changed)}"
-        )
+        yield (f"the inputs are not those of {changed.name}\n  {_digests(subject, changed)}")
 
 
 def _comparison_message(comparison: Comparison, *, name: str, currency: Currency) -> str:
     metric = METRICS[comparison.metric]
-    head = f"{metric.title} {comparison.verdict}"
-    if comparison.ratio is not None:
-        head += f": {_signed(comparison.ratio)}"
+    # The number first: pytest's short summary shows no more than the beginning.
+    change_first = "" if comparison.ratio is None else f"{_signed(comparison.ratio)} "
+    head = f"{change_first}{metric.title} {comparison.verdict}"
     bounds = _bounds(comparison)
     if bounds:
         head += f" ({bounds})"
@@ -81,12 +82,8 @@ def _comparison_message(comparison: Comparison, *, name: str, currency: Currency
     if comparison.head is not None and comparison.base is not None:
         pair = comparison.head, comparison.base
         now, then = _values(comparison.metric, *pair, currency=currency)
-        if comparison.escalated_from is not None and comparison.units:
-            units = counted(comparison.units, "unit")
-            lines.append(f"  head:     {now}; base: {then} (side by side in {units})")
-        else:
-            runs = counted(comparison.runs, "run")
-            lines.append(f"  head:     {now}; baseline {name!r}: {then} ({runs})")
+        units, runs = counted(comparison.units, "unit"), counted(comparison.runs, "run")
+        lines.append(f"  head:     {now}; {name}: {then}, {units if comparison.units else runs}")
     lines.append(f"  reason:   {comparison.reason}")
     regression = comparison.regression
     if regression is not None:
@@ -107,9 +104,9 @@ def _budget_message(result: BudgetResult, *, currency: Currency) -> str:
     word = "SLO" if budget.kind == "slo" else "budget"
     if result.verdict is BudgetVerdict.OVER:
         side = "over" if budget.bound == "at most" else "below"
-        lines = [f"{metric.title} is {side} its {word} of {budget.text}"]
+        head = f"{metric.title} is {side} its {word} of {budget.text}"
     else:
-        lines = [f"{metric.title}: {word} of {budget.text} is {result.verdict}"]
+        head = f"{metric.title}: {word} of {budget.text} is {result.verdict}"
     limit = () if result.limit is None else (result.limit,)
     if interval is not None:
         figures = (interval.estimate, interval.lower, interval.upper, *limit)
@@ -117,9 +114,10 @@ def _budget_message(result: BudgetResult, *, currency: Currency) -> str:
         between = f"{low} to {high}, {interval.n} units"
         if interval.n < 2:
             between = "one unit, an estimate only"
-        lines.append(f"  measured: {estimate} ({between})")
+        lines = [f"{estimate} {head}", f"  measured: {estimate} ({between})"]
     else:
         written = [*_values(budget.metric, *limit, currency=currency)]
+        lines = [head]
     lines += [f"  limit:    {budget.bound} {text}" for text in written]
     return "\n".join([*lines, f"  reason:   {result.reason}", f"  set in:   {budget.origin}"])
 

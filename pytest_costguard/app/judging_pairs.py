@@ -26,6 +26,7 @@ from pytest_costguard.reports.numbers import change, counted, percent
 from pytest_costguard.reports.ways import way
 from pytest_costguard.stats.limits import Limits
 from pytest_costguard.stats.paired import (
+    DEEP_LOOKS,
     FEWEST_UNITS,
     Looks,
     PairedDecision,
@@ -134,7 +135,13 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
     if verdict is Verdict.INCONCLUSIVE:
         seconds = pairs.against.seconds.get(str(workload), 0.0)
         units = len(subject.measurement.units)
-        reason += _remedy(decision, units=units, seconds=seconds, looks=pairs.against.looks)
+        reason += _remedy(
+            decision,
+            regression=regression,
+            units=units,
+            seconds=seconds,
+            looks=pairs.against.looks,
+        )
         reason = subject.explained(reason)
     higher = METRICS[metric].better == "higher"
     bounds = (decision.upper, decision.lower) if higher else (decision.lower, decision.upper)
@@ -199,7 +206,14 @@ def _reason(
     return f"changes can be seen from {visible} up, {units}"
 
 
-def _remedy(decision: PairedDecision, *, units: int, seconds: float, looks: Sequence[int]) -> str:
+def _remedy(
+    decision: PairedDecision,
+    *,
+    regression: Regression,
+    units: int,
+    seconds: float,
+    looks: Sequence[int],
+) -> str:
     """Say what it would take, where that can be said: a change between the limits never ends."""
     if decision.total is not None:
         return ""  # the reason names what keeps it back
@@ -208,6 +222,12 @@ def _remedy(decision: PairedDecision, *, units: int, seconds: float, looks: Sequ
         return "; this one is too close to what is allowed"
     coming = next((look for look in looks if look > units), units)
     more = max(decision.units_needed, coming) - units
+    deepest = DEEP_LOOKS.units[-1]
+    if units + more > deepest:
+        return (
+            f"; about {counted(units + more, 'unit')} would decide, and --costguard-deep ends at"
+            f" {deepest}: raise catch ({percent(regression.catch)} now), or use a quieter machine"
+        )
     if not seconds or not math.isfinite(seconds):
         return f"; about {counted(more, 'more unit')} would decide (--costguard-deep)"
     if seconds / units * more > _TOO_LONG_SECONDS:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.records import Regression, Verdict
-from pytest_costguard.reports.numbers import change, counted, percent
+from pytest_costguard.reports.numbers import change, counted, percent, significant
 from pytest_costguard.stats.near_exact import RUN_TO_RUN
 from pytest_costguard.stats.stored import ENOUGH_RUNS, StoredDecision
 
 _SPEED_WORTH_NAMING = 0.01
+_WIDENED = 1.5
+"""From so many times the spread as measured on, the correction is what a spread consists of."""
 SIDE_BY_SIDE_OR_QUIETER = (
     ": compare base and head side by side on one machine, or use a quieter one"
 )
@@ -25,6 +27,8 @@ class Grounds:
     runner_spread: float | None
     machine: float
     """Logarithm of how much slower the machine was than for the baseline; taken out already."""
+    measured_spread: float | None = None
+    """Of the runs' logarithms as measured, where what decided is corrected; None where not."""
     doubted: bool = False
     """Whether the figures as measured do not show the change that the corrected ones show."""
 
@@ -61,9 +65,30 @@ def _by_spread(decision: StoredDecision, regression: Regression, grounds: Ground
     if decision.verdict is Verdict.UNCHANGED:
         return f"surely less than {catch} worse, {against}"
     text = f"changes can be seen from {_visible(decision)} up, {against}"
+    text += _made_up_of(decision, regression, grounds)
     if decision.smallest_visible <= math.log1p(regression.catch):
         return f"{text}; this one is too close to what is allowed"
     return f"{text}, but must be from {catch}" + SIDE_BY_SIDE_OR_QUIETER
+
+
+def _made_up_of(decision: StoredDecision, regression: Regression, grounds: Grounds) -> str:
+    """Say how a spread becomes the smallest visible change, and what widened it most."""
+    if not decision.spread or decision.times_spread is None:
+        return ""
+    spread = percent(round(decision.spread, 4))
+    text = (
+        f"{percent(regression.allow)} allowed and {significant(decision.times_spread)} times"
+        f" their spread of {spread}"
+    )
+    measured = grounds.measured_spread
+    if decision.fewer_units:
+        text += ", mostly because this run has fewer units than they have"
+    elif measured is not None and decision.spread > _WIDENED * measured:
+        text += (
+            f", which comes from correcting for the machine's speed: as measured they differ by"
+            f" {percent(round(measured, 4))}"
+        )
+    return f" ({text})"
 
 
 def _by_range(decision: StoredDecision, regression: Regression, grounds: Grounds) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from statistics import median_low
 from typing import Protocol
 
@@ -29,6 +30,8 @@ from pytest_costguard.stats.warmup import course
 _WARMS_UP = frozenset(
     {"mean", "p50", "p90", "p95", "p99", "throughput", "cost_per_1k", "energy_per_1k"}
 )
+
+_CONFIDENCE = 0.95
 
 
 class Pricer(Protocol):
@@ -106,9 +109,25 @@ class Subject:
         what = " and ".join(self.disturbances) or "a core was not always there"
         return f"{change}, but while it was measured {what}, and that alone may be the cause"
 
+    def estimate(self, metric: str) -> float | None:
+        """Return the one value of a metric that every part of a report shows; None: not known.
+
+        The mean over units; of a cost that at the mean throughput, as its arithmetic says.
+        """
+        if metric == "cost_per_1k":
+            cost = None if self.cost is None else self.cost.usd_per_1k
+            return None if cost is None else float(cost)
+        values = self.values(metric)
+        return mean(values) if values else None
+
     def figures(self) -> dict[str, Interval]:
         """Return every measured metric with its 95 % interval over units, cost included."""
-        return intervals(self.reduced.metrics | {"cost_per_1k": self.unit_costs})
+        found = intervals(self.reduced.metrics)
+        cost = self.estimate("cost_per_1k")
+        if self.cost is not None and cost is not None:
+            bounds = self.cost.lower, self.cost.upper
+            found["cost_per_1k"] = _bounded(cost, bounds, n=len(self.unit_costs))
+        return found
 
     def base_value(self, metric: str, base: float | None) -> float | None:
         """Return the baseline's value in the metric's unit, given that of the metric it rests on.
@@ -121,6 +140,16 @@ class Subject:
         if self.cost is None or self.cost.usd_per_1k is None or base <= 0:
             return None
         return float(self.cost.usd_per_1k) * mean(self.values("throughput")) / base
+
+
+def _bounded(cost: float, bounds: tuple[Decimal | None, Decimal | None], *, n: int) -> Interval:
+    """Return a cost with its bounds; without both it is an estimate alone, with confidence 0."""
+    lower, upper = bounds
+    if lower is None or upper is None:
+        return Interval(estimate=cost, lower=cost, upper=cost, confidence=0.0, n=n)
+    return Interval(
+        estimate=cost, lower=float(lower), upper=float(upper), confidence=_CONFIDENCE, n=n
+    )
 
 
 def stored_metric(metric: str) -> str:
@@ -151,7 +180,7 @@ def subject(
             threads=declaration.threads,
             throughputs=throughputs,
             scenario=declaration.scenario,
-            interval=t_interval(throughputs, 0.95),
+            interval=t_interval(throughputs, _CONFIDENCE),
             today=today,
         )
     return Subject(

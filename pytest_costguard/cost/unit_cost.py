@@ -15,8 +15,8 @@ SECONDS_PER_HOUR = Decimal(3600)
 STALE_AFTER_DAYS = 90
 
 NO_TARGET = (
-    "no target and no price is given: declare the hardware that serves and name it"
-    " (--costguard-target=NAME), or give the price of this machine (--costguard-price=USD_PER_HOUR)"
+    "no target and no price was given (--costguard-target=NAME names what serves,"
+    " --costguard-price=USD_PER_HOUR prices this machine)"
 )
 
 

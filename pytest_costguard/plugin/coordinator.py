@@ -20,6 +20,7 @@ from pytest_costguard.plugin.markers import marked, measures
 from pytest_costguard.plugin.options import given_options, loaded_plugins, own_options
 from pytest_costguard.plugin.progress import ProgressLine
 from pytest_costguard.plugin.signals import ended_in_order
+from pytest_costguard.reports.encodings import encodable
 from pytest_costguard.reports.junit import properties
 
 
@@ -83,7 +84,7 @@ class CoordinatorHooks:
             # A plugin that runs a failed test again must not make them double.
             item.user_properties.extend(p for p in known if p not in item.user_properties)
         if messages := check.failing(item.nodeid):
-            pytest.fail("\n\n".join(messages), pytrace=False)
+            _fail(messages)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what failed as it was expected to: it must not fail the run by another door."""
@@ -112,14 +113,14 @@ class CoordinatorHooks:
             return
         writer = terminalreporter._tw  # the only place that knows the width
         terminalreporter.section("costguard")
-        terminalreporter.write(
-            self._session.render(
-                self._check.report,
-                width=min(writer.fullwidth, 120),
-                colour=writer.hasmarkup,
-                verbosity=self._config.option.verbose,
-            )
+        text = self._session.render(
+            self._check.report,
+            width=min(writer.fullwidth, 120),
+            colour=writer.hasmarkup,
+            verbosity=self._config.option.verbose,
         )
+        # pytest writes what a stream does not know as escapes, line ends included.
+        terminalreporter.write(encodable(text, getattr(writer._file, "encoding", None)))
         for line in self._lines:
             terminalreporter.write_line(line)
         for warning in self._check.warnings:
@@ -196,6 +197,11 @@ class CoordinatorHooks:
         given = self._config.args_source is pytest.Config.ArgsSource.ARGS
         fewer = any(getattr(option, name, None) for name in narrowed)
         return not (given or fewer or self._deselected)
+
+
+def _fail(messages: tuple[str, ...]) -> None:
+    # Its frame is not hidden: pytest would say below every verdict that all frames are.
+    pytest.fail("\n\n".join(messages), pytrace=False)
 
 
 def _refuse_xdist(config: pytest.Config) -> None:

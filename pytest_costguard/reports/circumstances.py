@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from pytest_costguard.records import Against, Escalation, Pairing, PairingKind, Report, Target
+from pytest_costguard.cost.unit_cost import NO_TARGET
+from pytest_costguard.records import (
+    Against,
+    BudgetVerdict,
+    Escalation,
+    Pairing,
+    PairingKind,
+    Report,
+    Target,
+    Verdict,
+)
 from pytest_costguard.reports.numbers import (
     counted,
     day,
@@ -21,6 +31,8 @@ from pytest_costguard.reports.numbers import (
     significant,
 )
 from pytest_costguard.reports.rows import Row
+from pytest_costguard.reports.ways import base_name, base_sha
+from pytest_costguard.stats.stored import ENOUGH_RUNS
 
 DEFAULT_BASELINE = "main"
 _ACCEPTED = "accepted"
@@ -36,8 +48,6 @@ _WAYS: Mapping[PairingKind, str] = MappingProxyType(
 _NOTHING_TO_ESCALATE = (
     "There is no stored verdict to doubt yet, so --costguard-escalate had nothing to do."
 )
-_CORRECTED = 0.01
-"""A change that differs by more than this from head ÷ base was visibly corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +72,14 @@ class BaselineView:
 def assumptions_of(report: Report) -> tuple[Fact, ...]:
     """Return what the money rests on: price, its source and date, share, basis, currency."""
     if report.target is None:
-        reason = report.target_problem or "no target and no price was given"
+        asked = any(
+            one.verdict is BudgetVerdict.NOT_PRICED
+            for verdict in report.verdicts
+            for one in verdict.budgets
+        )
+        reason = report.target_problem or (
+            NO_TARGET if asked else "no target and no price was given"
+        )
         return (Fact(label="Cost", value=f"not priced: {reason}"),)
     return (*_price_facts(report.target), *_cost_facts(report), *_currency_facts(report.target))
 
@@ -170,7 +187,10 @@ def _stored(report: Report) -> BaselineView:
             sentence=f"No baseline yet{on}, so nothing was compared.",
             hints=(
                 *others,
-                f"8 runs tell small changes from noise: {_record_command(report, 8)}",
+                (
+                    f"{ENOUGH_RUNS} runs tell small changes from noise:"
+                    f" {_record_command(report, ENOUGH_RUNS)}"
+                ),
                 *(_NOTHING_TO_ESCALATE,) * (report.escalation is not None and not others),
             ),
             command=shlex.join(["pytest", "--costguard", f"--costguard-save={_name(report)}"]),
@@ -178,7 +198,7 @@ def _stored(report: Report) -> BaselineView:
     days = sorted({run.created.date() for run in baseline.runs})
     span = day(days[0]) if len(days) == 1 else f"{day(days[0])} to {day(days[-1])}"
     hints = list(others)
-    if len(days) == 1 and len(baseline.runs) > 1:
+    if len(days) == 1 and len(baseline.runs) > 1 and report.runner_spread is None:
         hints.insert(
             0,
             "All baseline runs are from one day: how much this machine differs from day to"
@@ -189,7 +209,7 @@ def _stored(report: Report) -> BaselineView:
         sentence=f"Compared with baseline {baseline.name}:"
         f" {counted(len(baseline.runs), 'run')}, {span}.",
         facts=(Fact(label="Stored in", value=baseline.location), *_commits(report)),
-        hints=(*hints, *_correction(report)),
+        hints=tuple(hints),
     )
 
 
@@ -200,7 +220,7 @@ def _escalated(view: BaselineView, escalation: Escalation | None) -> BaselineVie
         workloads = counted(len(look.head), "workload")
         sentence = (
             f"{workloads} in doubt measured again side by side with base"
-            f" {_sha(look.against)[:12]}: {_units(look.against)}."
+            f" {base_sha(look.against)[:12]}: {_units(look.against)}."
         )
         view = dataclasses.replace(
             view,
@@ -212,19 +232,13 @@ def _escalated(view: BaselineView, escalation: Escalation | None) -> BaselineVie
 
 
 def _base_of(against: Against) -> BaselineView:
-    sha = _sha(against)
-    named = "" if against.requested in (sha, sha[:12]) else f"{against.requested}, "
     return BaselineView(
         state="found",
-        sentence=f"Compared side by side with base ({named}{sha[:12]}):"
+        sentence=f"Compared side by side with {base_name(against)}:"
         f" {_units(against)} of fresh processes.",
         facts=_base_facts(against),
         hints=against.notes,
     )
-
-
-def _sha(against: Against) -> str:
-    return against.run.commit.sha if against.run.commit is not None else ""
 
 
 def _units(against: Against) -> str:
@@ -236,7 +250,7 @@ def _units(against: Against) -> str:
 
 
 def _base_facts(against: Against) -> tuple[Fact, ...]:
-    sha = _sha(against)
+    sha = base_sha(against)
     found_as = "" if against.found_as in (sha, sha[:12]) else f" ({against.found_as})"
     facts = [Fact(label="Base", value=f"{sha[:12]}{found_as}")]
     if against.cores:
@@ -267,24 +281,6 @@ def _commits(report: Report) -> tuple[Fact, ...]:
     return (Fact(label="Baseline commits", value=shown + more),)
 
 
-def _correction(report: Report) -> tuple[str, ...]:
-    corrected = any(
-        one.head
-        and one.base
-        and one.ratio
-        and abs(one.head / one.base / one.ratio - 1) > _CORRECTED
-        for verdict in report.verdicts
-        for one in verdict.comparisons
-    )
-    if not corrected:
-        return ()
-    text = (
-        "Changes are corrected for the machine's speed by a calibration kernel that ran beside"
-        " the workloads, so they differ from the plain quotient of the two figures."
-    )
-    return (text,)
-
-
 def reproduce_commands(report: Report, rows: Iterable[Row]) -> tuple[str, ...]:
     """Return the command that repeats what needs action on the reader's own machine."""
     tests = list(
@@ -309,16 +305,26 @@ def reproduce_commands(report: Report, rows: Iterable[Row]) -> tuple[str, ...]:
 
 
 def accept_commands(report: Report) -> tuple[str, ...]:
-    """Return the commands that make this level the baseline; none where nothing was compared.
+    """Return the commands that make this level the baseline; none where that would mend nothing.
 
     Saving one more run would only mix the new level with the old one, so as many runs as the
-    baseline has are recorded under another name and take its place.
+    baseline has are recorded under another name and take its place, and never fewer than know
+    their own spread: the baseline at hand may be a single file.
     """
-    if report.baseline is None or not report.baseline.runs:
+    if report.baseline is None or not report.baseline.runs or not _baseline_objects(report):
         return ()
     return (
-        _record_command(report, len(report.baseline.runs), name=_ACCEPTED),
+        _record_command(report, max(ENOUGH_RUNS, len(report.baseline.runs)), name=_ACCEPTED),
         shlex.join(["costguard", "baseline", "promote", _ACCEPTED, _name(report)]),
+    )
+
+
+def _baseline_objects(report: Report) -> bool:
+    """Whether something regressed, or is over a budget that is a share of the baseline's value."""
+    return any(
+        any(one.verdict is Verdict.REGRESSED for one in verdict.comparisons)
+        or any(one.verdict is BudgetVerdict.OVER and one.budget.relative for one in verdict.budgets)
+        for verdict in report.verdicts
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
 from pytest_costguard.records import (
     METRICS,
+    PERCENTILES,
     Comparison,
     Currency,
     Interval,
@@ -48,6 +48,8 @@ class WorkloadLine:
     mark: Mark
     fails: bool
     cells: tuple[str, ...]
+    unjudged: str = ""
+    """What is said of a budget that could not be judged, beside a verdict: `not priced`."""
     change_of_mean: str = ABSENT
     failing: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -79,19 +81,14 @@ def figure_table(
         most: how many lines to lay out, which costs time in a large suite; None for all.
     """
     currency = report.target.currency if report.target else Currency()
-    figures = {str(verdict.workload): _figures(verdict) for verdict in report.verdicts}
-    scales = {
-        metric: scale_for(
-            metric,
-            [found[metric].estimate for found in figures.values() if metric in found],
-            currency=currency,
-        )
-        for metric in METRICS
-        if any(metric in found for found in figures.values())
-    }
+    figures = {str(verdict.workload): verdict.figures for verdict in report.verdicts}
+    scales = _scales(list(figures.values()), currency=currency)
     first_rows: dict[str, Row] = {}
+    unjudged: dict[str, Row] = {}
     for row in rows:
-        first_rows.setdefault(row.workload, row)
+        hides = row.mark in marks.UNJUDGED and not row.fails
+        (unjudged if hides else first_rows).setdefault(row.workload, row)
+    first_rows = unjudged | first_rows
     measured = {str(one.workload): one for one in report.run.measurements}
     ordered = sorted(
         ((verdict, first_rows.get(str(verdict.workload))) for verdict in report.verdicts),
@@ -102,6 +99,7 @@ def figure_table(
             verdict,
             label=labels[str(verdict.workload)],
             first=first,
+            unjudged=unjudged.get(str(verdict.workload)),
             fails=_fails(verdict, first, excused=report.expected_failures),
             figures=figures[str(verdict.workload)],
             scales=scales,
@@ -114,6 +112,22 @@ def figure_table(
         for metric, scale in scales.items()
     )
     return FigureTable(columns=columns, lines=lines, hidden=len(ordered) - len(lines))
+
+
+def _scales(figures: Collection[Mapping[str, Interval]], *, currency: Currency) -> dict[str, Scale]:
+    """Choose a unit for each metric; the latencies of requests, compared at a glance, share one."""
+    values = {
+        metric: [found[metric].estimate for found in figures if metric in found]
+        for metric in METRICS
+    }
+    of_mean = scale_for("mean", values["mean"])
+    return {
+        metric: of_mean
+        if values["mean"] and metric in PERCENTILES
+        else scale_for(metric, estimates, currency=currency)
+        for metric, estimates in values.items()
+        if estimates
+    }
 
 
 def _urgency(
@@ -132,30 +146,12 @@ def _mark(first: Row | None) -> Mark:
     return marks.MEASURED if first is None else first.mark
 
 
-def _figures(verdict: WorkloadVerdict) -> dict[str, Interval]:
-    """The figures, with the cost per 1k among them where it is priced."""
-    figures = dict(verdict.figures)
-    cost = verdict.cost
-    if cost is None or cost.state != "priced" or cost.usd_per_1k is None:
-        figures.pop("cost_per_1k", None)
-        return figures
-    estimate = float(cost.usd_per_1k)
-    known = figures.get("throughput")
-    figures["cost_per_1k"] = Interval(
-        estimate=estimate,
-        lower=float(cost.lower if cost.lower is not None else Decimal("nan")),
-        upper=float(cost.upper if cost.upper is not None else Decimal("nan")),
-        confidence=known.confidence if known else 0.95,
-        n=known.n if known else 1,
-    )
-    return figures
-
-
 def _line(
     verdict: WorkloadVerdict,
     *,
     label: str,
     first: Row | None,
+    unjudged: Row | None,
     fails: bool,
     figures: Mapping[str, Interval],
     scales: Mapping[str, Scale],
@@ -167,6 +163,7 @@ def _line(
         label=label,
         mark=_mark(first),
         fails=fails,
+        unjudged=unjudged.mark.word if unjudged is not None and unjudged is not first else "",
         cells=tuple(
             _cell(figures.get(metric), scale, metric=metric, verdict=verdict)
             for metric, scale in scales.items()

@@ -31,8 +31,6 @@ def properties(verdict: WorkloadVerdict) -> list[tuple[str, str]]:
         found.append((kind, str(result.verdict)))
     if verdict.cost is not None:
         found.append((f"{prefix}.cost", verdict.cost.state))
-        if verdict.cost.usd_per_1k is not None and "cost_per_1k" not in verdict.figures:
-            found.append((f"{prefix}.cost_per_1k", _number(verdict.cost.usd_per_1k)))
     return found
 
 

@@ -56,6 +56,9 @@ WITHIN = Mark(sign="✓", word="within budget", tone="good", urgency=EVERYTHING_
 UNCHANGED = Mark(sign="=", word="unchanged", tone="quiet", urgency=EVERYTHING_ELSE + 1)
 MEASURED = Mark(sign="·", word="measured", tone="quiet", urgency=EVERYTHING_ELSE + 3)
 
+UNJUDGED = frozenset({NOT_PRICED, NOT_MEASURED, NOT_JUDGED})
+"""Budgets that nothing is known of: they hide no verdict on what was measured."""
+
 OF_VERDICT: Mapping[Verdict, Mark] = MappingProxyType(
     {
         Verdict.REGRESSED: REGRESSED,

@@ -21,6 +21,7 @@ _MINUS = "\N{MINUS SIGN}"
 _PERCENT = Decimal(100)
 _WIDE = Context(prec=700)
 """Room for every digit of any float, however large: a stored file may hold one."""
+_LEAST_IN_WHOLE_MONEY = 0.001
 _REMEMBERED = 1 << 15
 """Figures of a suite of some thousand workloads: the second report need not round them again."""
 
@@ -62,18 +63,25 @@ def scale_for(
     """Choose the one unit in which all `values` of `metric` are written.
 
     The middle value decides, so that one giant does not turn its column into thousandths.
-    Money is converted: its values are US dollars, its unit the currency's code.
+    Money is converted: its values are US dollars, its unit the currency's code, or millionths of
+    it where the smallest value is below a thousandth.
     """
     kind = METRICS[metric].unit
-    if kind == "USD":
-        money = currency or Currency()
-        return Scale(unit=money.code, divisor=1 / money.per_usd)
     sizes = sorted(abs(float(value)) for value in values if value and math.isfinite(value))
+    if kind == "USD":
+        return _money_scale(currency or Currency(), smallest=sizes[0] if sizes else 1.0)
     scales = _SCALES[kind]
     if not sizes:
         return scales[min(1, len(scales) - 1)]
     middle = sizes[len(sizes) // 2]
     return next((scale for scale in reversed(scales) if middle >= float(scale.divisor)), scales[0])
+
+
+def _money_scale(currency: Currency, *, smallest: float) -> Scale:
+    """Zeros after the point are miscounted: 0.232 µUSD is read at a glance, 0.000000232 is not."""
+    if smallest * float(currency.per_usd) >= _LEAST_IN_WHOLE_MONEY:
+        return Scale(unit=currency.code, divisor=1 / currency.per_usd)
+    return Scale(unit=f"µ{currency.code}", divisor=Decimal("1e-6") / currency.per_usd)
 
 
 def significant(value: float | Decimal | None, *, digits: int = 3) -> str:
@@ -108,8 +116,8 @@ def interval(
 
 @lru_cache(maxsize=_REMEMBERED)
 def figure(seen: Interval, scale: Scale) -> str:
-    """Write a figure with its interval; one unit alone has none, and never `± 0`."""
-    known = seen.n > 1
+    """Write a figure with its interval; one that nothing bounds has none, and never `± 0`."""
+    known = seen.n > 1 and seen.confidence > 0
     return interval(
         seen.estimate, seen.lower if known else None, seen.upper if known else None, scale
     )

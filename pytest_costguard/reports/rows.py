@@ -32,6 +32,7 @@ from pytest_costguard.reports.numbers import (
 )
 
 _SAME_FOR_ALL_METRICS = (Verdict.NOT_COMPARABLE, Verdict.NEW, Verdict.MISSING)
+_CORRECTED = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class Row:
     reason: str = ""
     origin: str = ""
     """Where the limit is set."""
+    corrected: bool = False
+    """Whether the change visibly differs from head ÷ base, corrected for the machine's speed."""
 
     @property
     def needs_action(self) -> bool:
@@ -193,7 +196,15 @@ def _of_comparison(
         limit=_allowed(rule) if rule else ABSENT,
         reason=comparison.reason,
         origin=rule.origin if rule else "",
+        corrected=not for_all and _corrected(comparison),
     )
+
+
+def _corrected(comparison: Comparison) -> bool:
+    head, base, ratio = comparison.head, comparison.base, comparison.ratio
+    if not (head and base and ratio):
+        return False
+    return abs(head / base / ratio - 1) > _CORRECTED
 
 
 def _allowed(rule: Regression) -> str:
@@ -215,7 +226,9 @@ def _of_budget(
     if mark is marks.NOT_MEASURED and budget.relative and result.limit is None and seen:
         mark = marks.NOT_JUDGED
     estimate = seen.estimate if seen else None
-    scale = scale_for(budget.metric, (result.limit, estimate), currency=currency)
+    # A limit far away must not turn the figure into thousandths.
+    sized = result.limit if estimate is None else estimate
+    scale = scale_for(budget.metric, (sized,), currency=currency)
     sign = "≤" if budget.bound == "at most" else "≥"
     title = METRICS[budget.metric].title
     return Row(

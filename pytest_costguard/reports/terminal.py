@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_costguard.records import Report
 from pytest_costguard.reports.escaping import plain
 from pytest_costguard.reports.figures import WorkloadLine
-from pytest_costguard.reports.marks import Tone
+from pytest_costguard.reports.marks import NOT_PRICED, Tone
 from pytest_costguard.reports.numbers import ABSENT, counted
 from pytest_costguard.reports.rows import Row
 from pytest_costguard.reports.view import ReportView, view_of
@@ -30,6 +30,8 @@ _GIST = ("mean", "cost_per_1k", "peak_memory")
 """The metrics of the short table, in order; the last ones go first where it is narrow."""
 _TITLES = {"mean": "mean", "cost_per_1k": "cost/1k", "peak_memory": "memory"}
 _NAME_AT_LEAST = 20
+_ROOMY = 100
+"""From so many columns on a verdict has room for an addition."""
 _GAP = 2
 _MARK_WIDTH = 1 + _GAP
 _Column = tuple[str, list[str]]
@@ -89,7 +91,12 @@ def _parts(view: ReportView, *, width: int, verbosity: int) -> Iterator[Renderab
         return
     if view.figures.lines:
         yield ""
-        yield _table(view, width=width)
+        columns, left_out = _columns(view, width=width)
+        yield _table(view, columns, width=width)
+        if left_out and verbosity == 0:
+            what = " and ".join(left_out)
+            told = f"not shown for want of room: {what}; -v or a wider terminal shows every figure"
+            yield from wrapped(told, width=width, indent=2)
         if view.figures.hidden:
             yield f"  … and {view.figures.hidden:,} more; -v shows them"
     yield from _reasons(view, width=width, verbosity=verbosity)
@@ -134,7 +141,7 @@ def _before_and_now(row: Row) -> str:
 
 
 def _changed(row: Row) -> str:
-    return f"{row.change} %" if row.change != ABSENT else ""
+    return f"{row.change} %{'*' * row.corrected}" if row.change != ABSENT else ""
 
 
 def _limited(row: Row) -> str:
@@ -144,12 +151,11 @@ def _limited(row: Row) -> str:
     return f"limit {row.limit}{unit}"
 
 
-def _table(view: ReportView, *, width: int) -> Table:
+def _table(view: ReportView, columns: list[_Column], *, width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
     lines = view.figures.lines
-    columns = _columns(view, width=width)
     room = max(_NAME_AT_LEAST, width - _MARK_WIDTH - sum(map(_width, columns)) - _GAP)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
     table.add_column("", width=1, no_wrap=True)
@@ -163,13 +169,17 @@ def _table(view: ReportView, *, width: int) -> Table:
             Text(line.mark.sign, style=style),
             Text(shortened(plain(line.label), room)),
             *(Text(cells[place]) for _, cells in columns[:-1]),
-            Text(line.mark.word, style=style),
+            Text(columns[-1][1][place], style=style),
         )
     return table
 
 
-def _columns(view: ReportView, *, width: int) -> list[_Column]:
-    """Choose the columns that leave room for the names: figures, change of mean, verdict."""
+def _columns(view: ReportView, *, width: int) -> tuple[list[_Column], list[str]]:
+    """Choose the columns that leave room for the names: figures, change of mean, verdict.
+
+    Returns:
+        The columns, and the names of those that have no room.
+    """
     lines = view.figures.lines
     figures: list[_Column] = []
     metrics = [column.metric for column in view.figures.columns]
@@ -178,15 +188,21 @@ def _columns(view: ReportView, *, width: int) -> list[_Column]:
         unit = view.figures.columns[place].unit
         cells = [_brief(line.cells[place], metric) for line in lines]
         figures.append((f"{_TITLES[metric]}\n{unit}", cells))
-    ends: list[_Column] = [("\nverdict", [line.mark.word for line in lines])]
+    ends: list[_Column] = [("\nverdict", [_verdict(line, width=width) for line in lines])]
     if any(line.change_of_mean != ABSENT for line in lines):
         ends.insert(0, ("change of\nmean, %", [line.change_of_mean for line in lines]))
-    widths = [*map(_width, figures)]
     room = width - _MARK_WIDTH - _NAME_AT_LEAST - _GAP - sum(map(_width, ends))
-    while figures and sum(widths) > room:
-        figures.pop()
-        widths.pop()
-    return [*figures, *ends]
+    left_out: list[str] = []
+    while figures and sum(map(_width, figures)) > room:
+        title, _ = figures.pop()
+        left_out.insert(0, title.partition("\n")[0])
+    return [*figures, *ends], left_out
+
+
+def _verdict(line: WorkloadLine, *, width: int) -> str:
+    """Say both of a verdict and of a budget that could not be judged, where there is room."""
+    told = f"{line.mark.word}, {line.unjudged}" if line.unjudged else line.mark.word
+    return told if width >= _ROOMY else line.mark.word
 
 
 def _width(column: _Column) -> int:
@@ -205,9 +221,13 @@ def _reasons(view: ReportView, *, width: int, verbosity: int) -> Iterator[Render
         yield ""
     for row in view.action[:limit]:
         yield from _row_lines(row, width=width)
+        if row.mark is NOT_PRICED:
+            continue  # why, and what to do, is said once for all below
         yield from wrapped(row.reason, width=width, indent=4)
         if row.origin and row.mark.tone != "good":
             yield from wrapped(f"limit set by {row.origin}", width=width, indent=4)
+    if any(row.corrected for row in view.action[:limit]):
+        yield from wrapped(f"* {view.correction}", width=width, indent=0, hang=2)
     if len(view.action) > limit:
         yield f"  … and {len(view.action) - limit:,} more; -v shows them"
 
@@ -254,10 +274,8 @@ def wrapped(
     """Break foreign text into lines of our own: visible characters only, indented."""
     shown = text if keep else plain(text, limit=2_000)
     margin = " " * indent
-    # A number stays on one line with its ± and its %: textwrap does not break at these spaces.
-    glued = shown.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}").replace(
-        " %", "\N{NO-BREAK SPACE}%"
-    )
+    # A number stays on one line with its ±, ≤ and %: textwrap does not break at these spaces.
+    glued = re.sub(r" (± |%)|(?<=[≤≥]) ", _glued, shown)
     lines = textwrap.wrap(
         glued,
         width=max(width, 20),
@@ -266,6 +284,10 @@ def wrapped(
         break_on_hyphens=False,
     )
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+
+
+def _glued(found: re.Match[str]) -> str:
+    return found.group().replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def shortened(name: str, room: int) -> str:

@@ -16,8 +16,15 @@ from pytest_costguard.reports.circumstances import (
     reproduce_commands,
 )
 from pytest_costguard.reports.figures import FigureTable, figure_table
-from pytest_costguard.reports.numbers import counted
+from pytest_costguard.reports.numbers import counted, percent
 from pytest_costguard.reports.rows import Row, labels_of, rows_of
+from pytest_costguard.stats.unserved import unserved_share
+
+_CORRECTION = (
+    "Corrected for the machine's speed by a calibration kernel that ran beside the workloads, so it"
+    " differs from the quotient of the two figures."
+)
+_UNSERVED_WORTH_NAMING = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +36,7 @@ class ReportView:
 
     failed: bool
     status: str
-    """`failed`, `passed`, or `interrupted`."""
+    """`failed`, `passed`, `interrupted`, or `no verdict`: nothing was measured."""
     headline: str
     action: tuple[Row, ...]
     quiet: tuple[Row, ...]
@@ -42,7 +49,9 @@ class ReportView:
     warnings: tuple[str, ...]
     reproduce: tuple[str, ...]
     accept: tuple[str, ...]
-    """The commands that accept this level as the new baseline; none where nothing differs."""
+    """The commands that accept this level as the new baseline; none where that mends nothing."""
+    correction: str
+    """What the mark `*` beside a change says; "" where there is none."""
 
 
 def view_of(report: Report, *, most_lines: int | None = None) -> ReportView:
@@ -69,14 +78,40 @@ def view_of(report: Report, *, most_lines: int | None = None) -> ReportView:
         machine=machine_of(report),
         warnings=_warnings(report, labels),
         reproduce=reproduce_commands(report, action),
-        accept=accept_commands(report) if action else (),
+        accept=accept_commands(report),
+        correction=_CORRECTION if any(row.corrected for row in rows) else "",
     )
 
 
 def _status(report: Report) -> str:
     if report.outcome.failed:
         return "failed"
-    return "passed" if report.run.complete else "interrupted"
+    if not report.run.complete:
+        return "interrupted"
+    return "passed" if report.verdicts else "no verdict"
+
+
+def _unserved(report: Report, labels: dict[str, str]) -> list[str]:
+    """Say once that absolute figures hold waiting for a core, by the workload that waited most."""
+    shares = {str(one.workload): unserved_share(one) for one in report.run.measurements}
+    waited = {
+        name: share
+        for name, share in shares.items()
+        if share > _UNSERVED_WORTH_NAMING and name in labels
+    }
+    if not waited:
+        return []
+    most = max(waited, key=lambda name: waited[name])
+    share = percent(round(waited[most], 2))
+    more = f", {counted(len(waited) - 1, 'more workload')} less often" * (len(waited) > 1)
+    text = (
+        f"{labels[most]} waited for a core {share} of the time{more}: latency and cost are higher"
+        " than on a quiet machine"
+    )
+    pairing = report.against.pairings.get(most) if report.against else None
+    if pairing is not None and pairing.clock == "cpu":
+        text += "; the change of mean, throughput and cost is by CPU time, without the waiting"
+    return [text]
 
 
 def _tally(rows: tuple[Row, ...]) -> str:
@@ -97,6 +132,7 @@ def _warnings(report: Report, labels: dict[str, str]) -> tuple[str, ...]:
         f"{where[0]}: {text}" if len(where) == 1 else f"{text} ({counted(len(where), 'workload')})"
         for text, where in found.items()
     ]
+    warnings += _unserved(report, labels)
     if not report.run.complete:
         warnings.insert(0, "The run was interrupted: what is here is valid, but not everything.")
     return tuple(warnings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pytest_costguard.records import Pairing, PairingKind
+from pytest_costguard.records import Against, Pairing, PairingKind
 from pytest_costguard.stats.pairing import OF_CPU_TIME
 
 _WAYS: Mapping[PairingKind, str] = MappingProxyType(
@@ -15,6 +15,18 @@ _WAYS: Mapping[PairingKind, str] = MappingProxyType(
         "restart": "in turns",
     }
 )
+
+
+def base_name(against: Against) -> str:
+    """Return what base is called in sentences: `base (main, 352fa05c1d2e)`."""
+    sha = base_sha(against)
+    named = "" if against.requested in (sha, sha[:12]) else f"{against.requested}, "
+    return f"base ({named}{sha[:12]})"
+
+
+def base_sha(against: Against) -> str:
+    """Return the commit that base is, or "" where it is none."""
+    return against.run.commit.sha if against.run.commit is not None else ""
 
 
 def way(metric: str, *, extent: str, pairing: Pairing | None) -> str:

@@ -28,6 +28,7 @@ def decide_budget(
     bound: Literal["at most", "at least"],
     alpha: float,
     confidence: float,
+    estimate: float | None = None,
 ) -> BudgetDecision:
     """Hold the values of the units against a limit.
 
@@ -41,6 +42,8 @@ def decide_budget(
         bound: whether the limit is a ceiling or a floor.
         alpha: P(over is said of a figure that is within).
         confidence: 1 - P(within is said of a figure that is over).
+        estimate: the figure itself, where it is not the mean of the values: a cost is that of the
+            mean throughput. The values then give its spread.
 
     Raises:
         ValueError: if there are no values.
@@ -51,7 +54,13 @@ def decide_budget(
         value = values[0]
         lone = Interval(estimate=value, lower=value, upper=value, confidence=0.0, n=1)
         return BudgetDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=lone, reason=ONE_UNIT)
-    interval = _decisive_interval(values, bound=bound, alpha=alpha, confidence=confidence)
+    interval = _decisive_interval(
+        values,
+        centre=mean(values) if estimate is None else estimate,
+        bound=bound,
+        alpha=alpha,
+        confidence=confidence,
+    )
     surely_over = interval.lower > limit if bound == "at most" else interval.upper < limit
     surely_within = interval.upper <= limit if bound == "at most" else interval.lower >= limit
     if surely_over:
@@ -68,11 +77,11 @@ def decide_budget(
 def _decisive_interval(
     values: Sequence[float],
     *,
+    centre: float,
     bound: Literal["at most", "at least"],
     alpha: float,
     confidence: float,
 ) -> Interval:
-    centre = mean(values)
     good, bad = margin(values, 1 - alpha), margin(values, confidence)
     below, above = (good, bad) if bound == "at most" else (bad, good)
     return Interval(

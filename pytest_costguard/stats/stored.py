@@ -46,6 +46,12 @@ class StoredDecision:
     """The smallest change that could have been called regressed."""
     missing_runs: int
     """How many baseline runs are missing before their own spread decides."""
+    spread: float | None = None
+    """The run-to-run standard deviation that decided, where one did."""
+    times_spread: float | None = None
+    """How many times `spread` a change must be beyond what is allowed; None where none decided."""
+    fewer_units: bool = False
+    """Whether head's having fewer units than the runs counts for more than their spread."""
     spread_disbelieved: float | None = None
     """The run-to-run spread that the units show, where it refutes the declared one."""
 
@@ -114,7 +120,8 @@ def _by_spread(
     reach: tuple[float, float],
     rule: Rule,
 ) -> StoredDecision:
-    sigma = math.sqrt(spread**2 * (1 + 1 / len(runs)) + _fewer_units(head, runs))
+    of_runs, of_units = spread**2 * (1 + 1 / len(runs)), _fewer_units(head, runs)
+    sigma = math.sqrt(of_runs + of_units)
     far, near = reach[0] * sigma, reach[1] * sigma
     allowed, caught = math.log1p(limits.allow), math.log1p(limits.catch)
     upper = change + near
@@ -134,6 +141,9 @@ def _by_spread(
         upper=upper,
         smallest_visible=allowed + far,
         missing_runs=max(0, ENOUGH_RUNS - len(runs)),
+        spread=spread,
+        times_spread=far / spread if spread else None,
+        fewer_units=of_units > of_runs,
     )
 
 

@@ -10,8 +10,8 @@ from pytest_costguard.records import Cost
 def dollar_an_hour(*, throughputs, **_):
     """Price an hour at one dollar."""
     values = tuple(1000 / 3600 / rate for rate in throughputs)
-    middle = sum(values) / len(values)
-    return Cost(state="priced", usd_per_1k=Decimal(repr(middle))), values
+    at_mean = 1000 / 3600 / (sum(throughputs) / len(throughputs))
+    return Cost(state="priced", usd_per_1k=Decimal(repr(at_mean))), values
 
 
 def no_price(*, target_problem, **_):

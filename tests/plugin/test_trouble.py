@@ -113,7 +113,10 @@ def test_a_test_that_measures_nothing_has_no_verdict_and_fails(project):
     """)
     result = project.measure()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*measured nothing*"])
+    result.stdout.fnmatch_lines(
+        ["*measured nothing*", "✗ failed: 1 workload could not be measured*"]
+    )
+    assert project.report["outcome"]["failed"]
 
 
 def test_a_measurement_that_some_units_lose_is_an_error(project):

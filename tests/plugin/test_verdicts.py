@@ -21,6 +21,18 @@ def test_an_slo_that_is_surely_broken_fails_its_own_test(project):
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*50*"])
     assert "test_it.py" in result.stdout.str()
+    assert "traceback entries" not in result.stdout.str()
+    result.stdout.fnmatch_lines(["FAILED test_it.py::test_it - Failed: * ms mean*"])
+
+
+def test_a_stream_of_ascii_gets_a_report_of_ascii(project, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    monkeypatch.setenv("LC_ALL", "C")
+    project.tests(SLEEPY.format(marker=""))
+    shown = project.measure("--costguard-units=2").stdout
+    assert "\\u2713" not in shown.str()
+    shown.fnmatch_lines(["v passed: *", "*workload *", "* test_it *"])
 
 
 def test_budgets_that_hold_pass(project):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from factories.judged import head, judged, only, series
 from factories.judging import (
@@ -10,14 +11,19 @@ from factories.judging import (
     budget,
     gates,
     measurement,
+    regression,
     run,
     stored_run,
     stored_workload,
     unit,
 )
+from factories.reports import TARGET
 from fakes.pricing import another_machine, no_price
 
+from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.records import BudgetVerdict, FailOn, Scenario, Sensors
+
+SERVING = msgspec.structs.replace(TARGET, stands_for=True)
 
 
 def held(now, limit, earlier=None, **options):
@@ -64,6 +70,38 @@ def test_a_cost_budget_is_held_in_dollars():
     # one dollar an hour at 1,000 a second
     assert held(head(), budget("cost_per_1k", 0.0003)).verdict is BudgetVerdict.WITHIN
     assert held(head(), budget("cost_per_1k", 0.0002)).verdict is BudgetVerdict.OVER
+
+
+def test_a_run_has_one_cost_however_much_its_units_differ():
+    latencies = (0.001, 0.001, 0.001, 0.001, 0.002, 0.004)
+    now = run(measurement([unit(latency, index=i) for i, latency in enumerate(latencies)]))
+    held_to = gates(budget("cost_per_1k", 0.0003), regression("cost_per_1k"))
+
+    verdict = only(judged(now, series(), gates=held_to, target=SERVING, pricer=cost_of))
+
+    cost = float(verdict.cost.usd_per_1k)
+    (comparison,) = verdict.comparisons
+    (result,) = verdict.budgets
+    assert verdict.figures["cost_per_1k"].estimate == cost
+    assert verdict.figures["cost_per_1k"].lower == float(verdict.cost.lower)
+    assert comparison.head == cost
+    assert result.interval.estimate == cost
+    assert result.interval.lower < cost < result.interval.upper
+
+
+def test_a_cost_without_a_bound_has_no_interval():
+    now = run(measurement([unit(0.001), unit(0.009, index=1)]))
+
+    found = only(judged(now, target=SERVING, pricer=cost_of)).figures["cost_per_1k"]
+
+    assert (found.lower, found.upper, found.confidence) == (found.estimate, found.estimate, 0.0)
+
+
+def test_a_budget_says_why_its_interval_is_wider_than_the_figures():
+    assert (
+        "the interval leaves a false alarm a chance of 1 %"
+        in held(head(), budget("mean", 0.002)).reason
+    )
 
 
 def test_without_a_price_a_cost_budget_is_not_priced():

@@ -119,6 +119,22 @@ def test_a_declared_spread_that_the_units_refute_is_not_believed():
     assert "the declared runner spread of 0.05 % does not hold" in comparison.reason
 
 
+def test_an_inconclusive_reason_says_what_the_smallest_visible_change_is_made_up_of():
+    comparison = compared(head(), series(spread=0.04))
+
+    assert comparison.verdict is Verdict.INCONCLUSIVE
+    assert "(2 % allowed and 3.18 times their spread of" in comparison.reason
+
+
+def test_fewer_units_than_the_baselines_are_named_as_what_widens():
+    wobbling = [unit(seconds, index=i) for i, seconds in enumerate((0.0007, 0.0014, 0.0011))]
+
+    comparison = compared(run(measurement(wobbling)), series())
+
+    assert comparison.verdict is Verdict.INCONCLUSIVE
+    assert "mostly because this run has fewer units than they have" in comparison.reason
+
+
 class TestCalibration:
     """The calibration kernel takes the machine's speed out."""
 
@@ -133,6 +149,26 @@ class TestCalibration:
     def slow_day(self, memory=None):
         units = [unit(0.0012, calibration=0.0036, memory=memory) for _ in WOBBLE]
         return run(measurement(units))
+
+    def test_a_kernel_that_widens_the_spread_is_named(self):
+        kernels = [0.003 * (1 + 0.03 * (-1) ** day) for day in range(8)]
+        means = [0.001 * (1 + 0.005 * (-1) ** (day // 2)) for day in range(8)]
+        earlier = baseline(
+            *(
+                stored_run(
+                    stored_workload({"mean": [means[day]] * 6}, calibration=[kernels[day]] * 6),
+                    day=day,
+                )
+                for day in range(8)
+            )
+        )
+        now = run(measurement([unit(0.001, calibration=0.003) for _ in WOBBLE]))
+
+        comparison = compared(now, earlier)
+
+        assert comparison.verdict is Verdict.INCONCLUSIVE
+        assert "times their spread of 3.25 %, which comes from correcting for" in comparison.reason
+        assert "as measured they differ by 0.53 %" in comparison.reason
 
     def test_a_slow_day_is_no_regression(self):
         comparison = compared(self.slow_day(), self.earlier({"mean": [0.001] * 6}))

@@ -107,7 +107,7 @@ def test_a_slower_head_becomes_regressed_and_fails_the_run_with_both_sides_named
     assert compared(report).ratio == pytest.approx(1.1, rel=0.01)
     assert report.outcome.failed
     (message,) = only(report).failing
-    assert "head:     1.10 ms; base: 1.00 ms (side by side in 6 units)" in message
+    assert "head:     1.10 ms; base (1a2b3c400000): 1.00 ms, 6 units" in message
 
 
 def test_a_regression_that_only_the_machine_made_is_taken_back():

@@ -147,14 +147,6 @@ def test_an_imported_baseline_without_digest_is_no_change_of_inputs():
     assert not verdict_of(head(), series(input_digest="")).inputs_changed
 
 
-def test_runs_of_a_single_day_do_not_know_tomorrow():
-    day = [stored_run(entry) for one in series().runs for entry in one.workloads]
-
-    found = verdict_of(head(), baseline(*day))
-
-    assert found.warnings[0].startswith("all 8 baseline runs are from one day")
-
-
 class TestMissing:
     """What the newest baseline run has and this run has nothing of."""
 

@@ -15,7 +15,17 @@ from factories.judging import (
 )
 from fakes.pricing import another_machine, no_price
 
-from pytest_costguard.records import FailOn, Failure, Gates, Report, WorkloadId, to_json
+from pytest_costguard.records import (
+    Against,
+    FailOn,
+    Failure,
+    Gates,
+    Pairing,
+    Report,
+    Sensors,
+    WorkloadId,
+    to_json,
+)
 from pytest_costguard.reports.terminal import render
 from pytest_costguard.reports.view import view_of
 
@@ -26,8 +36,8 @@ def test_a_regression_is_told_whole():
     report = judged(head(0.0011), series(), gates=gates(regression()))
 
     (message,) = only(report).failing
-    assert message.splitlines()[0].startswith("mean latency regressed: +10.0 % (+9.5 %")
-    assert "head:     1.10 ms; baseline 'main': 1.00 ms (8 runs)" in message
+    assert message.splitlines()[0].startswith("+10.0 % mean latency regressed (+9.5 %")
+    assert "head:     1.10 ms; baseline 'main': 1.00 ms, 8 runs" in message
     assert "allowed:  2 % worse; 5 % must be caught" in message
     assert "set in:   default" in message
     assert report.outcome.failed
@@ -38,7 +48,7 @@ def test_a_broken_budget_is_told_whole():
 
     (message,) = only(judged(head(), gates=gates(limit))).failing
 
-    assert message.splitlines()[0] == "mean latency is over its budget of 500us"
+    assert message.splitlines()[0] == "1.000 ms mean latency is over its budget of 500us"
     assert "measured: 1.000 ms (" in message
     assert "limit:    at most 0.5000 ms" in message
     assert "set in:   marker of tests/test_rerank.py::test_rerank" in message
@@ -49,7 +59,7 @@ def test_a_floor_is_called_a_floor():
 
     (message,) = only(judged(head(), gates=gates(floor))).failing
 
-    assert message.startswith("throughput is below its SLO of 2000/s")
+    assert message.splitlines()[0] == "1,000 items/s throughput is below its SLO of 2000/s"
 
 
 @pytest.mark.parametrize(
@@ -135,6 +145,35 @@ def test_what_could_not_be_measured_always_fails():
 )
 def test_the_outcome_is_one_sentence(report, sentence):
     assert report.outcome.sentence == sentence
+
+
+def test_a_distant_limit_leaves_the_figure_in_its_own_unit():
+    report = judged(head(), gates=gates(budget("mean", 2.0)))
+
+    (row,) = view_of(report).quiet
+    assert (row.head.partition(" ")[0], row.unit, row.limit) == ("1.00", "ms", "≤ 2,000")
+
+
+def test_waiting_is_told_beside_figures_and_not_counted_into_the_change():
+    waited = Sensors(wall_seconds=1.0, cpu_seconds=0.6, run_queue_wait_seconds=0.38)
+    sides = [
+        run(measurement([unit(index=index, sensors=waited) for index in range(6)]), run_id=name)
+        for name in ("r-base", "r-head")
+    ]
+    by_cpu = Pairing(kind="alternating", clock="cpu", reason="it waits for nothing but a core")
+    against = Against(
+        requested="main",
+        found_as="branch main",
+        run=sides[0],
+        looks=(6,),
+        pairings={str(WORKLOAD): by_cpu},
+    )
+
+    (warning,) = view_of(judged(sides[1], against=against)).warnings
+
+    assert warning.startswith("test_rerank waited for a core 38 % of the time")
+    assert "higher than on a quiet machine" in warning
+    assert warning.endswith("is by CPU time, without the waiting")
 
 
 def test_the_counts_keep_comparisons_and_budgets_apart():

@@ -8,7 +8,7 @@ import pytest
 from factories.judged import judged, only
 from factories.judging import WORKLOAD, gates, measurement, regression, run, unit
 
-from pytest_costguard.records import Against, Commit, Comparison, Memory, Verdict
+from pytest_costguard.records import Against, Commit, Comparison, Memory, Report, Verdict
 
 SHA = "1a2b3c4" + 33 * "0"
 SPREAD = (0.03, 0.03, -0.03, -0.03, 0.01, -0.01)
@@ -29,7 +29,7 @@ def sides(change, *, spread, units, memory=0):
     return measurement(base), measurement(head)
 
 
-def compared(change, *, spread, units, seconds=10.0, memory=0, metric="mean") -> Comparison:
+def reported(change, *, spread, units, seconds=10.0, memory=0, metric="mean") -> Report:
     base, head = sides(change, spread=spread, units=units, memory=memory)
     against = Against(
         requested="main",
@@ -38,9 +38,17 @@ def compared(change, *, spread, units, seconds=10.0, memory=0, metric="mean") ->
         looks=(6, 10, 16, 24),
         seconds={str(WORKLOAD): seconds},
     )
-    report = judged(run(head), against=against, gates=gates(regression(metric)))
-    (comparison,) = only(report).comparisons
+    return judged(run(head), against=against, gates=gates(regression(metric)))
+
+
+def compared(change, **how) -> Comparison:
+    (comparison,) = only(reported(change, **how)).comparisons
     return comparison
+
+
+def test_a_failing_test_is_told_which_revision_base_is_and_how_many_units_decided():
+    (message,) = only(reported(0.1, spread=0.1, units=6)).failing
+    assert f"head:     1.11 ms; base (main, {SHA[:12]}): 1.00 ms, 6 units" in message
 
 
 def test_time_that_ended_between_two_looks_is_told_from_a_change_that_is_too_close():
@@ -55,10 +63,11 @@ def test_a_change_between_the_limits_is_too_close_though_the_units_were_enough()
     assert found.reason.endswith("this one is too close to what is allowed")
 
 
-def test_noise_that_the_last_look_cannot_see_through_says_how_many_units_it_takes():
+def test_noise_that_no_look_can_see_through_says_what_can_be_done_instead():
     found = compared(0.0, spread=6.0, units=24, seconds=24.0)
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert "more units would decide" in found.reason
+    assert "more unit" not in found.reason
+    assert "--costguard-deep ends at 48: raise catch (5 % now), or use a quieter" in found.reason
 
 
 def test_memory_of_too_few_units_says_how_many_there_are():

@@ -131,3 +131,11 @@ def test_shares_counts_and_moments_read_as_people_write_them() -> None:
     two_hours_east = dt.timezone(dt.timedelta(hours=2))
     moment = dt.datetime(2026, 3, 9, 14, 5, tzinfo=two_hours_east)
     assert minute(moment) == "2026-03-09 12:05 UTC"
+
+
+def test_small_money_is_written_in_millionths_for_a_whole_column() -> None:
+    scale = scale_for("cost_per_1k", [0.02, 2.32e-7])
+
+    assert scale.unit == "µUSD"
+    assert [quantity(value, scale) for value in (2.32e-7, 0.02)] == ["0.232", "20,000"]
+    assert scale_for("cost_per_1k", [0.02, 0.00125]).unit == "USD"

@@ -46,6 +46,13 @@ def test_one_reason_for_all_metrics_is_one_row() -> None:
     assert [row.metric for row in rows if row.workload == RERANK] == ["all metrics"]
 
 
+def test_where_nothing_was_measured_nothing_has_passed() -> None:
+    empty = msgspec.structs.replace(all_unchanged(), verdicts=())
+
+    assert view_of(empty).status == "no verdict"
+    assert terminal.render(empty).startswith("! no verdict: ")
+
+
 def test_no_baseline_is_neither_zero_nor_a_change() -> None:
     view = view_of(first_run())
 
@@ -65,8 +72,10 @@ def test_what_is_not_priced_has_no_cost_column_and_says_why() -> None:
 def test_a_baseline_of_one_day_is_named_as_such() -> None:
     one_day = msgspec.structs.replace(all_unchanged(), baseline=baseline(days=1))
 
-    assert "from one day" in view_of(one_day).baseline.hints[0]
-    assert not view_of(all_unchanged()).baseline.hints
+    assert terminal.render(one_day).count("from one day") == 1
+    declared = msgspec.structs.replace(one_day, runner_spread=0.03)
+    for known in (declared, all_unchanged()):
+        assert not view_of(known).baseline.hints
 
 
 def test_a_new_level_takes_the_place_of_the_old_one() -> None:
@@ -108,6 +117,38 @@ def test_a_report_fits_the_terminal_at_every_width() -> None:
     for width in (60, 80, 120, 200):
         text = terminal.render(inconclusive(), width=width)
         assert max(map(len, text.splitlines())) <= width
+
+
+def test_columns_without_room_are_named() -> None:
+    assert "not shown for want of room: memory; -v" in terminal.render(inconclusive(), width=80)
+    assert "want of room" not in terminal.render(inconclusive(), width=120)
+
+
+def test_a_missing_price_does_not_hide_the_verdict() -> None:
+    narrow, wide = (terminal.render(not_priced(), width=width) for width in (80, 120))
+
+    assert "+0.3 ± 1.2  unchanged\n" in narrow
+    assert "+0.3 ± 1.2  unchanged, not priced\n" in wide
+    assert " ".join(narrow.split()).count("no price is known") == 1
+
+
+def test_a_missing_price_that_fails_the_run_is_the_verdict() -> None:
+    strict = msgspec.structs.replace(not_priced(), fail_on=(FailOn.NOT_PRICED,))
+
+    assert "+0.3 ± 1.2  not priced\n" in terminal.render(strict, width=120)
+
+
+def test_a_new_level_is_of_no_fewer_runs_than_know_their_spread() -> None:
+    lone = msgspec.structs.replace(regressed_and_over(), baseline=baseline(runs=1))
+    long = msgspec.structs.replace(regressed_and_over(), baseline=baseline(runs=12))
+
+    assert "--runs 8 " in view_of(lone).accept[0]
+    assert "--runs 12 " in view_of(long).accept[0]
+
+
+def test_a_new_level_is_offered_only_where_the_baseline_objects() -> None:
+    for build in (inconclusive, failures, not_priced):
+        assert view_of(build()).accept == ()
 
 
 def test_colour_says_nothing_that_plain_text_does_not() -> None:
