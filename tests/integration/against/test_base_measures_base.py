@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from factories.git_repositories import GitProject, report_of
+from factories.wheels import BorrowingEnvironment
+
+ROOT = Path(__file__).parents[3]
 
 CONFIGURATION = """
 [project]
@@ -67,6 +72,78 @@ def test_what_is_collected_is_guarded_again(project):
     project.commit({"service/__init__.py": "def serve(n):\n    return sum(range(50 * n))\n"})
 
     code, printed = project.measure()
+
+    assert code == 1, printed
+    [verdict] = report_of(project.folder)["verdicts"]
+    assert verdict["comparisons"][0]["verdict"] == "regressed"
+
+
+BUILT_BY_SETUPTOOLS = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+"""
+MAPPED = """
+[tool.setuptools]
+packages = ["mapped"]
+package-dir = { mapped = "pysrc" }
+"""
+LIBRARY = "from setuptools import setup\nsetup(name='acme-lib', version='1', {what})\n"
+SERVE = "def serve(n):\n    return sum(range({times} * n))\n"
+
+
+@pytest.fixture
+def measured_with_head_installed(project, tmp_path):
+    """Measure a commit that slows `file`, in an environment that head is installed in."""
+
+    def measured(files, *, module, file, install):
+        ignored = {".gitignore": "out/\n__pycache__/\nbuild/\n*.egg-info/\nmade.py\n"}
+        test = {"tests/test_it.py": TEST.replace("service", module)}
+        project.commit({**files, **ignored, **test, file: SERVE.format(times=1)})
+        project.git("branch", "-f", "main")
+        project.commit({file: SERVE.format(times=50)})
+        environment = BorrowingEnvironment(tmp_path / "environment", paths=(ROOT,))
+        environment.install(project.folder / install)
+        return project.measure(python=environment.python)
+
+    return measured
+
+
+@pytest.mark.parametrize(
+    ("files", "module", "file", "install"),
+    [
+        pytest.param(
+            {"pyproject.toml": CONFIGURATION + BUILT_BY_SETUPTOOLS + MAPPED},
+            *("mapped", "pysrc/__init__.py", "."),
+            id="mapped by package-dir",
+        ),
+        pytest.param(
+            {"lib/setup.py": LIBRARY.format(what="**dict(py_modules=['made'])")},
+            *("made", "lib/made.py", "lib"),
+            id="generated",
+        ),
+    ],
+)
+def test_what_only_head_has_installed_is_refused(
+    measured_with_head_installed, files, module, file, install
+):
+    code, printed = measured_with_head_installed(files, module=module, file=file, install=install)
+
+    assert code == 1, printed
+    told = " ".join(printed.split())
+    assert f"{module} belongs to the project and is not in the tree of this revision" in told
+    assert "--costguard-build=COMMAND" in told
+
+
+def test_an_installed_project_with_a_setup_py_alone_is_taken_from_each_tree(
+    measured_with_head_installed, project
+):
+    code, printed = measured_with_head_installed(
+        {"lib/setup.py": LIBRARY.format(what="packages=['acme']")},
+        module="acme",
+        file="lib/acme/__init__.py",
+        install="lib",
+    )
 
     assert code == 1, printed
     [verdict] = report_of(project.folder)["verdicts"]

@@ -19,7 +19,7 @@ import pytest
 
 import pytest_costguard
 from pytest_costguard.revisions.guard import GUARD_VARIABLE, Policy
-from pytest_costguard.revisions.sources import owned_modules, source_roots
+from pytest_costguard.revisions.sources import sources_of
 
 PYPROJECT = """
 [build-system]
@@ -132,18 +132,13 @@ class Sides:
         )
 
     def policy(self, tree: Path) -> Policy:
-        roots = source_roots(tree, rootdir=tree)
-        owned = owned_modules(
-            [
-                *source_roots(self.base, rootdir=self.base),
-                *source_roots(self.head, rootdir=self.head),
-            ]
-        )
+        base, head = (sources_of(one, rootdir=one) for one in (self.base, self.head))
+        owned = base.owned() | head.owned()
         return Policy(
             tree=str(tree),
             checkout=str(self.checkout),
             other=str(self.head if tree == self.base else self.base),
-            roots=tuple(map(str, roots)),
+            roots=tuple(map(str, (base if tree == self.base else head).roots)),
             owned=tuple(sorted(owned)),
         )
 
