@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pytest_costguard.app.environments import (
     DeclaredEnvironment,
@@ -21,6 +21,7 @@ from pytest_costguard.revisions.naming import Revision, resolve
 from pytest_costguard.revisions.policies import guarded_environ, policies
 from pytest_costguard.revisions.repository import Repository, outside_of_hooks
 from pytest_costguard.revisions.snapshots import Snapshots, snapshots
+from pytest_costguard.revisions.sources import unloaded_modules
 
 _NAMED_FILES = 20
 
@@ -32,6 +33,8 @@ class TwoSides:
     revision: Revision
     taken: Snapshots
     sides: Mapping[SideName, Side]
+    roots: tuple[PurePosixPath, ...] = ()
+    """Where modules are imported from on either side, relative to its tree."""
     own: OwnEnvironment | None = None
     """Base's environment, where it is not head's."""
 
@@ -61,12 +64,28 @@ class TwoSides:
                 )
         return tuple(found)
 
+    def unloaded(self, own_files: frozenset[str], *, same_models: bool) -> tuple[str, ...]:
+        """Return changed modules if code alone differs, and none of what is changed was loaded.
+
+        Args:
+            own_files: files that either side has loaded as modules.
+            same_models: whether both sides served the same models on the same inputs.
+        """
+        changed = self.taken.changed
+        if not (same_models and own_files) or changed & own_files:
+            return ()
+        if self.own is not None and self.own.differences():
+            return ()
+        return unloaded_modules(changed, loaded=own_files, roots=self.roots)[:_NAMED_FILES]
+
     def _same_code(self, own_files: frozenset[str], *, same_models: bool) -> tuple[str, str] | None:
         """Say why no code seems to differ, and what that makes of the comparison by itself."""
         changed = self.taken.changed
         if not changed:
             return "base and head are the same code", "this compares a revision with itself"
-        if same_models and own_files and not changed & own_files:
+        loads_other_code = own_files and not changed & own_files
+        warned = self.unloaded(own_files, same_models=same_models)
+        if same_models and loads_other_code and not warned:
             return (
                 f"neither side loaded any of the changed files as a module ({_some(changed)})",
                 "the measured code may be the same on both sides",
@@ -132,7 +151,9 @@ def two_sides(
             sides = {name: _guarded(homes[name], policy=rules[name]) for name in SIDES}
             if own is not None:
                 sides["base"] = own.moved(sides["base"])
-            yield TwoSides(revision=revision, taken=taken, sides=sides, own=own)
+            yield TwoSides(
+                revision=revision, taken=taken, sides=sides, roots=_roots(rules), own=own
+            )
 
 
 def _moved(side: Side, *, name: SideName, checkout: Path, tree: Path) -> Side:
@@ -148,6 +169,15 @@ def _moved(side: Side, *, name: SideName, checkout: Path, tree: Path) -> Side:
         inifile=inifile if inifile is not None and inifile.is_file() else None,
         environ=outside_of_hooks(side.environ),
     )
+
+
+def _roots(rules: Mapping[SideName, Policy]) -> tuple[PurePosixPath, ...]:
+    found = [
+        PurePosixPath(Path(root).relative_to(rule.tree).as_posix())
+        for rule in rules.values()
+        for root in rule.roots
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def _guarded(side: Side, *, policy: Policy) -> Side:

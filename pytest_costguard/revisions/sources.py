@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pytest_costguard.revisions.project_metadata import metadata_of
 
@@ -78,6 +78,33 @@ def owned_modules(roots: Iterable[Path]) -> frozenset[str]:
     what is inside that is owned, such as `acme.search` of `acme/search/__init__.py`.
     """
     return frozenset(name for root in roots for name in _below(root, "", _DEEPEST_NAMESPACE))
+
+
+def unloaded_modules(
+    changed: Iterable[str], *, loaded: Iterable[str], roots: Sequence[PurePosixPath]
+) -> tuple[str, ...]:
+    """Return the changed modules that belong to nothing of which anything was loaded.
+
+    A module beside others that were loaded from the tree is one that is not needed; one of a
+    package that nobody has seen may be there by another way, past the tree.
+
+    Args:
+        changed: files, relative to the tree, with forward slashes.
+        loaded: files of the tree that were loaded as modules.
+        roots: where modules are imported from, relative to the tree.
+    """
+    seen = {_package(PurePosixPath(name), roots) for name in loaded}
+    packages = ((name, _package(PurePosixPath(name), roots)) for name in changed)
+    return tuple(sorted(name for name, package in packages if package and package not in seen))
+
+
+def _package(file: PurePosixPath, roots: Sequence[PurePosixPath]) -> PurePosixPath | None:
+    """The module or the outermost package that a file belongs to; None where it is no module."""
+    above = [root for root in roots if file.is_relative_to(root)]
+    if not above or f".{file.name.partition('.')[2]}" not in MODULE_SUFFIXES:
+        return None
+    root = max(above, key=lambda one: len(one.parts))
+    return root / file.relative_to(root).parts[0]
 
 
 def _below(folder: Path, prefix: str, depth: int) -> Iterator[str]:

@@ -148,3 +148,27 @@ def test_an_installed_project_with_a_setup_py_alone_is_taken_from_each_tree(
     assert code == 1, printed
     [verdict] = report_of(project.folder)["verdicts"]
     assert verdict["comparisons"][0]["verdict"] == "regressed"
+
+
+def test_changed_code_that_nobody_loads_is_said_beside_the_verdict(project):
+    project.commit({"elsewhere/__init__.py": ""})
+
+    code, printed = project.measure()
+
+    assert code == 0, printed
+    report = report_of(project.folder)
+    assert "none of the changed code was loaded" in report["outcome"]["sentence"]
+    comment = (project.folder / "out" / "report.md").read_text()
+    for text in (" ".join(printed.split()), comment):
+        assert "None of the changed code was loaded by what was measured" in text
+
+
+def test_a_change_of_no_code_passes_without_a_warning(project):
+    project.commit({"README.md": "Nothing to load.\n"})
+
+    code, printed = project.measure()
+
+    assert code == 0, printed
+    assert "none of the changed code" not in printed
+    [note] = report_of(project.folder)["against"]["notes"]
+    assert note.startswith("neither side loaded any of the changed files as a module (README.md)")

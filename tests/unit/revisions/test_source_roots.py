@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import pytest
 
-from pytest_costguard.revisions.sources import owned_modules, sources_of
+from pytest_costguard.revisions.sources import owned_modules, sources_of, unloaded_modules
 
 
 def put(tree, *names, **texts):
@@ -182,3 +184,30 @@ def test_the_names_of_this_interpreters_compiled_modules_are_owned(tree):
     put(tree, f"_fast{EXTENSION_SUFFIXES[0]}")
 
     assert owned_modules([tree]) == {"_fast"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "unloaded"),
+    [
+        ("src/pkg/other.py", ()),
+        ("src/pkg/deep/other.py", ()),
+        ("src/helper/other.py", ("src/helper/other.py",)),
+        ("src/alone.py", ("src/alone.py",)),
+        ("tests/test_other.py", ()),
+        ("pysrc/__init__.py", ("pysrc/__init__.py",)),
+        ("docs/index.md", ()),
+        ("src/helper/data.json", ()),
+    ],
+)
+def test_changed_code_is_missed_where_nothing_of_its_package_was_loaded(changed, unloaded):
+    found = unloaded_modules(
+        [changed],
+        loaded=["src/pkg/__init__.py", "tests/test_it.py", "conftest.py"],
+        roots=[PurePosixPath("src"), PurePosixPath()],
+    )
+
+    assert found == unloaded
+
+
+def test_code_outside_of_every_root_is_not_missed():
+    assert unloaded_modules(["x/a.py"], loaded=["src/b.py"], roots=[PurePosixPath("src")]) == ()
