@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from factories.git_repositories import GitProject, report_of
+from factories.git_repositories import GitProject, plugin_environ, report_of
 from factories.wheels import BorrowingEnvironment
 
 ROOT = Path(__file__).parents[3]
@@ -172,3 +172,38 @@ def test_a_change_of_no_code_passes_without_a_warning(project):
     assert "none of the changed code" not in printed
     [note] = report_of(project.folder)["against"]["notes"]
     assert note.startswith("neither side loaded any of the changed files as a module (README.md)")
+
+
+READS_ITS_FILES = """
+import os
+from pathlib import Path
+
+def serve(n):
+    return sum(range(n))
+
+def test_it(costguard, request):
+    assert os.environ["PWD"] == os.getcwd()
+    project, model = Path(os.environ["PROJECT"]), Path(request.config.getoption("--model"))
+    assert project == model.parent == Path(os.getcwd())
+    assert Path(os.environ["WEIGHTS"]).read_text() == "everyone's"
+    costguard.measure(serve, inputs=[20_000 * int(model.read_text())])
+"""
+
+
+def test_paths_of_the_checkout_name_each_sides_own_tree(project):
+    options = "def pytest_addoption(parser):\n    parser.addoption('--model')\n"
+    project.commit({"tests/test_it.py": READS_ITS_FILES, "conftest.py": options, "factor.txt": "1"})
+    project.git("branch", "-f", "main")
+    project.commit({"factor.txt": "50"})
+    project.put({"ignored/weights": "everyone's"})
+    folder = project.folder
+    environ = plugin_environ(PROJECT=str(folder), WEIGHTS=str(folder / "ignored/weights"))
+
+    _, printed = project.measure(f"--model={folder / 'factor.txt'}", environ=environ)
+
+    report = report_of(folder)
+    [verdict] = report["verdicts"]
+    assert verdict["inputs_changed"], printed
+    assert verdict["comparisons"][0]["head"] > 10 * verdict["comparisons"][0]["base"]
+    assert "WEIGHTS names the checkout; both sides read what is there" in report["against"]["notes"]
+    assert not any("PROJECT" in note for note in report["against"]["notes"])
