@@ -138,6 +138,7 @@ def judge(
             missing=missing,
             fail_on=fail_on,
             unjudged=_unjudged(known, requested=baseline_requested, problem=baseline_problem),
+            code_unloaded=against is not None and bool(against.unloaded),
         ),
     )
 
@@ -161,6 +162,7 @@ def expecting(report: Report, failures: Mapping[str, str]) -> Report:
             unjudged=_unjudged(
                 known, requested=report.baseline_requested, problem=report.baseline_problem
             ),
+            code_unloaded=report.against is not None and bool(report.against.unloaded),
             expected=failures,
         ),
     )

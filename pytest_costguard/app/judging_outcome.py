@@ -34,6 +34,7 @@ def outcome_of(
     missing: Sequence[WorkloadId],
     fail_on: Collection[FailOn],
     unjudged: str,
+    code_unloaded: bool = False,
     expected: Collection[str] = (),
 ) -> Outcome:
     """Say how the run ends.
@@ -44,6 +45,7 @@ def outcome_of(
         missing: workloads that only the baseline has.
         fail_on: what fails a run.
         unjudged: why nothing was compared, or "" where there was a baseline to compare with.
+        code_unloaded: whether code was changed, and none of it was loaded on either side.
         expected: node ids of the tests whose failing was expected; they fail no run.
 
     Returns:
@@ -61,7 +63,10 @@ def outcome_of(
     failed = bool(failures) or any(verdict.failing for verdict in verdicts)
     failed = failed or (bool(missing) and FailOn.MISSING in fail_on)
     found = _Found(verdicts=verdicts, counts=counts, labels=labels_of(named))
-    text = "; ".join(_clauses(found, unjudged=unjudged)) or "nothing was measured"
+    text = (
+        "; ".join(_clauses(found, unjudged=unjudged, code_unloaded=code_unloaded))
+        or "nothing was measured"
+    )
     return Outcome(failed=failed, sentence=f"{text[0].upper()}{text[1:]}.", counts=counts)
 
 
@@ -118,12 +123,14 @@ class _Found:
         )
 
 
-def _clauses(found: _Found, *, unjudged: str) -> Iterator[str]:
+def _clauses(found: _Found, *, unjudged: str, code_unloaded: bool) -> Iterator[str]:
     yield from _bad(found)
     yield from _unknown(found)
     if unjudged and found.verdicts:
         yield unjudged
     yield from _good(found)
+    if code_unloaded and found.verdicts:
+        yield "but none of the changed code was loaded"
 
 
 def _bad(found: _Found) -> Iterator[str]:

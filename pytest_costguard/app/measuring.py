@@ -245,6 +245,8 @@ class _TwoSides:
 
     def against(self, run: Run) -> Against:
         base = self._engine.sides["base"].measurements()
+        own_files = frozenset(self._engine.own_files)
+        same_models = self._same_models(run)
         revision = self._taken.revision
         return Against(
             requested=revision.asked,
@@ -266,11 +268,10 @@ class _TwoSides:
             pairings={str(one): how for one, how in self._engine.pairings.items()},
             only_base=tuple(self._engine.only_base),
             changed_files=self._taken.changed_files,
+            unloaded=self._taken.unloaded(own_files, same_models=same_models),
             notes=(
                 *self._engine.notes,
-                *self._taken.notes(
-                    frozenset(self._engine.own_files), same_models=self._same_models(run)
-                ),
+                *self._taken.notes(own_files, same_models=same_models),
             ),
         )
 

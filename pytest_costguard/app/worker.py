@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 import traceback
 from collections.abc import Mapping
@@ -53,7 +52,7 @@ from pytest_costguard.records import (
     Memory,
     Target,
 )
-from pytest_costguard.revisions.guard import current
+from pytest_costguard.revisions.guard import current, modules_loaded
 from pytest_costguard.stats.summary import figures, unit_metrics
 from pytest_costguard.workloads.accelerators import out_of_device_memory
 from pytest_costguard.workloads.inputs import InputSet
@@ -222,6 +221,7 @@ class Worker:
         return command
 
     def _load(self, call: MeasureCall, *, cores: tuple[int, ...]) -> _Loaded:
+        guard_imports()
         unpinned = pin(cores) if cores else ""
         alone, self._loaded_before = not self._loaded_before, True
         inputs = call.input_set()
@@ -337,6 +337,12 @@ class Worker:
         return Result(call.workload, measurement=measurement, cost=cost, final=False)
 
 
+def guard_imports() -> None:
+    """Have the import guard go first, whoever was put before it meanwhile."""
+    if (guard := current()) is not None:
+        guard.go_first()
+
+
 def _uses_device(adapter: Workload, description: Description) -> bool:
     providers = description.details.get("providers", _CPU_PROVIDER)
     if adapter.device_peak_bytes() is not None or providers != _CPU_PROVIDER:
@@ -348,7 +354,7 @@ def _imported() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What came from elsewhere than this side's tree, and which of its files were loaded."""
     if (guard := current()) is None:
         return (), ()
-    modules = list(sys.modules.items())
+    modules = modules_loaded()
     return guard.leaks(modules), guard.loaded(modules)
 
 

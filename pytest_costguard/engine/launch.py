@@ -151,7 +151,7 @@ def start(
         WorkerError: the process could not be started or never connected.
     """
     environ = {k: v for k, v in side.environ.items() if k not in _DROPPED_VARIABLES}
-    environ |= thread_variables
+    environ |= {**thread_variables, "PWD": str(side.invocation_dir)}
     with contextlib.ExitStack() as undo:  # whatever interrupts the start, nothing of it is left
         try:
             rendezvous = undo.enter_context(contextlib.closing(Rendezvous()))

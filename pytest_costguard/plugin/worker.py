@@ -8,7 +8,7 @@ from io import TextIOWrapper
 
 import pytest
 
-from pytest_costguard.app.worker import Worker
+from pytest_costguard.app.worker import Worker, guard_imports
 from pytest_costguard.engine.protocol import DeclaredMarks
 from pytest_costguard.plugin import backend_key, worker_key
 from pytest_costguard.plugin.benchmarks import FIXTURE, guard_benchmark
@@ -52,6 +52,10 @@ class WorkerHooks:
         self._worker = worker
         self._words: dict[str, list[str]] = {}
         self._worst: dict[str, str] = {}
+
+    def pytest_collectstart(self) -> None:
+        """Guard the imports of what is collected, whatever a conftest file has put first."""
+        guard_imports()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(

@@ -128,6 +128,8 @@ class Against(Record, frozen=True, kw_only=True):
     """Workloads that base has and head has not."""
     changed_files: tuple[str, ...] = ()
     """Files that differ between the two revisions, the first of them in alphabetical order."""
+    unloaded: tuple[str, ...] = ()
+    """Changed modules, where no side has loaded any of their packages and nothing else differs."""
     notes: tuple[str, ...] = ()
     """What a reader must know of the comparison as a whole."""
 

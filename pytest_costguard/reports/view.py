@@ -133,6 +133,17 @@ def _warnings(report: Report, labels: dict[str, str]) -> tuple[str, ...]:
         for text, where in found.items()
     ]
     warnings += _unserved(report, labels)
+    if report.against is not None and report.against.unloaded:
+        warnings.insert(0, _unloaded(report.against.unloaded))
     if not report.run.complete:
         warnings.insert(0, "The run was interrupted: what is here is valid, but not everything.")
     return tuple(warnings)
+
+
+def _unloaded(names: tuple[str, ...]) -> str:
+    listed = ", ".join(names[:3]) + " and others" * (len(names) > 3)
+    return (
+        f"None of the changed code was loaded by what was measured ({listed}), so both sides may"
+        " have run the same code. Only what a workload starts itself is not seen. If this code is"
+        " meant to be measured, import it by its name from the checkout."
+    )

@@ -74,7 +74,7 @@ def _run(words: Sequence[str], errand: Errand, output: IO[bytes]) -> int:
     process = subprocess.Popen(
         words,
         cwd=errand.folder,
-        env=of_no_interpreter(errand.environ),
+        env={**of_no_interpreter(errand.environ), "PWD": str(errand.folder)},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,

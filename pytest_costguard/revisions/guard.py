@@ -14,6 +14,7 @@ It runs before anything else in the worker, so it imports the standard library a
 
 from __future__ import annotations
 
+import gc
 import importlib.machinery
 import importlib.util
 import json
@@ -23,7 +24,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 GUARD_VARIABLE = "COSTGUARD_GUARD"
@@ -125,11 +126,17 @@ class Guard:
             return os.path.join(self.policy.tree, os.path.relpath(path, self.policy.checkout))
         return path
 
+    def go_first(self) -> None:
+        """Be the first finder, again where something was put before it or has removed it."""
+        if not isinstance(sys.meta_path, _GuardFirst) or sys.meta_path[0] is not self:
+            others = [finder for finder in sys.meta_path if finder is not self]
+            sys.meta_path = _GuardFirst([self, *others])
+
     def leaks(self, modules: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
         """Name the loaded modules that came from elsewhere, though nothing should have.
 
         Args:
-            modules: names and modules, as in `sys.modules`.
+            modules: names and modules, as `modules_loaded` returns them.
         """
         return tuple(
             f"{name} from {place}"
@@ -184,28 +191,49 @@ class Guard:
 
 
 class _GuardFirst(list[Any]):
-    """A `sys.meta_path` in which nobody gets before the guard."""
+    """A `sys.meta_path` in which those who ask to be first come after the guard."""
 
     def insert(self, index: Any, finder: Any) -> None:
         """Insert behind the guard."""
         super().insert(max(1, index) if index >= 0 else index, finder)
 
 
+_of_this_process: Guard | None = None
+
+
 def install(policy: Policy) -> Guard:
     """Put the guard first, and this side's source roots before everything on `sys.path`."""
-    guard = Guard(policy, installed=_installed_folders())
+    global _of_this_process  # noqa: PLW0603  # a process has one guard, whoever rewrites sys.meta_path
+    _of_this_process = guard = Guard(policy, installed=_installed_folders())
     own = list(policy.roots)
     kept = [guard.translated(os.path.abspath(entry)) for entry in sys.path if entry]
     sys.path[:] = [*dict.fromkeys([*own, *kept])]
-    sys.meta_path = _GuardFirst([guard, *sys.meta_path])
+    guard.go_first()
     importlib.invalidate_caches()
     return guard
 
 
 def current() -> Guard | None:
     """Return the guard of this process, or None where there is none."""
-    first = sys.meta_path[0] if sys.meta_path else None
-    return first if isinstance(first, Guard) else None
+    return _of_this_process
+
+
+def modules_loaded() -> list[tuple[str, Any]]:
+    """Return the names and modules of all code that this process holds.
+
+    `sys.modules` first, then those that were taken out of it, or never were in it, as long as a
+    function of theirs lives.
+    """
+    found: list[tuple[str, Any]] = list(sys.modules.items())
+    seen = {id(getattr(module, "__dict__", None)) for _, module in found}
+    for one in gc.get_objects():
+        if type(one) is FunctionType and id(one.__globals__) not in seen:
+            seen.add(id(one.__globals__))
+            # A function that was unpickled has globals of its own, made from no file.
+            if isinstance(one.__globals__.get("__spec__"), ModuleSpec):
+                file = one.__globals__.get("__file__")
+                found.append((str(one.__globals__.get("__name__")), SimpleNamespace(__file__=file)))
+    return found
 
 
 def _others() -> list[Callable[..., ModuleSpec | None]]:

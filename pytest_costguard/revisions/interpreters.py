@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_costguard.errors import RevisionError
-from pytest_costguard.revisions.sources import normalised
+from pytest_costguard.revisions.project_metadata import normalised
 
 OLDEST = (3, 11)
 NEEDED: Mapping[str, tuple[int, int]] = {"pytest": (8, 0), "numpy": (1, 26), "msgspec": (0, 19)}

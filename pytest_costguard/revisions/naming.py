@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,12 @@ _BASE_BRANCHES = (
     "CHANGE_TARGET",
 )
 """Where GitHub, GitLab, Buildkite, Bitbucket, Azure and Jenkins name a pull request's target."""
+
+
+_SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_ABBREVIATED = re.compile(r"[0-9a-f]{4,64}")
+_LEADS_ELSEWHERE = re.compile(r"[~^@:]")
+"""Where the name of a commit ends, and the way from it to another one begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +52,14 @@ def resolve(asked: str, *, repository: Repository, environ: Mapping[str, str]) -
     if asked == "auto":
         return _automatic(repository, environ)
     if asked.startswith(_MERGE_BASE):
-        return _merge_base(asked.removeprefix(_MERGE_BASE).strip(), asked, repository)
+        branch = asked.removeprefix(_MERGE_BASE).strip()
+        if not branch:
+            raise RevisionError(
+                f"--costguard-against={asked} names no branch",
+                remedy="name the one that this branch is to be merged into:"
+                " --costguard-against=merge-base:main",
+            )
+        return _merge_base(branch, asked, repository)
     return Revision(sha=_commit(asked, repository), asked=asked, found_as=asked)
 
 
@@ -73,12 +87,12 @@ def _automatic(repository: Repository, environ: Mapping[str, str]) -> Revision:
 
 
 def _merge_base(branch: str, asked: str, repository: Repository) -> Revision:
-    candidates = [f"refs/remotes/origin/{branch}", branch] if branch else []
+    candidates = [f"refs/remotes/origin/{branch}", branch]
     if asked != "auto":
         candidates.reverse()
     other = next((name for name in candidates if commit_named(name, repository)), None)
     if other is None:
-        raise _unknown(asked if asked != "auto" else branch, repository)
+        raise _unknown(branch, repository)
     try:
         sha = repository.ask("merge-base", "HEAD", other)
     except CommandFailed as error:
@@ -100,20 +114,42 @@ def _commit(name: str, repository: Repository) -> str:
 
 def commit_named(name: str, repository: Repository) -> str | None:
     """Return the commit that a commit, branch or tag names; None where it is not here."""
+    found = _parsed(name + "^{commit}", repository)
+    # An exclusion and a range are parsed as well, to other things than one commit.
+    return found if _SHA.fullmatch(found) else None
+
+
+def _parsed(name: str, repository: Repository) -> str:
+    """What git makes of a name; nothing where it knows none such."""
     try:
-        return repository.ask(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}"
-        )
+        return repository.ask("rev-parse", "--verify", "--quiet", "--end-of-options", name)
     except CommandFailed:
-        return None
+        return ""
 
 
 def _unknown(name: str, repository: Repository) -> RevisionError:
-    if repository.shallow:
+    """Say why a name leads to no commit, and what to do about that."""
+    if not _parsed("HEAD", repository):
+        return RevisionError(
+            f"--costguard-against={name}: {repository.top} has no commit yet",
+            remedy="commit what base is to be, then change it",
+        )
+    if _parsed(name, repository):
+        return RevisionError(
+            f"--costguard-against={name}: this is not one commit, branch or tag",
+            remedy="name one: --costguard-against=main; see git log --oneline",
+        )
+    stem = _LEADS_ELSEWHERE.split(name)[0]
+    reaches_back = stem != name and commit_named(stem, repository) is not None
+    if repository.shallow and (reaches_back or _ABBREVIATED.fullmatch(stem)):
         return _too_shallow(name)
+    remedy = "fetch it (git fetch origin BRANCH), or name another: see git log --oneline"
+    if repository.shallow:
+        remedy += "; this clone is shallow: `fetch-depth: 0` in GitHub's checkout step brings all"
+        remedy += " branches"
     return RevisionError(
         f"--costguard-against: there is no commit, branch or tag {name!r} in {repository.top}",
-        remedy="fetch it (git fetch origin BRANCH), or name another: see git log --oneline",
+        remedy=remedy,
     )
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from importlib.metadata import distributions
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from pytest_costguard.records import SIDES, SideName
 from pytest_costguard.revisions.guard import GUARD_VARIABLE, Policy
+from pytest_costguard.revisions.installed_projects import (
+    folders_installed,
+    installed_modules,
+    name_of,
+)
+from pytest_costguard.revisions.project_metadata import METADATA_FILES
 from pytest_costguard.revisions.repository import Repository
 from pytest_costguard.revisions.snapshots import Snapshots
-from pytest_costguard.revisions.sources import normalised, owned_modules, source_roots
+from pytest_costguard.revisions.sources import Sources, sources_of
 
 
 def policies(
@@ -34,19 +40,26 @@ def policies(
     top = repository.top.resolve()
     below = rootdir.resolve().relative_to(top)
     projects = _project_folders(repository)
-    installed |= _installed()
+    here = list(distributions())
+    from_folders = folders_installed(here, checkout=top)
     trees = {one.side: one.tree.resolve() for one in (taken.base, taken.head)}
-    roots = {
-        side: source_roots(
+    sources = {
+        side: sources_of(
             tree,
             rootdir=tree / below,
             pythonpath=pythonpath,
-            installed=installed,
+            installed=installed | frozenset(map(name_of, here)),
+            installed_folders=[tree / folder for folder in from_folders.values()],
             projects=[tree / folder for folder in projects],
         )
         for side, tree in trees.items()
     }
-    return _policies(trees, roots=roots, checkouts=dict.fromkeys(SIDES, top))
+    return _policies(
+        trees,
+        sources=sources,
+        checkouts=dict.fromkeys(SIDES, top),
+        owned=_installed(here, sources=sources, besides=from_folders),
+    )
 
 
 def folder_policies(
@@ -62,29 +75,29 @@ def folder_policies(
         pythonpath: pytest's setting on each side, relative to its folder.
     """
     trees = {side: folders[side].resolve() for side in SIDES}
-    installed = _installed()
-    roots = {
-        side: source_roots(
-            tree, rootdir=tree, pythonpath=pythonpath[side], installed=installed, projects=()
-        )
+    sources = {
+        side: sources_of(tree, rootdir=tree, pythonpath=pythonpath[side])
         for side, tree in trees.items()
     }
-    return _policies(trees, roots=roots, checkouts={"base": trees["head"], "head": trees["base"]})
+    checkouts: dict[SideName, Path] = {"base": trees["head"], "head": trees["base"]}
+    owned = _installed(distributions(), sources=sources)
+    return _policies(trees, sources=sources, checkouts=checkouts, owned=owned)
 
 
 def _policies(
     trees: Mapping[SideName, Path],
     *,
-    roots: Mapping[SideName, tuple[Path, ...]],
+    sources: Mapping[SideName, Sources],
     checkouts: Mapping[SideName, Path],
+    owned: frozenset[str],
 ) -> dict[SideName, Policy]:
-    owned = frozenset().union(*(owned_modules(found) for found in roots.values()))
+    owned = owned.union(*(one.owned() for one in sources.values()))
     return {
         side: Policy(
             tree=str(trees[side]),
             checkout=str(checkouts[side]),
             other=str(trees["head" if side == "base" else "base"]),
-            roots=tuple(map(str, roots[side])),
+            roots=tuple(map(str, sources[side].roots)),
             owned=tuple(sorted(owned)),
         )
         for side in SIDES
@@ -114,11 +127,17 @@ def python_path(policy: Policy, before: str) -> str:
 
 def _project_folders(repository: Repository) -> list[Path]:
     """Folders of the checkout that hold a project's metadata, relative to its top."""
-    patterns = [f"*{name}" for name in ("pyproject.toml", "setup.cfg", "setup.py")]
+    patterns = [f"*{name}" for name in METADATA_FILES]
     found = repository.listed("ls-files", "-z", "--", *patterns)
     return list(dict.fromkeys(Path(name).parent for name in found))
 
 
-def _installed() -> frozenset[str]:
-    names = (distribution.metadata["Name"] for distribution in distributions())
-    return frozenset(normalised(name) for name in names if name)
+def _installed(
+    found: Iterable[Distribution],
+    *,
+    sources: Mapping[SideName, Sources],
+    besides: Collection[str] = (),
+) -> frozenset[str]:
+    """Names of what the trees' own projects, and others by their names, have installed."""
+    names = frozenset(besides).union(*(one.distributions for one in sources.values()))
+    return installed_modules(found, names=names)

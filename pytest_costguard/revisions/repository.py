@@ -106,6 +106,14 @@ class Repository:
         """Run a git command with `-z` among its words; return its entries."""
         return [entry for entry in self.ask(*words).split("\0") if entry]
 
+    def ignores(self, path: Path) -> bool:
+        """Whether git ignores a file or folder; `path` is relative to the checkout's top."""
+        try:
+            self.ask("check-ignore", "--quiet", "--", str(path))
+        except CommandFailed:
+            return False
+        return True
+
     @property
     def shallow(self) -> bool:
         """Whether older commits were left out when it was cloned."""

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pytest_costguard.errors import RevisionError, StoreError
 from pytest_costguard.records import SideName
+from pytest_costguard.revisions.checkout_paths import below
 from pytest_costguard.revisions.large_files import bring, resolve_pointers
 from pytest_costguard.revisions.leftovers import claimed, clear_leftovers
 from pytest_costguard.revisions.naming import Revision
@@ -123,6 +124,7 @@ def _take(
     empty = _grow(tree, repository, sha, with_changes=side == "head", undo=undo)
     for source in share:
         bring(source, tree / source.relative_to(repository.top))
+    _keep_links_inside(tree, repository)
     return Snapshot(
         side=side,
         tree=tree,
@@ -153,6 +155,24 @@ def _grow(
         below = _grow(tree / path, inner, commit, with_changes=with_changes, undo=undo)
         empty += [f"{path}/{name}" for name in below]
     return empty
+
+
+def _keep_links_inside(tree: Path, repository: Repository) -> None:
+    """Point links that name the checkout by its absolute path to the same place of the tree.
+
+    What git ignores, such as weights, is only in the checkout: a link to that stays as it is.
+    """
+    top = repository.top.resolve()
+    everything = ("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    for name in repository.listed("-C", str(tree), *everything):
+        link = tree / name
+        if not link.is_symlink() or not link.readlink().is_absolute():
+            continue
+        found = below(link.readlink(), top)
+        if found is not None and tree / found != link and not repository.ignores(found):
+            inside = tree / found
+            link.unlink()
+            link.symlink_to(inside, target_is_directory=inside.is_dir())
 
 
 def _submodules(repository: Repository, sha: str) -> list[tuple[str, str]]:

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-import configparser
 import importlib.machinery
-import re
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
-_METADATA = ("pyproject.toml", "setup.cfg", "setup.py")
-_SUFFIXES = tuple(importlib.machinery.all_suffixes())
+from pytest_costguard.revisions.project_metadata import metadata_of
+
+MODULE_SUFFIXES = tuple(importlib.machinery.all_suffixes())
 _DEEPEST_NAMESPACE = 4
 
 
-def source_roots(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where a tree's own modules are imported from, and what else is known to be its own."""
+
+    roots: tuple[Path, ...]
+    """In the order of search."""
+    modules: frozenset[str]
+    """What its projects declare by name."""
+    distributions: frozenset[str]
+    """Names of its projects' distributions, normalised."""
+
+    def owned(self) -> frozenset[str]:
+        """Return the names of all modules that are the tree's own."""
+        return owned_modules(self.roots) | self.modules
+
+
+def sources_of(
     tree: Path,
     *,
     rootdir: Path,
     pythonpath: Sequence[str] = (),
     installed: frozenset[str] = frozenset(),
+    installed_folders: Collection[Path] = (),
     projects: Iterable[Path] = (),
-) -> tuple[Path, ...]:
-    """Return the folders that a tree's own modules are imported from, in the order of search.
+) -> Sources:
+    """Return where a tree's own modules are.
 
     What pytest's `pythonpath` names comes first, then what the metadata of each project declares,
     its `src/`, and the project's folder itself.
@@ -33,22 +48,27 @@ def source_roots(
         rootdir: pytest's, inside the tree.
         pythonpath: pytest's setting, relative to `rootdir`.
         installed: names of the distributions that are installed, normalised (PEP 503).
+        installed_folders: what was installed from folders of the tree, whatever its name.
         projects: folders inside the tree that hold a project; one counts if it is `rootdir`,
             above it, or installed, so that the examples of a repository own no names.
     """
     above = [folder for folder in (rootdir, *rootdir.parents) if folder.is_relative_to(tree)]
     found = [rootdir / entry for entry in pythonpath]
+    counted = []
     for folder in dict.fromkeys([*above, *projects]):
-        if not any((folder / name).is_file() for name in _METADATA):
+        declared = metadata_of(folder)
+        if declared is None:
             continue
-        declared = _toml(folder / "pyproject.toml")
-        if folder in above or _distribution(declared) in installed:
-            found += [folder / entry for entry in _declared(declared)]
-            found += [folder / entry for entry in _declared_in_setup_cfg(folder / "setup.cfg")]
-            found += [folder / "src", folder]
+        if folder in above or folder in installed_folders or declared.names & installed:
+            counted.append(declared)
+            found += [*(folder / entry for entry in declared.folders), folder / "src", folder]
     found.append(rootdir)
     inside = (path.resolve() for path in found if path.is_dir())
-    return tuple(dict.fromkeys(path for path in inside if path.is_relative_to(tree)))
+    return Sources(
+        roots=tuple(dict.fromkeys(path for path in inside if path.is_relative_to(tree))),
+        modules=frozenset().union(*(one.modules for one in counted)),
+        distributions=frozenset().union(*(one.names for one in counted)),
+    )
 
 
 def owned_modules(roots: Iterable[Path]) -> frozenset[str]:
@@ -60,9 +80,31 @@ def owned_modules(roots: Iterable[Path]) -> frozenset[str]:
     return frozenset(name for root in roots for name in _below(root, "", _DEEPEST_NAMESPACE))
 
 
-def normalised(name: str) -> str:
-    """Return a distribution's name as PEP 503 compares it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+def unloaded_modules(
+    changed: Iterable[str], *, loaded: Iterable[str], roots: Sequence[PurePosixPath]
+) -> tuple[str, ...]:
+    """Return the changed modules that belong to nothing of which anything was loaded.
+
+    A module beside others that were loaded from the tree is one that is not needed; one of a
+    package that nobody has seen may be there by another way, past the tree.
+
+    Args:
+        changed: files, relative to the tree, with forward slashes.
+        loaded: files of the tree that were loaded as modules.
+        roots: where modules are imported from, relative to the tree.
+    """
+    seen = {_package(PurePosixPath(name), roots) for name in loaded}
+    packages = ((name, _package(PurePosixPath(name), roots)) for name in changed)
+    return tuple(sorted(name for name, package in packages if package and package not in seen))
+
+
+def _package(file: PurePosixPath, roots: Sequence[PurePosixPath]) -> PurePosixPath | None:
+    """The module or the outermost package that a file belongs to; None where it is no module."""
+    above = [root for root in roots if file.is_relative_to(root)]
+    if not above or f".{file.name.partition('.')[2]}" not in MODULE_SUFFIXES:
+        return None
+    root = max(above, key=lambda one: len(one.parts))
+    return root / file.relative_to(root).parts[0]
 
 
 def _below(folder: Path, prefix: str, depth: int) -> Iterator[str]:
@@ -74,72 +116,10 @@ def _below(folder: Path, prefix: str, depth: int) -> Iterator[str]:
         name, dot, suffix = child.name.partition(".")
         if not name.isidentifier():
             continue
-        if dot and f".{suffix}" in _SUFFIXES:
+        if dot and f".{suffix}" in MODULE_SUFFIXES:
             yield prefix + name
         elif not dot and child.is_dir():
-            if any((child / f"__init__{suffix}").exists() for suffix in _SUFFIXES):
+            if any((child / f"__init__{suffix}").exists() for suffix in MODULE_SUFFIXES):
                 yield prefix + name
             elif depth:
                 yield from _below(child, f"{prefix}{name}.", depth - 1)
-
-
-def _distribution(declared: Mapping[str, Any]) -> str:
-    for table in (declared.get("project"), _at(declared, "tool", "poetry")):
-        if isinstance(table, Mapping) and isinstance(table.get("name"), str):
-            return normalised(table["name"])
-    return ""
-
-
-def _declared(declared: Mapping[str, Any]) -> list[str]:
-    """The folders that the build backends' own tables name."""
-    wheel = _at(declared, "tool", "hatch", "build", "targets", "wheel")
-    packages = _texts(_at(wheel, "packages")) + _texts(_at(wheel, "only-include"))
-    poetry = _at(declared, "tool", "poetry", "packages")
-    return [
-        *_texts(_at(declared, "tool", "setuptools", "package-dir", "")),
-        *_texts(_at(declared, "tool", "setuptools", "packages", "find", "where")),
-        *_texts(_at(declared, "tool", "hatch", "build", "dev-mode-dirs")),
-        *_texts(_at(wheel, "sources")),
-        *(str(Path(package).parent) for package in packages),
-        *(
-            entry["from"]
-            for entry in (poetry if isinstance(poetry, list) else ())
-            if isinstance(entry, Mapping) and isinstance(entry.get("from"), str)
-        ),
-        *_texts(_at(declared, "tool", "pdm", "build", "package-dir")),
-        *_texts(_at(declared, "tool", "maturin", "python-source")),
-        *_texts(_at(declared, "tool", "uv", "build-backend", "module-root")),
-    ]
-
-
-def _declared_in_setup_cfg(path: Path) -> list[str]:
-    parser = configparser.ConfigParser(interpolation=None)
-    try:
-        parser.read(path, encoding="utf-8")
-    except (configparser.Error, OSError, UnicodeDecodeError):
-        return []
-    found = parser.get("options.packages.find", "where", fallback="").split()
-    for line in parser.get("options", "package_dir", fallback="").splitlines():
-        package, equals, folder = line.partition("=")
-        if equals and not package.strip():
-            found.append(folder.strip())
-    return found
-
-
-def _toml(path: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return {}
-
-
-def _at(table: Any, *keys: str) -> Any:
-    for key in keys:
-        table = table.get(key) if isinstance(table, Mapping) else None
-    return table
-
-
-def _texts(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    return [entry for entry in value if isinstance(entry, str)] if isinstance(value, list) else []

@@ -42,9 +42,13 @@ class BorrowingEnvironment:
         lines = [OWN_PACKAGES, *map(str, paths)]
         (site / "borrowed.pth").write_text("".join(f"{line}\n" for line in lines))
         if wheels:
-            install = ("-m", "pip", "--python", str(self.python), "install", "-q", "--no-index")
-            subprocess.run(
-                [sys.executable, *install, "--no-deps", *map(str, wheels)],
-                check=True,
-                capture_output=True,
-            )
+            self.install(*wheels)
+
+    def install(self, *what: Path) -> None:
+        """Install wheels, or projects from their folders, without what they depend on."""
+        words = ("-m", "pip", "--python", str(self.python), "install", "-q", "--no-index")
+        subprocess.run(
+            [sys.executable, *words, "--no-deps", "--no-build-isolation", *map(str, what)],
+            check=True,
+            capture_output=True,
+        )

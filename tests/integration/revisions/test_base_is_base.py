@@ -19,7 +19,7 @@ import pytest
 
 import pytest_costguard
 from pytest_costguard.revisions.guard import GUARD_VARIABLE, Policy
-from pytest_costguard.revisions.sources import owned_modules, source_roots
+from pytest_costguard.revisions.sources import sources_of
 
 PYPROJECT = """
 [build-system]
@@ -32,11 +32,12 @@ version = "1.0"
 """
 SETUPTOOLS_FINDER = '[tool.setuptools]\npackages = ["{package}"]\n'
 TEST = """
-import json, sys
+import json
+from pytest_costguard.revisions.guard import current, modules_loaded
 def test_where():
     import {module}
-    guard = sys.meta_path[0]
-    leaks = list(guard.leaks(list(sys.modules.items()))) if hasattr(guard, "leaks") else None
+    guard = current()
+    leaks = None if guard is None else list(guard.leaks(modules_loaded()))
     print("FOUND", json.dumps([{module}.__file__, {module}.SIDE, leaks]))
 """
 
@@ -131,18 +132,13 @@ class Sides:
         )
 
     def policy(self, tree: Path) -> Policy:
-        roots = source_roots(tree, rootdir=tree)
-        owned = owned_modules(
-            [
-                *source_roots(self.base, rootdir=self.base),
-                *source_roots(self.head, rootdir=self.head),
-            ]
-        )
+        base, head = (sources_of(one, rootdir=one) for one in (self.base, self.head))
+        owned = base.owned() | head.owned()
         return Policy(
             tree=str(tree),
             checkout=str(self.checkout),
             other=str(self.head if tree == self.base else self.base),
-            roots=tuple(map(str, roots)),
+            roots=tuple(map(str, (base if tree == self.base else head).roots)),
             owned=tuple(sorted(owned)),
         )
 
@@ -315,6 +311,95 @@ def test_a_module_that_was_loaded_past_the_guard_is_seen_by_the_scan(sides):
     )
 
     assert sides.guarded(sides.base)[1:] == ["head", [f"pkg from {file}"]]
+
+
+FLAT = Case("flat", "pkg", "pkg/__init__.py", "hatchling.build", ())
+DISPLACED = {
+    "a list of its own": "sys.meta_path = [Finder(), *sys.meta_path]",
+    "a slice": "sys.meta_path[0:0] = [Finder()]",
+    "an item": "sys.meta_path[0] = Finder()",
+    "removed": "sys.meta_path[:] = [f for f in sys.meta_path if type(f).__name__ != 'Guard']",
+}
+
+
+@pytest.mark.parametrize("statement", DISPLACED.values(), ids=DISPLACED)
+@each([FLAT])
+def test_a_guard_that_was_displaced_still_sees_what_was_loaded_past_it(sides, statement):
+    sides.put(
+        sides.base,
+        "tests/conftest.py",
+        "import sys\nfrom importlib.machinery import PathFinder\n"
+        "class Finder:\n    find_spec = PathFinder.find_spec\n"
+        f"{statement}\nsys.path.insert(0, {str(sides.checkout)!r})\nimport pkg\n",
+    )
+
+    file = str(sides.checkout / "pkg/__init__.py")
+    assert sides.guarded(sides.base)[1:] == ["head", [f"pkg from {file}"]]
+
+
+BY_ITS_PATH = """
+import importlib.util
+spec = importlib.util.spec_from_file_location("other", {file!r})
+other = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(other)
+serve = other.serve
+"""
+REMOVED_AGAIN = """
+import sys
+from importlib.machinery import PathFinder
+meta_path, sys.meta_path = sys.meta_path, [PathFinder]
+sys.path.insert(0, {folder!r})
+import other
+serve = other.serve
+del sys.path[0], sys.modules["other"], other
+sys.meta_path = meta_path
+"""
+LOADED_ANEW = """
+import pkg
+from importlib import reload
+from importlib.machinery import PathFinder
+import sys
+sys.meta_path[0] = PathFinder
+sys.path.insert(0, {checkout!r})
+reload(pkg)
+"""
+
+
+@pytest.mark.parametrize(
+    ("load", "name"),
+    [
+        pytest.param(BY_ITS_PATH, "pkg/other.py", id="by its path"),
+        pytest.param(REMOVED_AGAIN, "pkg/other.py", id="removed again"),
+        pytest.param(LOADED_ANEW, "pkg/__init__.py", id="loaded anew"),
+    ],
+)
+@each([FLAT])
+def test_code_of_the_checkout_is_seen_wherever_it_is_kept(sides, load, name):
+    for tree in (sides.base, sides.checkout):
+        sides.put(tree, "pkg/__init__.py", "SIDE = ''\ndef serve(): ...\n")
+        sides.put(tree, "pkg/other.py", "def serve(): ...\n")
+    file = str(sides.checkout / name)
+    folder, checkout = str(sides.checkout / "pkg"), str(sides.checkout)
+    loads = load.format(file=file, folder=folder, checkout=checkout)
+    sides.put(sides.base, "tests/conftest.py", loads)
+
+    [leak] = sides.guarded(sides.base)[2]
+
+    assert leak.endswith(f" from {file}")
+
+
+@each([FLAT])
+def test_a_function_that_was_unpickled_is_no_module(sides):
+    file = str(sides.checkout / "pkg/model.py")
+    sides.put(
+        sides.base,
+        "tests/conftest.py",
+        "from types import FunctionType\ndef serve(): ...\n"
+        f"known = {{'__name__': 'pkg.model', '__file__': {file!r}}}\n"
+        "serve = FunctionType(serve.__code__, known)\n",
+    )
+
+    assert sides.guarded(sides.base)[1:] == ["base", []]
 
 
 @each([Case("flat", "pkg", "pkg/__init__.py", "hatchling.build", ())])

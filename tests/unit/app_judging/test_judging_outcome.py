@@ -15,6 +15,7 @@ from factories.judging import (
 )
 from fakes.pricing import another_machine, no_price
 
+from pytest_costguard.app.judging import expecting
 from pytest_costguard.records import (
     Against,
     FailOn,
@@ -245,3 +246,20 @@ def test_what_is_not_judged_yet_fails_nothing_beside_what_does():
 
     failing = [row.metric for row in view_of(report).action if row.fails]
     assert failing == ["mean latency"]
+
+
+def test_changed_code_that_was_not_loaded_is_in_the_sentence_and_among_the_warnings():
+    against = Against(
+        requested="main",
+        found_as="main",
+        run=head(),
+        looks=(6,),
+        unloaded=("a/x.py", "b.py", "c.py", "d.py"),
+    )
+
+    report = judged(head(), against=against)
+
+    for one in (report, expecting(report, {"another": "known"})):
+        assert one.outcome.sentence.endswith("; but none of the changed code was loaded.")
+    assert "(a/x.py, b.py, c.py and others)" in view_of(report).warnings[0]
+    assert not report.outcome.failed

@@ -72,13 +72,37 @@ def test_automatic_outside_of_a_pull_request_asks_for_a_name(repository):
 
 
 @pytest.mark.parametrize(
-    "asked", ["nowhere", "merge-base:nowhere", "", "--output=x", "HEAD:model.py"]
+    "asked", ["nowhere", "merge-base:nowhere", "", "--output=x", "HEAD~9", "HEAD..HEAD"]
 )
 def test_an_unknown_revision_is_named_with_the_remedy(repository, asked):
     with pytest.raises(RevisionError, match="no commit, branch or tag") as caught:
         found(asked, repository)
 
     assert "git fetch origin" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "asked", ["^HEAD", "HEAD^{tree}", "HEAD:model.py", "merge-base:HEAD^{tree}"]
+)
+def test_what_is_not_one_commit_is_said_to_be_none(repository, asked):
+    with pytest.raises(RevisionError, match="not one commit, branch or tag") as caught:
+        found(asked, repository)
+
+    assert "fetch" not in caught.value.remedy
+
+
+def test_a_merge_base_with_nothing_asks_for_a_branch(repository):
+    with pytest.raises(RevisionError, match="names no branch") as caught:
+        found("merge-base:", repository)
+
+    assert "merge-base:main" in caught.value.remedy
+
+
+def test_a_repository_without_a_commit_is_said_to_have_none(project):
+    with pytest.raises(RevisionError, match="has no commit yet") as caught:
+        found("HEAD", Repository(project.folder, environ=ENVIRON))
+
+    assert "fetch" not in caught.value.remedy
 
 
 def test_histories_without_a_common_commit_are_refused(project, repository):
@@ -89,17 +113,30 @@ def test_histories_without_a_common_commit_are_refused(project, repository):
         found("merge-base:main", repository)
 
 
-@pytest.mark.parametrize(
-    ("asked", "environ"), [("auto", {"GITHUB_BASE_REF": "main"}), ("HEAD~1", {})]
-)
-def test_a_shallow_clone_says_how_to_deepen_it(project, repository, tmp_path, asked, environ):
+@pytest.fixture
+def shallow(project, repository, tmp_path):
     project.commit({"model.py": "SPEED = 2\n"})
     clone = GitProject(tmp_path / "clone")
     clone.git("fetch", "-q", "--depth=1", project.folder.as_uri(), "main")
     clone.git("checkout", "-q", "--detach", "FETCH_HEAD")
+    return Repository(clone.folder, environ=ENVIRON)
 
+
+@pytest.mark.parametrize(
+    ("asked", "environ"),
+    [("auto", {"GITHUB_BASE_REF": "main"}), ("HEAD~1", {}), ("0123abcd", {})],
+)
+def test_a_shallow_clone_says_how_to_deepen_it(shallow, asked, environ):
     with pytest.raises(RevisionError, match="shallow") as caught:
-        resolve(asked, repository=Repository(clone.folder, environ=ENVIRON), environ=environ)
+        found(asked, shallow, **environ)
+
+    assert "fetch-depth: 0" in caught.value.remedy
+
+
+@pytest.mark.parametrize("asked", ["mian", "merge-base:mian"])
+def test_in_a_shallow_clone_an_unknown_name_is_unknown_first(shallow, asked):
+    with pytest.raises(RevisionError, match="no commit, branch or tag 'mian'") as caught:
+        found(asked, shallow)
 
     assert "fetch-depth: 0" in caught.value.remedy
 

@@ -222,6 +222,44 @@ def test_a_work_tree_of_the_users_own_stays(project, repository, tmp_path, place
     assert project.git("worktree", "list").count("\n") == 1
 
 
+@pytest.mark.parametrize("named_by", ["its own path", "a link"])
+def test_a_link_to_the_checkout_by_its_path_leads_into_the_tree(
+    project, repository, tmp_path, named_by
+):
+    checkout = project.folder
+    if named_by == "a link":
+        checkout = tmp_path / "link"
+        checkout.symlink_to(project.folder)
+    (project.folder / "linked.py").symlink_to(checkout / "model.py")
+    (project.folder / "folder").symlink_to(checkout / "data")
+    project.commit({"data/x.txt": "base"})
+    base = base_of(project)
+    project.commit({"data/x.txt": "head", "data/new.txt": "", "model.py": "SPEED = 2\n"})
+    (project.folder / "untracked.py").symlink_to(checkout / "model.py")
+
+    with snapshots(repository, base=base) as taken:
+        assert (taken.base.tree / "linked.py").read_text() == "SPEED = 1\n"
+        assert (taken.head.tree / "linked.py").resolve() == taken.head.tree.resolve() / "model.py"
+        assert (
+            (taken.head.tree / "untracked.py").resolve().is_relative_to(taken.head.tree.resolve())
+        )
+        assert (taken.base.tree / "folder/x.txt").read_text() == "base"
+        assert not (taken.base.tree / "folder/new.txt").exists()
+
+
+def test_a_link_to_what_git_ignores_and_one_elsewhere_stay_as_they_are(
+    project, repository, tmp_path
+):
+    (project.folder / "weights").symlink_to(project.folder / "ignored")
+    (project.folder / "outside").symlink_to(tmp_path)
+    project.commit({".gitignore": "ignored/\n"})
+    project.put({"ignored/w.bin": "w"})
+
+    with snapshots(repository, base=base_of(project)) as taken:
+        assert (taken.base.tree / "weights/w.bin").read_text() == "w"
+        assert (taken.base.tree / "outside").readlink() == tmp_path
+
+
 # What git ignores, and what it keeps elsewhere --------------------------------------------------
 
 
