@@ -24,7 +24,7 @@ from pytest_costguard.stats.budgets import ONE_UNIT
 from pytest_costguard.stats.disturbances import disturbances
 from pytest_costguard.stats.intervals import mean, t_interval
 from pytest_costguard.stats.summary import intervals, reduce, unsupported
-from pytest_costguard.stats.unserved import least_ratio, unserved_share
+from pytest_costguard.stats.unserved import least_ratio
 from pytest_costguard.stats.warmup import course
 
 _WARMS_UP = frozenset(
@@ -101,8 +101,7 @@ class Subject:
 
     def least_ratio(self, metric: str) -> float:
         """Return what a figure is at least, relative to itself, had a core always been there."""
-        means = {name: mean(values) for name, values in self.reduced.metrics.items() if values}
-        return least_ratio(metric, share=unserved_share(self.measurement), means=means)
+        return least_ratio(metric, self.measurement)
 
     def accused(self, change: str) -> str:
         """Say why a figure that looks worse may not be called so: the machine may be the cause."""

@@ -7,50 +7,85 @@ only as far as they cannot have made it so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Sequence
 
-from pytest_costguard.records import PERCENTILES, Measurement
+from pytest_costguard.records import PERCENTILES, Measurement, Sensors
+from pytest_costguard.stats.percentiles import percentile_of_sorted
 
 _AS_THE_MEAN = frozenset({"mean", "throughput", "cost_per_1k"})
 
 
 def unserved_share(measurement: Measurement) -> float:
-    """Return the share of the timed stretches, 0 to 1, in which the serving threads had no core.
+    """Return the share of all timed stretches, 0 to 1, in which the serving threads had no core.
 
     The waits of all threads are shared among those that serve; time taken by the hypervisor and
     throttling count in full. What the machine does not tell is taken as none.
     """
-    sensors = [unit.sensors for unit in measurement.units if unit.sensors.wall_seconds > 0]
-    wall = sum(reading.wall_seconds for reading in sensors)
-    if not wall:
+    return _share([unit.sensors for unit in measurement.units], measurement)
+
+
+def _share(sensors: Sequence[Sensors], measurement: Measurement) -> float:
+    wall = math.fsum(reading.wall_seconds for reading in sensors)
+    if wall <= 0:
         return 0.0
-    waited = _total(reading.run_queue_wait_seconds for reading in sensors)
-    taken = _total(reading.steal_seconds for reading in sensors)
-    throttled = _total(reading.throttled_seconds for reading in sensors)
-    lost = waited / max(1, measurement.declaration.threads) + taken + throttled
+    threads = max(1, measurement.declaration.threads)
+    lost = math.fsum(
+        (reading.run_queue_wait_seconds or 0.0) / threads
+        + (reading.steal_seconds or 0.0)
+        + (reading.throttled_seconds or 0.0)
+        for reading in sensors
+    )
     return min(1.0, lost / wall)
 
 
-def least_ratio(metric: str, *, share: float, means: Mapping[str, float]) -> float:
+def least_ratio(metric: str, measurement: Measurement) -> float:
     """Return what a figure is at least, as a ratio to itself, without the time that was unserved.
 
-    For a mean m, m·(1 - w), with w the unserved share. For a quantile x of order q,
-    x - w·m / (1 - q): at least (1 - q)·n of n requests are as slow as x, so to have moved all of
-    them by d takes (1 - q)·n·d of the w·n·m seconds that were lost. Metrics that no core's
-    absence makes worse have the ratio 1; a throughput's is that of the mean time of an item.
+    Every unit gives up its own share, and the ratio is that of the means over units. A mean m
+    becomes m·(1 - w); a throughput's ratio is that of the mean time of an item; a quantile
+    becomes what `least_quantile` says. Metrics that no core's absence makes worse have the
+    ratio 1.
 
     Args:
         metric: by its name.
-        share: as `unserved_share` returns it.
-        means: the mean over units, by metric.
+        measurement: with the latencies and sensors of its units.
     """
-    if metric in _AS_THE_MEAN:
-        return 1.0 - share
-    quantile, figure, mean = PERCENTILES.get(metric), means.get(metric), means.get("mean")
-    if quantile is None or not figure or mean is None:
+    quantile = PERCENTILES.get(metric)
+    if quantile is None and metric not in _AS_THE_MEAN:
         return 1.0
-    return max(0.0, 1.0 - share * mean / (1.0 - quantile) / figure)
+    seen = least = 0.0
+    for unit in measurement.units:
+        ordered = sorted(unit.latency_seconds)
+        if not ordered:
+            continue
+        share = _share([unit.sensors], measurement)
+        total = math.fsum(ordered)
+        if quantile is None:
+            seen += total / len(ordered)
+            least += total / len(ordered) * (1.0 - share)
+        else:
+            seen += percentile_of_sorted(ordered, quantile)
+            least += least_quantile(ordered, quantile, lost=share * total)
+    return least / seen if seen > 0 else 1.0
 
 
-def _total(readings: Iterable[float | None]) -> float:
-    return sum(reading for reading in readings if reading is not None)
+def least_quantile(ordered: Sequence[float], q: float, *, lost: float) -> float:
+    """Return what the q-quantile is at least when `lost` seconds are taken off some of the values.
+
+    The cheapest way to lower the value at a rank k is to lower it and those next below it to one
+    level y, which takes the sum of v - y over the values v above y up to that rank.
+
+    Args:
+        ordered: seconds, ascending; at least one.
+        q: the order, 0 to 1.
+        lost: seconds in all.
+    """
+    rank = math.floor(q * (len(ordered) - 1))
+    above = 0.0
+    for index in range(rank, -1, -1):
+        above += ordered[index]
+        level = (above - lost) / (rank - index + 1)
+        if index == 0 or level >= ordered[index - 1]:
+            return max(0.0, level)
+    raise AssertionError("the lowest value ends the search")
