@@ -31,7 +31,7 @@ demo: $(VENV)/.installed ## Measure real models, make them worse, and see the ga
 	$(BIN)/python example_repo/demo.py
 
 test: setup ## Run all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed ## Format, lint, types, layer contract
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,9 @@ ENVIRON = {
     "GIT_COMMITTER_NAME": "A. Uthor",
     "GIT_COMMITTER_EMAIL": "author@example.invalid",
 }
+
+ONE_UNIT = "--costguard-suite-time=1s"
+"""No more than the first unit: for what does not need a verdict."""
 
 
 def against(
@@ -40,6 +44,16 @@ def _command(python: str | Path, *, prefix: Sequence[str] = ()) -> list[str]:
 def plugin_environ(base: Mapping[str, str] = ENVIRON, **more: str) -> dict[str, str]:
     """Return the environment of a run in which the plugin is named, and no other is loaded."""
     return {**base, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **more}
+
+
+def times_slower(folder: Path) -> float:
+    """Return head's median latency as a multiple of base's, of a report's first workload."""
+    report = report_of(folder)
+    base, head = (
+        statistics.median(run["measurements"][0]["units"][0]["latency_seconds"])
+        for run in (report["against"]["run"], report["run"])
+    )
+    return float(head / base)
 
 
 def run_plain(folder: Path, *words: str) -> tuple[int, str]:

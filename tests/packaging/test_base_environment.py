@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from factories.git_repositories import ENVIRON, GitProject
+from factories.git_repositories import ENVIRON, ONE_UNIT, GitProject
 
 WHEELHOUSE = Path(__file__).parents[2] / ".wheelhouse"
 TEST = """
@@ -57,6 +57,7 @@ def test_an_environment_of_nothing_but_the_requirements_measures(tmp_path):
         [
             *(sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider"),
             *("--costguard", "--costguard-report=out", "--costguard-against=main"),
+            ONE_UNIT,
         ],
         cwd=project.folder,
         env={**kept, "PIP_CONFIG_FILE": os.devnull},

@@ -36,7 +36,7 @@ def commands(*programs: str) -> list[list[str]]:
 
 
 def test_the_commands_do_what_is_said_beside_them(folder, monkeypatch):
-    monkeypatch.setenv("COSTGUARD_TIME", "1s")  # no more than the first look
+    monkeypatch.setenv("COSTGUARD_SUITE_TIME", "1s")  # no more than the first unit
     monkeypatch.setenv("COSTGUARD_UNITS", "2")
     monkeypatch.setenv("COSTGUARD_UNIT_TIME", "20ms")
     monkeypatch.setenv("COSTGUARD_FAIL_ON", "never")
