@@ -68,3 +68,21 @@ class RevisionError(CostguardError):
     """A revision is not known, or what it needs to be measured is not here."""
 
     exit_code = 18
+
+
+class ForgeError(CostguardError):
+    """GitHub or GitLab refuses something, or cannot be reached."""
+
+    exit_code = 19
+
+
+class Forbidden(ForgeError):
+    """The token may not do this: a fork's, or one without the permission."""
+
+
+class Missing(ForgeError):
+    """What was asked for is not there, or the token may not see it."""
+
+
+class Uncertain(ForgeError):
+    """The connection broke before it was known whether something was made."""

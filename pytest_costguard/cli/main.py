@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "baseline": "pytest_costguard.cli.baseline:baseline",
         "compare": "pytest_costguard.cli.compare:compare",
         "report": "pytest_costguard.cli.report:report",
+        "comment": "pytest_costguard.cli.comment:comment",
         "explain-cost": "pytest_costguard.cli.explain_cost:explain_cost",
         "doctor": "pytest_costguard.cli.doctor:doctor",
         "schema": "pytest_costguard.cli.schema:schema",

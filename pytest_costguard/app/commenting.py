@@ -1,0 +1,99 @@
+"""Use case: leave one comment at a pull request, made from records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pytest_costguard.app.reporting import remake
+from pytest_costguard.errors import Forbidden
+from pytest_costguard.forges.port import Thread
+from pytest_costguard.forges.sticky import Marker, stick
+from pytest_costguard.records import Report
+from pytest_costguard.reports import markdown
+from pytest_costguard.reports.targets import render_targets
+from pytest_costguard.reports.view import view_of
+
+When = Literal["auto", "always", "changes", "failures", "never"]
+_MARKER_BYTES = 300
+"""Room for the marker, which stands before the report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """What became of a comment, and why."""
+
+    outcome: Literal["created", "updated", "unchanged", "outdated", "quiet", "not allowed"]
+    id: int | None = None
+    reason: str = ""
+
+
+def worth(report: Report, when: When) -> bool:
+    """Whether a comment is made where there is none yet; one that is there is kept up to date.
+
+    `changes` is anything that needs action: a failure, a verdict other than unchanged. `auto` is
+    that, and a run that had nothing to compare with.
+    """
+    if when in ("always", "never"):
+        return when == "always"
+    if when == "failures" or report.outcome.failed:
+        return report.outcome.failed
+    compared = report.baseline is not None or report.against is not None
+    return bool(view_of(report).action) or (when == "auto" and not compared)
+
+
+def text_of(reports: Sequence[Report], *, limit: int) -> str:
+    """Return the comment: one report as it is, several with a column a target.
+
+    Args:
+        reports: whose verdicts are decided again from their own measurements.
+        limit: bytes.
+    """
+    if len(reports) == 1:
+        return markdown.render(reports[0], limit=limit)
+    return render_targets(dict(zip(_labels(reports), reports, strict=True)), limit=limit)
+
+
+def post(reports: Sequence[Report], *, thread: Thread, marker: Marker, when: When) -> Posted:
+    """Leave one comment of the marker's key, or say why there is none.
+
+    The verdicts are decided again from the measurements in the reports, and the text is made here:
+    nothing that somebody else has rendered is posted. A token that may not comment, as a fork's,
+    is no failure.
+
+    Args:
+        reports: one, or one a target; at least one.
+        thread: the pull request.
+        marker: of the suite, and of this run.
+        when: a first comment is made.
+
+    Raises:
+        ForgeError: the forge refuses for another reason, or cannot be reached.
+    """
+    if when == "never":
+        return Posted(outcome="quiet", reason="no comment was asked for")
+    remade = [remake(report) for report in reports]
+    text = text_of(remade, limit=thread.limit - _MARKER_BYTES)
+    create = any(worth(report, when) for report in remade)
+    try:
+        done = stick(thread, text, marker, create=create)
+    except Forbidden as error:
+        return Posted(outcome="not allowed", reason=error.message)
+    if done is None:
+        return Posted(outcome="quiet", reason=f"nothing that --when={when} is about")
+    return Posted(outcome=done.outcome, id=done.id)
+
+
+def _labels(reports: Sequence[Report]) -> list[str]:
+    """Tell reports apart by their target or machine; those that are alike by their number."""
+    named = [
+        f"{report.run.fingerprint.cpu_model}, {report.run.fingerprint.cores} cores"
+        if report.target is None
+        else report.target.name
+        for report in reports
+    ]
+    return [
+        name if named.count(name) == 1 else f"{name} ({named[: number + 1].count(name)})"
+        for number, name in enumerate(named)
+    ]

@@ -1,0 +1,101 @@
+"""GitHub: the comments of a pull request, and which pull request a run is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from pytest_costguard.errors import Forbidden, ForgeError, Missing
+from pytest_costguard.forges.port import Comment
+from pytest_costguard.forges.transport import Transport
+
+ACTIONS_AUTHOR = "github-actions[bot]"
+"""Whose comments those of a job's own token are: it may not ask who it is."""
+_API = "https://api.github.com"
+_LIMIT = 65_000
+
+
+def transport(token: str, *, api: str = _API, **options: Any) -> Transport:
+    """Return a connection to GitHub, or to an Enterprise server by the address of its API."""
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Accept": "application/vnd.github+json",
+        "X-GitHub-Api-Version": "2022-11-28",
+        "User-Agent": "pytest-costguard",
+    }
+    return Transport(api, headers=headers, **options)
+
+
+class GitHubThread:
+    """The comments of one pull request on GitHub."""
+
+    limit = _LIMIT
+
+    def __init__(self, connection: Transport, *, repository: str, number: int) -> None:
+        self._connection = connection
+        self._repository = quote(repository)
+        self._number = number
+        self._author: str | None = None
+
+    def author(self) -> str:
+        """Return the token's user, or the bot's name where a job's own token may not ask."""
+        if self._author is None:
+            try:
+                self._author = _text(self._connection.get("/user"), "login")
+            except (Forbidden, Missing):
+                self._author = ACTIONS_AUTHOR
+        return self._author
+
+    def comments(self) -> Iterator[Comment]:
+        """Return all comments, from all pages."""
+        path = f"/repos/{self._repository}/issues/{self._number}/comments"
+        return map(_comment, self._connection.pages(path))
+
+    def create(self, body: str) -> Comment:
+        """Add a comment."""
+        path = f"/repos/{self._repository}/issues/{self._number}/comments"
+        return _comment(self._connection.post(path, {"body": body}))
+
+    def update(self, comment: int, body: str) -> None:
+        """Replace the body of a comment."""
+        self._connection.patch(self._of(comment), {"body": body})
+
+    def delete(self, comment: int) -> None:
+        """Remove a comment."""
+        self._connection.delete(self._of(comment))
+
+    def _of(self, comment: int) -> str:
+        return f"/repos/{self._repository}/issues/comments/{comment}"
+
+
+def _comment(entry: Any) -> Comment:
+    user = entry.get("user") if isinstance(entry, dict) else None
+    author = user.get("login") if isinstance(user, dict) else ""  # a deleted account has none
+    return Comment(id=_number(entry, "id"), body=_body(entry), author=str(author))
+
+
+def _body(entry: Any) -> str:
+    body = entry.get("body")
+    return body if isinstance(body, str) else ""
+
+
+def _text(entry: Any, key: str) -> str:
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(value, str):
+        raise _unexpected(key)
+    return value
+
+
+def _number(entry: Any, key: str) -> int:
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _unexpected(key)
+    return value
+
+
+def _unexpected(key: str) -> ForgeError:
+    return ForgeError(
+        f"an answer of the API has no {key}",
+        remedy="check the address of the API (GITHUB_API_URL)",
+    )

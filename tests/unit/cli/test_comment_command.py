@@ -1,0 +1,104 @@
+"""`costguard comment`: which job, which token, and what is said where there is none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from factories.judged import head, judged, series
+from factories.judging import gates, regression
+from fakes.forge_server import TOKEN, github, gitlab, serving
+
+from pytest_costguard.cli.main import main
+from pytest_costguard.records import to_json
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    path = tmp_path / "report.json"
+    path.write_bytes(to_json(judged(head(0.0012), series(0.001), gates=gates(regression()))))
+    return path
+
+
+def costguard(*words: object, **environ: str | None):
+    silent = dict.fromkeys(("GITHUB_ACTIONS", "GITLAB_CI", "GITHUB_TOKEN", "GITLAB_TOKEN"))
+    return CliRunner().invoke(main, [*map(str, words)], env={**silent, **environ})
+
+
+def on_github(url: str, tmp_path: Path, **more: str) -> dict[str, str]:
+    event = tmp_path / "event.json"
+    head_of = {"sha": "abc", "repo": {"full_name": "acme/ranker"}}
+    event.write_text(json.dumps({"pull_request": {"number": 7, "head": head_of}}))
+    return {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_REPOSITORY": "acme/ranker",
+        "GITHUB_RUN_ID": "123",
+        "GITHUB_EVENT_NAME": "pull_request",
+        "GITHUB_EVENT_PATH": str(event),
+        "GITHUB_API_URL": url,
+        "GITHUB_TOKEN": TOKEN,
+        **more,
+    }
+
+
+def test_a_job_of_github_leaves_a_comment(record, tmp_path):
+    with serving(github) as (server, state):
+        done = costguard("comment", record, **on_github(server.url, tmp_path))
+
+    assert done.exit_code == 0, done.output
+    assert done.output == "Comment at acme/ranker 7: created.\n"
+    assert "regressed" in state.bodies()[0]
+
+
+def test_a_job_of_gitlab_leaves_a_note(record):
+    with serving(gitlab) as (server, state):
+        environ = {
+            "GITLAB_CI": "true",
+            "CI_PROJECT_PATH": "acme/ranker",
+            "CI_API_V4_URL": server.url,
+            "CI_SERVER_URL": "https://gitlab.example",
+            "CI_PIPELINE_ID": "77",
+            "CI_MERGE_REQUEST_IID": "5",
+            "GITLAB_TOKEN": TOKEN,
+        }
+        done = costguard("comment", record, **environ)
+
+    assert done.exit_code == 0, done.output
+    assert "regressed" in state.bodies()[0]
+
+
+def test_a_dry_run_prints_the_comment_and_needs_no_job(record):
+    done = costguard("comment", record, "--dry-run")
+    assert done.exit_code == 0
+    assert done.output.startswith("### Inference latency, memory and cost")
+
+
+def test_a_job_about_no_pull_request_posts_nothing(record, tmp_path):
+    with serving(github) as (server, state):
+        environ = on_github(server.url, tmp_path, GITHUB_EVENT_NAME="push")
+        done = costguard("comment", record, **environ)
+    assert (done.exit_code, state.seen) == (0, [])
+    assert "about no pull request" in done.output
+
+
+def test_without_a_token_the_remedy_names_where_it_comes_from(record, tmp_path):
+    done = costguard("comment", record, **on_github("http://x", tmp_path, GITHUB_TOKEN=""))
+    assert done.exit_code == 11
+    assert "github.token" in done.stderr
+
+
+def test_outside_of_a_ci_a_dry_run_is_the_remedy(record):
+    done = costguard("comment", record)
+    assert done.exit_code == 11
+    assert "--dry-run" in done.stderr
+
+
+def test_a_wrong_token_is_an_error_that_does_not_show_it(record, tmp_path):
+    with serving(github) as (server, _):
+        environ = on_github(server.url, tmp_path, GITHUB_TOKEN="wrong-token")
+        done = costguard("comment", record, **environ)
+    assert done.exit_code == 19
+    assert "401" in done.stderr
+    assert "wrong-token" not in done.output + done.stderr
