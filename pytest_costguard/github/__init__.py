@@ -1,1 +1,0 @@
-"""Pull request comments; filled by the GitHub Action."""
