@@ -62,13 +62,14 @@ class Pass:
 def write_records(folder: Path, size: Size) -> tuple[Path, int]:
     """Write the baseline and the run; return the run's file and the bytes of all files."""
     from pytest_costguard.app.baselines import save
+    from pytest_costguard.app.stores import store_of
     from pytest_costguard.baselines.files import write_atomically
     from pytest_costguard.records import to_json
 
     (folder / "pytest.ini").write_text("", encoding="utf-8")
     dice = random.Random(20260301)
     for number in range(size.baseline_runs):
-        save(_run(number, size=size, dice=dice), "main", rootdir=folder)
+        save(_run(number, size=size, dice=dice), "main", store=store_of(folder))
     head = folder / "run.json"
     write_atomically(head, to_json(_run(size.baseline_runs, size=size, dice=dice, head=True)))
     return head, sum(path.stat().st_size for path in folder.rglob("*.json"))
@@ -146,6 +147,7 @@ def run_stages(head: Path) -> dict[str, float]:
 
     from pytest_costguard.app.baselines import locate
     from pytest_costguard.app.judging import judge
+    from pytest_costguard.app.stores import store_of
     from pytest_costguard.baselines.reading import read_record
     from pytest_costguard.config.gates import DEFAULT_GATES
     from pytest_costguard.records import FailOn, Gates, Quote, Run, Target
@@ -154,7 +156,12 @@ def run_stages(head: Path) -> dict[str, float]:
     stage_ends("imports")
     run = read_record(head, Run)
     stage_ends("read the run")
-    baseline, problem = locate("main", rootdir=head.parent, fingerprint=run.fingerprint)
+    baseline, problem = locate(
+        "main",
+        store=store_of(head.parent),
+        rootdir=head.parent,
+        fingerprint=run.fingerprint,
+    )
     stage_ends("read the baseline")
     rules = tuple(rule for rule in DEFAULT_GATES.regressions.values() if rule is not None)
     report = judge(

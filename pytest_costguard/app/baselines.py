@@ -6,11 +6,11 @@ import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_costguard.baselines.folder import FOLDER_NAME, FolderStore, record_files
+from pytest_costguard.baselines.folder import FOLDER_NAME, record_files
 from pytest_costguard.baselines.pytest_benchmark import read_pytest_benchmark
 from pytest_costguard.baselines.reading import NotARecord, read_any
 from pytest_costguard.baselines.series import by_hardware, expired, ordered, select
-from pytest_costguard.baselines.store import DEFAULT_NAME, is_name
+from pytest_costguard.baselines.store import DEFAULT_NAME, Store, is_name
 from pytest_costguard.errors import ConfigError, CostguardError, RecordError, StoreError
 from pytest_costguard.records import (
     AnyRecord,
@@ -45,7 +45,7 @@ class Series:
 class Overview:
     """All series of a store, and what kept others from being read."""
 
-    location: Path
+    location: str
     series: tuple[Series, ...]
     problems: tuple[CostguardError, ...]
 
@@ -55,12 +55,7 @@ class Pruned:
     """What was removed from a name: runs by their ids, and corrupt files."""
 
     run_ids: tuple[str, ...]
-    files: tuple[Path, ...]
-
-
-def store_of(rootdir: Path) -> FolderStore:
-    """Return the store of the project at `rootdir`."""
-    return FolderStore(rootdir / FOLDER_NAME)
+    files: tuple[str, ...]
 
 
 def project_root(start: Path) -> Path:
@@ -75,14 +70,15 @@ def root_marker(folder: Path) -> str:
 
 
 def locate(
-    requested: str, *, rootdir: Path, fingerprint: Fingerprint
+    requested: str, *, store: Store, rootdir: Path, fingerprint: Fingerprint
 ) -> tuple[Baseline | None, str]:
     """Return the baseline that was asked for, and why there is none where there is none.
 
     Args:
         requested: `none`, `auto` (the one named `main`, if there is one), the name of a baseline in
-            the project's store, or the path of a file (a baseline run, a run or a report) or of a
-            folder of such files. A name that is in the store comes before a path of that name.
+            the store, or the path of a file (a baseline run, a run or a report) or of a folder of
+            such files. A name that is in the store comes before a path of that name.
+        store: where baselines are known by name.
         rootdir: the project; relative paths are looked for in the working folder, then here.
         fingerprint: this machine. Runs on other hardware are only described, in `other_series`.
 
@@ -96,7 +92,7 @@ def locate(
     """
     if requested == "none":
         return None, ""
-    asked = _asked(requested, rootdir=rootdir)
+    asked = _asked(requested, store=store, rootdir=rootdir)
     if asked is None:
         return None, ""
     if not any(run.workloads for run in asked.runs):
@@ -105,7 +101,7 @@ def locate(
 
 
 def runs_elsewhere(
-    requested: str, *, rootdir: Path, fingerprint: Fingerprint
+    requested: str, *, store: Store, rootdir: Path, fingerprint: Fingerprint
 ) -> tuple[BaselineRun, ...]:
     """Return the runs on other hardware of the baseline that was asked for, oldest first.
 
@@ -113,7 +109,7 @@ def runs_elsewhere(
         StoreError: A name or a path was given, and is not there; or it cannot be read.
         RecordError: One of its runs is corrupt, or of a newer version.
     """
-    asked = _asked(requested, rootdir=rootdir)
+    asked = _asked(requested, store=store, rootdir=rootdir)
     here = fingerprint.identity()
     found = () if asked is None else ordered(asked.runs)
     return tuple(run for run in found if run.fingerprint.identity() != here)
@@ -128,26 +124,25 @@ class _Asked:
     runs: tuple[BaselineRun, ...]
 
 
-def _asked(requested: str, *, rootdir: Path) -> _Asked | None:
+def _asked(requested: str, *, store: Store, rootdir: Path) -> _Asked | None:
     """Return the runs of a name or a path; None where `auto` finds none."""
-    store = store_of(rootdir)
     name = DEFAULT_NAME if requested == "auto" else requested
     runs = store.series(name) if is_name(name) else ()
     if runs:
-        return _Asked(name=name, location=str(store.folder(name)), runs=runs)
+        return _Asked(name=name, location=store.place(name), runs=runs)
     if requested == "auto":
         return None
     path = _existing(requested, rootdir=rootdir, store=store)
     return _Asked(name=name, location=str(path), runs=_runs_at(path))
 
 
-def save(run: Run, name: str, *, rootdir: Path, partial: bool = False) -> Path:
-    """Store a run as one more of the baseline `name`, and return the file.
+def save(run: Run, name: str, *, store: Store, partial: bool = False) -> str:
+    """Store a run as one more of the baseline `name`, and return where it lies.
 
     Args:
         run: What was measured.
         name: The baseline's name; it is made where it is new.
-        rootdir: The project whose store it goes to.
+        store: It goes there.
         partial: Whether a run may be stored that was interrupted or has workloads that failed.
 
     Raises:
@@ -160,7 +155,7 @@ def save(run: Run, name: str, *, rootdir: Path, partial: bool = False) -> Path:
             f"this run was not saved as baseline {name!r}: {reason}",
             remedy="mend that and measure again; the baseline is as it was",
         )
-    return Path(store_of(rootdir).add(name, as_baseline(run)))
+    return store.add(name, as_baseline(run))
 
 
 def as_baseline(run: Run) -> BaselineRun:
@@ -178,59 +173,61 @@ def as_baseline(run: Run) -> BaselineRun:
     )
 
 
-def import_file(path: Path, name: str, *, rootdir: Path) -> tuple[BaselineRun, Path]:
+def import_file(path: Path, name: str, *, store: Store) -> tuple[BaselineRun, str]:
     """Add a file of pytest-benchmark, or a run that pytest-costguard wrote, to a baseline.
+
+    A run of ours is held to what `save` asks of one.
 
     Raises:
         StoreError: The file cannot be read, holds no workload, or the store cannot be written.
         RecordError: The file is neither.
     """
     try:
-        run = _as_run(read_any(path), origin=path)
+        record = read_any(path)
     except NotARecord:
         run = read_pytest_benchmark(path)
+    else:
+        run = _as_run(record, origin=path)
+        reason = "" if isinstance(record, BaselineRun) else _unfit(_run_of(record), partial=False)
+        if run.workloads and reason:
+            raise StoreError(
+                f"{path} was not added to baseline {name!r}: {reason}",
+                remedy="mend that and measure again; the baseline is as it was",
+            )
     if not run.workloads:
         raise StoreError(f"{path} holds no measured workload", remedy="give another file")
-    return run, Path(store_of(rootdir).add(name, run))
+    return run, store.add(name, run)
 
 
-def overview(rootdir: Path) -> Overview:
-    """Return every series in the project's store; a name that cannot be read is a problem."""
-    store = store_of(rootdir)
+def overview(store: Store) -> Overview:
+    """Return every series in a store; a name that cannot be read is a problem."""
     series: list[Series] = []
     problems: list[CostguardError] = []
     for name in store.names():
         try:
-            series += series_of(name, rootdir=rootdir)
+            series += series_of(name, store=store)
         except (RecordError, StoreError) as error:
             problems.append(error)
-    return Overview(
-        location=store.root / "baselines", series=tuple(series), problems=tuple(problems)
-    )
+    return Overview(location=store.location, series=tuple(series), problems=tuple(problems))
 
 
-def series_of(name: str, *, rootdir: Path) -> tuple[Series, ...]:
+def series_of(name: str, *, store: Store) -> tuple[Series, ...]:
     """Return the series of one name, one for each kind of hardware.
 
     Raises:
         StoreError: There is no baseline of that name.
         RecordError: One of its runs is corrupt.
     """
-    runs = store_of(rootdir).series(name)
+    runs = store.series(name)
     if not runs:
-        raise _no_such_name(name, store=store_of(rootdir))
+        raise _no_such_name(name, store=store)
     return tuple(Series(name=name, runs=same) for same in by_hardware(runs))
-
-
-def promote(source: str, target: str, *, rootdir: Path) -> tuple[str, ...]:
-    """Make the runs of `source` the reference of `target`, as `Store.promote`; return their ids."""
-    return store_of(rootdir).promote(source, target)
 
 
 def prune(
     name: str,
     *,
-    rootdir: Path,
+    store: Store,
     keep: int | None = None,
     older_than: dt.timedelta | None = None,
     corrupt: bool = False,
@@ -249,7 +246,6 @@ def prune(
         raise ConfigError(
             "it was not said what to remove", remedy="give --keep, --older-than or --corrupt"
         )
-    store = store_of(rootdir)
     if name not in store.names():
         raise _no_such_name(name, store=store)
     files = store.discard_corrupt(name) if corrupt else ()
@@ -273,20 +269,20 @@ def _unfit(run: Run, *, partial: bool) -> str:
     return ""
 
 
-def _existing(requested: str, *, rootdir: Path, store: FolderStore) -> Path:
+def _existing(requested: str, *, rootdir: Path, store: Store) -> Path:
     for path in (Path(requested), rootdir / requested):
         if path.exists():
             return path
     raise _no_such_name(requested, store=store)
 
 
-def _no_such_name(name: str, *, store: FolderStore) -> StoreError:
+def _no_such_name(name: str, *, store: Store) -> StoreError:
     if not is_name(name):
         return StoreError(f"{name}: there is no such file or folder", remedy="check the path")
     known = ", ".join(store.names())
     there = f"it has {known}" if known else "it is empty"
     return StoreError(
-        f"there is no baseline {name!r} in {store.root / 'baselines'}: {there}",
+        f"there is no baseline {name!r} in {store.location}: {there}",
         remedy=f"name another, or measure it: `costguard baseline record --name {name} --runs 8`",
     )
 
@@ -322,6 +318,10 @@ def measured(record: Run | Report, *, origin: Path) -> Run:
             " without --costguard-against",
         )
     return record.run
+
+
+def _run_of(record: Run | Report) -> Run:
+    return record if isinstance(record, Run) else record.run
 
 
 def _as_run(record: AnyRecord, *, origin: Path) -> BaselineRun:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from pytest_costguard.app.measuring import Measuring, one_side, side_by_side
 from pytest_costguard.app.progress import duration
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.targets import PricedSetup
+from pytest_costguard.baselines.store import Store
+from pytest_costguard.config.acceptances import accepted_gates, in_vain
 from pytest_costguard.config.gates import (
     MarkerSettings,
     gates_for,
@@ -58,6 +60,8 @@ class DeclaredTest:
     nodeid: str
     path: Path
     marker: MarkerSettings
+    line: int | None = None
+    """Of its file, from 1; None where pytest does not know it."""
 
 
 class Check:
@@ -69,21 +73,26 @@ class Check:
         settings: Settings,
         side: Side,
         pricing: PricedSetup,
+        open_store: Callable[[], Store],
         whole_suite: bool,
     ) -> None:
         self._settings = settings
         self._side = side
         self._pricing = pricing
+        self._open_store = open_store
         self._whole_suite = whole_suite
         self._fingerprint = fingerprint(environ=os.environ)
         self._created = dt.datetime.now(tz=dt.UTC).replace(microsecond=0)
         # Side by side base is measured here and now; what is stored plays no part.
         self._baseline, self._baseline_problem = (
-            _located(settings, side, self._fingerprint) if settings.against is None else (None, "")
+            _located(settings, side, open_store, self._fingerprint)
+            if settings.against is None
+            else (None, "")
         )
         self._measuring: Measuring | None = None
         self._means: Means | None = None
         self._gates: dict[str, Gates] = {}
+        self._lines: dict[str, int] = {}
         self._consumed: set[WorkloadId] = set()
         self.report: Report | None = None
         self.warnings: tuple[str, ...] = ()
@@ -112,12 +121,15 @@ class Check:
             RevisionError: the revision to compare with is not there, or what it needs.
             StoreError: there is no room for the work trees.
         """
-        self._gates = {
-            test.nodeid: gates_for(test.nodeid, self._settings, test.marker) for test in tests
-        }
+        self._gates = {test.nodeid: self._held_to(test) for test in tests}
+        self._lines = {test.nodeid: test.line for test in tests if test.line is not None}
         if self._whole_suite:
             markers = [(test.nodeid, test.marker) for test in tests]
             self.warnings = tuple(map(_in_vain, unmatched_rules(markers, self._settings)))
+        nodeids = [test.nodeid for test in tests] if self._whole_suite else None
+        self.warnings += in_vain(
+            self._settings.accepted, nodeids=nodeids, today=self._created.date()
+        )
         means = self._means = Means(
             settings=self._settings,
             side=self._side,
@@ -125,6 +137,7 @@ class Check:
             tests=[self._collected(test) for test in tests],
             labels={test.nodeid: labels_for(self._settings, test.marker) for test in tests},
             gates=self._gates,
+            open_store=self._open_store,
             pythonpath=pythonpath,
             progress=progress,
             tell=tell,
@@ -254,6 +267,12 @@ class Check:
         if self.report is not None and ours:
             self.report = expecting(self.report, ours)
 
+    def fail_beside(self, nodeids: Collection[str]) -> None:
+        """Let the report say how many tests failed by themselves, and not by a verdict."""
+        if self.report is not None:
+            others = sum(not self._fails(nodeid) for nodeid in nodeids)
+            self.report = msgspec.structs.replace(self.report, other_failures=others)
+
     def _fails(self, nodeid: str) -> bool:
         judged = any(verdict.failing for verdict in self.verdicts(nodeid))
         return judged or bool(self._failures(nodeid))
@@ -298,6 +317,14 @@ class Check:
         )
         self.report = self._judge(run, escalation=self.report.escalation)
 
+    def _held_to(self, test: DeclaredTest) -> Gates:
+        return accepted_gates(
+            gates_for(test.nodeid, self._settings, test.marker),
+            nodeid=test.nodeid,
+            accepted=self._settings.accepted,
+            today=self._created.date(),
+        )
+
     def _collected(self, test: DeclaredTest) -> CollectedTest:
         gates = self._gates[test.nodeid]
         asked = {budget.metric for budget in gates.budgets}
@@ -331,6 +358,7 @@ class Check:
             whole_suite=self._whole_suite,
             measurements=collection.measurements(),
             failures=collection.failures,
+            lines=self._lines,
         )
 
     def _judge(self, run: Run, *, escalation: Escalation | None = None) -> Report:
@@ -392,5 +420,9 @@ def _requests_needed(q: float, *, units: int) -> int:
     return max(unit_samples_needed(q), -(-samples_needed(q) // units))
 
 
-def _located(settings: Settings, side: Side, machine: Any) -> tuple[Baseline | None, str]:
-    return locate(settings.baseline, rootdir=side.rootdir, fingerprint=machine)
+def _located(
+    settings: Settings, side: Side, open_store: Callable[[], Store], machine: Any
+) -> tuple[Baseline | None, str]:
+    if settings.baseline == "none":
+        return None, ""  # a store that nobody asks for is not opened
+    return locate(settings.baseline, store=open_store(), rootdir=side.rootdir, fingerprint=machine)

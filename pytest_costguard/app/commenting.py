@@ -12,6 +12,7 @@ from pytest_costguard.forges.port import Thread
 from pytest_costguard.forges.sticky import Marker, stick
 from pytest_costguard.records import Report
 from pytest_costguard.reports import markdown
+from pytest_costguard.reports.numbers import counted
 from pytest_costguard.reports.targets import render_targets
 from pytest_costguard.reports.view import view_of
 
@@ -29,6 +30,27 @@ class Posted:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommentSource:
+    """The reports of a comment, and where it belongs."""
+
+    reports: tuple[Report, ...]
+    numbers: tuple[int, ...]
+    """The pull requests that they are about; none: there is none, or it has moved on."""
+    run: int
+    attempt: int
+    notes: tuple[str, ...]
+    """What a reader must know of them."""
+
+
+def missing_reports(found: int, *, expected: int | None) -> tuple[str, ...]:
+    """Say that reports are missing: a leg that died must not be silence."""
+    missing = 0 if expected is None else expected - found
+    if missing <= 0:
+        return ()
+    return (f"{counted(missing, 'target')} of {expected} left no report: see the jobs' logs.",)
+
+
 def worth(report: Report, when: When) -> bool:
     """Whether a comment is made where there is none yet; one that is there is kept up to date.
 
@@ -43,19 +65,28 @@ def worth(report: Report, when: When) -> bool:
     return bool(view_of(report).action) or (when == "auto" and not compared)
 
 
-def text_of(reports: Sequence[Report], *, limit: int) -> str:
+def text_of(reports: Sequence[Report], *, limit: int, notes: Sequence[str] = ()) -> str:
     """Return the comment: one report as it is, several with a column a target.
 
     Args:
         reports: whose verdicts are decided again from their own measurements.
         limit: bytes.
+        notes: what a reader must know of them.
     """
     if len(reports) == 1:
-        return markdown.render(reports[0], limit=limit)
-    return render_targets(dict(zip(_labels(reports), reports, strict=True)), limit=limit)
+        return markdown.render(reports[0], limit=limit, notes=notes)
+    labelled = dict(zip(_labels(reports), reports, strict=True))
+    return render_targets(labelled, limit=limit, notes=notes)
 
 
-def post(reports: Sequence[Report], *, thread: Thread, marker: Marker, when: When) -> Posted:
+def post(
+    reports: Sequence[Report],
+    *,
+    thread: Thread,
+    marker: Marker,
+    when: When,
+    notes: Sequence[str] = (),
+) -> Posted:
     """Leave one comment of the marker's key, or say why there is none.
 
     The verdicts are decided again from the measurements in the reports, and the text is made here:
@@ -67,6 +98,7 @@ def post(reports: Sequence[Report], *, thread: Thread, marker: Marker, when: Whe
         thread: the pull request.
         marker: of the suite, and of this run.
         when: a first comment is made.
+        notes: what a reader must know of the reports.
 
     Raises:
         ForgeError: the forge refuses for another reason, or cannot be reached.
@@ -74,7 +106,7 @@ def post(reports: Sequence[Report], *, thread: Thread, marker: Marker, when: Whe
     if when == "never":
         return Posted(outcome="quiet", reason="no comment was asked for")
     remade = [remake(report) for report in reports]
-    text = text_of(remade, limit=thread.limit - _MARKER_BYTES)
+    text = text_of(remade, limit=thread.limit - _MARKER_BYTES, notes=notes)
     create = any(worth(report, when) for report in remade)
     try:
         done = stick(thread, text, marker, create=create)

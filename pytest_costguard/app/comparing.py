@@ -8,6 +8,7 @@ from pathlib import Path
 from pytest_costguard.app.baselines import locate, measured
 from pytest_costguard.app.judging import judge
 from pytest_costguard.baselines.reading import read_any
+from pytest_costguard.baselines.store import Store
 from pytest_costguard.config.gates import DEFAULT_GATES, adjusted
 from pytest_costguard.errors import RecordError
 from pytest_costguard.records import (
@@ -27,6 +28,7 @@ def compare(
     head: Path,
     *,
     rootdir: Path,
+    store: Store,
     fail_on: Collection[FailOn],
     allow: float | None = None,
     catch: float | None = None,
@@ -36,7 +38,8 @@ def compare(
     Args:
         base: A file (run, report or baseline run), a folder of them, or the name of a baseline.
         head: A run or a report; a report brings its gates, target and declared spread along.
-        rootdir: The project whose baselines are known by name.
+        rootdir: The project.
+        store: Where its baselines are known by name.
         fail_on: What makes the outcome fail.
         allow: How much mean latency and peak memory may get worse, a fraction; None: as stored.
         catch: What must not be missed, a fraction; None: as stored, or 2.5 times `allow`.
@@ -49,7 +52,7 @@ def compare(
     """
     record = read_any(head)
     run = _measured(record, origin=head)
-    baseline, problem = locate(base, rootdir=rootdir, fingerprint=run.fingerprint)
+    baseline, problem = locate(base, store=store, rootdir=rootdir, fingerprint=run.fingerprint)
     report = record if isinstance(record, Report) else None
     return judge(
         run=run,

@@ -25,6 +25,7 @@ from pytest_costguard.app.judging_escalation import (
 )
 from pytest_costguard.app.measuring import Measuring, side_by_side
 from pytest_costguard.app.targets import PricedSetup
+from pytest_costguard.baselines.store import Store
 from pytest_costguard.config.model import Settings
 from pytest_costguard.engine.coordinator import Progress
 from pytest_costguard.engine.launch import Side
@@ -68,6 +69,8 @@ class Means:
     labels: Mapping[str, dict[str, str]]
     gates: Mapping[str, Gates]
     """By node id."""
+    open_store: Callable[[], Store]
+    """Where the baselines are."""
     pythonpath: Sequence[str]
     progress: Callable[[Progress], None]
     tell: Callable[[str], None]
@@ -159,6 +162,7 @@ class SecondMeasuring:
             if origin is None and elsewhere is None:
                 elsewhere = runs_elsewhere(
                     settings.baseline,
+                    store=self.means.open_store(),
                     rootdir=self.means.side.rootdir,
                     fingerprint=self.report.run.fingerprint,
                 )

@@ -8,6 +8,7 @@ from functools import partial
 
 import msgspec
 
+from pytest_costguard.app.judging_acceptance import with_acceptance
 from pytest_costguard.app.judging_base import compare_with, measured_beside
 from pytest_costguard.app.judging_budgets import judge_budget
 from pytest_costguard.app.judging_comparisons import Terms
@@ -24,6 +25,7 @@ from pytest_costguard.app.judging_history import (
     reference,
 )
 from pytest_costguard.app.judging_messages import failing_messages
+from pytest_costguard.app.judging_month import monthly_change
 from pytest_costguard.app.judging_outcome import outcome_of
 from pytest_costguard.app.judging_pairs import Pairs, decide_pairs
 from pytest_costguard.app.judging_subject import Pricer, Subject, subject
@@ -31,6 +33,7 @@ from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.records import (
     Against,
     Baseline,
+    Currency,
     Escalation,
     FailOn,
     Gates,
@@ -139,6 +142,7 @@ def judge(
             fail_on=fail_on,
             unjudged=_unjudged(known, requested=baseline_requested, problem=baseline_problem),
             code_unloaded=against is not None and bool(against.unloaded),
+            currency=_currency(target),
         ),
     )
 
@@ -163,6 +167,7 @@ def expecting(report: Report, failures: Mapping[str, str]) -> Report:
                 known, requested=report.baseline_requested, problem=report.baseline_problem
             ),
             code_unloaded=report.against is not None and bool(report.against.unloaded),
+            currency=_currency(report.target),
             expected=failures,
         ),
     )
@@ -171,6 +176,10 @@ def expecting(report: Report, failures: Mapping[str, str]) -> Report:
 def hypotheses(gates: Iterable[Gates]) -> int:
     """Return among how many gates a run's error is shared."""
     return max(1, sum(len(one.regressions) + len(one.budgets) for one in gates))
+
+
+def _currency(target: Target | None) -> Currency:
+    return Currency() if target is None else target.currency
 
 
 def _known(run: Run, baseline: Baseline | None, against: Against | None) -> Reference | None:
@@ -209,6 +218,7 @@ def _workload_verdict(
     )
     if second is not None:
         comparisons = second.comparisons(comparisons, terms=terms)
+    comparisons = tuple(map(with_acceptance, comparisons))
     references = (past, None if second is None else second.past)
     changed = next((one for one in references if one is not None and one.inputs_changed), None)
     budgets = tuple(
@@ -222,6 +232,7 @@ def _workload_verdict(
         figures=measured.figures(),
         unsupported=dict(measured.unsupported),
         cost=measured.cost,
+        monthly=monthly_change(comparisons, cost=measured.cost, traffic=gates.traffic),
         inputs_changed=changed is not None,
         failing=failing_messages(
             subject=measured,

@@ -59,7 +59,8 @@ def _messages(
     fail_on: Collection[FailOn],
 ) -> Iterator[str]:
     for comparison in comparisons:
-        if _COMPARISON_FAILS.get(comparison.verdict) in fail_on:
+        fails_on = None if comparison.accepted else _COMPARISON_FAILS.get(comparison.verdict)
+        if fails_on in fail_on:
             history = references[comparison.escalated_from is not None]
             name = history.name if history is not None else ""
             yield _comparison_message(comparison, name=name, currency=subject.currency)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_costguard.app.judging_month import told, total
 from pytest_costguard.records import (
     METRICS,
     BudgetVerdict,
+    Comparison,
+    Currency,
     FailOn,
     Failure,
     Outcome,
@@ -23,6 +26,7 @@ from pytest_costguard.reports.rows import labels_of
 _BUDGET = "budget "
 _FAILED = "failed"
 _EXPECTED = "expected failure"
+_ACCEPTED = "accepted"
 _MISSING = str(Verdict.MISSING)
 _CHANGED = "changed"
 
@@ -35,6 +39,7 @@ def outcome_of(
     fail_on: Collection[FailOn],
     unjudged: str,
     code_unloaded: bool = False,
+    currency: Currency | None = None,
     expected: Collection[str] = (),
 ) -> Outcome:
     """Say how the run ends.
@@ -46,12 +51,14 @@ def outcome_of(
         fail_on: what fails a run.
         unjudged: why nothing was compared, or "" where there was a baseline to compare with.
         code_unloaded: whether code was changed, and none of it was loaded on either side.
+        currency: in which money is told; None: US dollars.
         expected: node ids of the tests whose failing was expected; they fail no run.
 
     Returns:
         `counts` has comparisons by verdict, budgets as `budget over` and the like, and
-        `failed`, `missing` and `changed` workloads, and `expected failure` tests, whose workloads
-        are in no other count; what did not occur is absent.
+        `failed`, `missing` and `changed` workloads, comparisons that are worse and `accepted`, and
+        `expected failure` tests, whose workloads are in no other count; what did not occur is
+        absent.
     """
     # As the reports below call them: a full node id in a sentence hides what it says.
     named = [*(one.workload for one in verdicts), *(one.workload for one in run.failures), *missing]
@@ -67,7 +74,15 @@ def outcome_of(
         "; ".join(_clauses(found, unjudged=unjudged, code_unloaded=code_unloaded))
         or "nothing was measured"
     )
-    return Outcome(failed=failed, sentence=f"{text[0].upper()}{text[1:]}.", counts=counts)
+    monthly = total([one.monthly for one in verdicts])
+    if monthly is not None:
+        text += f": {told(monthly, currency or Currency())}"
+    return Outcome(
+        failed=failed,
+        sentence=f"{text[0].upper()}{text[1:]}.",
+        counts=counts,
+        monthly=monthly,
+    )
 
 
 def _counts(
@@ -77,7 +92,10 @@ def _counts(
 ) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for verdict in verdicts:
-        counts.update(str(comparison.verdict) for comparison in verdict.comparisons)
+        counts.update(
+            _ACCEPTED if comparison.accepted else str(comparison.verdict)
+            for comparison in verdict.comparisons
+        )
         counts.update(f"{_BUDGET}{result.verdict}" for result in verdict.budgets)
     counts[_FAILED] += len(failures)
     counts[_MISSING] += len(missing)
@@ -95,12 +113,19 @@ class _Found:
 
     def changes(self, wanted: Verdict) -> list[str]:
         """Name the comparisons with a verdict, and by how much the metric changed."""
+        return self._named(lambda one: one.verdict is wanted and not one.accepted)
+
+    def accepted(self) -> list[str]:
+        """Name the comparisons that are worse, and no worse than somebody has accepted."""
+        return self._named(lambda one: one.accepted)
+
+    def _named(self, wanted: Callable[[Comparison], bool]) -> list[str]:
         return [
             f"{self.labels[str(verdict.workload)]} {METRICS[comparison.metric].title}"
             f" {_percent(comparison.ratio)}".rstrip()
             for verdict in self.verdicts
             for comparison in verdict.comparisons
-            if comparison.verdict is wanted
+            if wanted(comparison)
         ]
 
     def over(self) -> list[str]:
@@ -140,6 +165,8 @@ def _bad(found: _Found) -> Iterator[str]:
         yield f"regressed: {worse[0]}{_more(len(worse))}"
     if over := found.over():
         yield f"over budget: {over[0]}{_more(len(over))}"
+    if accepted := found.accepted():
+        yield f"worse, and accepted: {accepted[0]}{_more(len(accepted))}"
 
 
 def _unknown(found: _Found) -> Iterator[str]:

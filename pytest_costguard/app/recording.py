@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_costguard.app.baselines import store_of
-from pytest_costguard.baselines.folder import record_files
-from pytest_costguard.baselines.store import checked_name
+from pytest_costguard.baselines.store import Store, checked_name
 from pytest_costguard.errors import ConfigError, StoreError
 
 Start = Callable[[Sequence[str]], int]
@@ -50,6 +48,7 @@ def record(
     runs: int,
     arguments: Sequence[str],
     rootdir: Path,
+    store: Store,
     start: Start = start_process,
     start_again: Start = start_quietly,
     progress: Callable[[int, int], None] = lambda _run, _runs: None,
@@ -65,7 +64,8 @@ def record(
         name: The baseline.
         runs: How many sessions.
         arguments: For pytest: paths, `-k`, options.
-        rootdir: The project whose store they go to.
+        rootdir: The project.
+        store: Where its sessions save to.
         start: How the first session is run.
         start_again: How the others are, which have the same to say.
         progress: Called before each session with its number, from 1, and with `runs`.
@@ -76,17 +76,17 @@ def record(
     """
     if runs < 1:
         raise ConfigError(f"cannot record {runs} runs", remedy="give --runs 1 or more")
-    folder = store_of(rootdir).folder(checked_name(name))
+    place = store.place(checked_name(name))
     for number in range(1, runs + 1):
         progress(number, runs)
-        before = frozenset(record_files(folder))
+        before = store.run_ids(name)
         exit_code = (start if number == 1 else start_again)(_command(name, arguments))
-        saved = bool(frozenset(record_files(folder)) - before)
+        saved = bool(store.run_ids(name) - before)
         if exit_code != 0:
             return Recorded(runs=number - 1 + saved, sessions=number, exit_code=exit_code)
         if not saved:
             raise StoreError(
-                f"{folder}: the session ended well, and saved nothing here",
+                f"{place}: the session ended well, and saved nothing here",
                 remedy="check that the tests use the `costguard` fixture, and that pytest's rootdir"
                 f" is {rootdir} (else give --rootdir)",
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from pytest_costguard.app.judging import expecting, judge
 from pytest_costguard.baselines.files import write_atomically
 from pytest_costguard.records import Report, WorkloadVerdict, to_json
@@ -47,6 +49,7 @@ def remake(report: Report) -> Report:
         against=report.against,
         escalation=report.escalation,
     )
+    remade = msgspec.structs.replace(remade, other_failures=report.other_failures)
     return expecting(remade, report.expected_failures) if report.expected_failures else remade
 
 

@@ -11,7 +11,9 @@ from typing import Any
 from pytest_costguard.app.baselines import save
 from pytest_costguard.app.checking import Check
 from pytest_costguard.app.reporting import write_reports
+from pytest_costguard.app.stores import opened
 from pytest_costguard.app.targets import priced_setup
+from pytest_costguard.baselines.store import Store
 from pytest_costguard.config.cascade import resolve
 from pytest_costguard.engine.launch import Side
 from pytest_costguard.errors import CostguardError
@@ -39,6 +41,7 @@ class CheckedSession:
     ) -> None:
         self.settings = resolve(cli=given, environ=environ, rootdir=rootdir)
         self._rootdir = rootdir
+        self._environ = environ
         self._pricing = priced_setup(self.settings, today=dt.datetime.now(tz=dt.UTC).date())
 
     def check(self, *, side: Side, whole_suite: bool) -> Check:
@@ -48,7 +51,11 @@ class CheckedSession:
             CostguardError: the baseline that was asked for is not there, or cannot be read.
         """
         return Check(
-            settings=self.settings, side=side, pricing=self._pricing, whole_suite=whole_suite
+            settings=self.settings,
+            side=side,
+            pricing=self._pricing,
+            open_store=self._store,
+            whole_suite=whole_suite,
         )
 
     def finish(self, report: Report) -> Finished:
@@ -73,8 +80,11 @@ class CheckedSession:
         name = self.settings.save
         if name is None:
             return []
-        path = save(report.run, name, rootdir=self._rootdir)
-        return [f"costguard: saved this run to baseline {name!r}: {path}"]
+        place = save(report.run, name, store=self._store())
+        return [f"costguard: saved this run to baseline {name!r}: {place}"]
+
+    def _store(self) -> Store:
+        return opened(self.settings.store, rootdir=self._rootdir, environ=self._environ)
 
     def render(self, report: Report, *, width: int, colour: bool, verbosity: int) -> str:
         """Return the terminal report."""

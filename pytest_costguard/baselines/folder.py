@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,16 +16,21 @@ from pytest_costguard.baselines.files import (
     write_error,
 )
 from pytest_costguard.baselines.reading import NewerVersion, read_record
-from pytest_costguard.baselines.series import moment, ordered, replacement
-from pytest_costguard.baselines.store import checked_name, is_name
-from pytest_costguard.errors import ConfigError, RecordError, StoreError
+from pytest_costguard.baselines.series import ordered, replacement
+from pytest_costguard.baselines.store import (
+    checked_name,
+    file_name,
+    is_name,
+    require_promotable,
+    run_id_of,
+)
+from pytest_costguard.errors import RecordError, StoreError
 from pytest_costguard.records import BaselineRun
 
 FOLDER_NAME = ".costguard"
 
 _GITIGNORE = b"# Written by pytest-costguard. Baselines may be committed, these need not be.\n"
 _GITIGNORE += b"cache/\nreports/\n*.tmp\n"
-_RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,150}", re.ASCII)
 _ABANDONED_SECONDS = 3600.0
 """A temporary file that is this much older than a new one belongs to a writer that was killed."""
 
@@ -39,6 +43,11 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @property
+    def location(self) -> str:
+        """See `Store.location`."""
+        return str(self.root / "baselines")
 
     def names(self) -> tuple[str, ...]:
         """See `Store.names`."""
@@ -66,14 +75,8 @@ class FolderStore:
 
     def promote(self, source: str, target: str) -> tuple[str, ...]:
         """See `Store.promote`."""
-        if checked_name(source) == checked_name(target):
-            raise ConfigError(f"{source!r} is both source and target", remedy="name two baselines")
-        new = self.series(source)
-        if not new:
-            raise StoreError(
-                f"{self.folder(source)}: there is no baseline {source!r} to promote",
-                remedy=f"measure it: `pytest --costguard --costguard-save={source}`",
-            )
+        new = self.series(source) if source != target else ()
+        require_promotable(source, target, new, place=self.place)
         change = replacement(self.series(target), new)
         # The new runs first: a kill in between must not leave the target with less than it had.
         for run in (*new, *change.trimmed):
@@ -86,11 +89,19 @@ class FolderStore:
         wanted = frozenset(run_ids)
         found = []
         for path in record_files(self.folder(name)):
-            run_id = path.stem.partition("-")[2]
+            run_id = run_id_of(path.name)
             if run_id in wanted:
                 _unlink(path)
                 found.append(run_id)
         return tuple(found)
+
+    def place(self, name: str) -> str:
+        """See `Store.place`."""
+        return str(self.folder(name))
+
+    def run_ids(self, name: str) -> frozenset[str]:
+        """See `Store.run_ids`."""
+        return frozenset(run_id_of(path.name) for path in record_files(self.folder(name)))
 
     def folder(self, name: str) -> Path:
         """Return the folder of a name, whether it is there or not."""
@@ -108,12 +119,12 @@ class FolderStore:
                 found.append(path)
         return tuple(found)
 
-    def discard_corrupt(self, name: str) -> tuple[Path, ...]:
-        """Delete the files of a name that are not sound runs, and return their paths."""
+    def discard_corrupt(self, name: str) -> tuple[str, ...]:
+        """See `Store.discard_corrupt`; returns the paths."""
         found = self.corrupt(name)
         for path in found:
             _unlink(path)
-        return found
+        return tuple(map(str, found))
 
     def _read_if_there(self, path: Path, *, name: str) -> BaselineRun | None:
         try:
@@ -143,22 +154,6 @@ class FolderStore:
         path = self.root / ".gitignore"
         if not path.exists():
             write_atomically(path, _GITIGNORE)
-
-
-def file_name(run: BaselineRun) -> str:
-    """Return the name of a run's file, which sorts by time and says the run's id.
-
-    Raises:
-        StoreError: The id of the run cannot be part of a file's name.
-    """
-    if not _RUN_ID.fullmatch(run.run_id):
-        raise StoreError(
-            f"the run id {run.run_id!r} cannot be part of a file's name",
-            remedy="use up to 150 letters, digits, '.', '_' and '-'",
-        )
-    moment_utc = moment(run.created).replace(tzinfo=None).isoformat(timespec="microseconds")
-    # Without the characters that some file systems refuse, and without another `-`.
-    return f"{moment_utc.replace('-', '').replace(':', '')}Z-{run.run_id}.json"
 
 
 @contextlib.contextmanager

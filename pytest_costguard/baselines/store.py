@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from pytest_costguard.errors import ConfigError
+from pytest_costguard.baselines.series import moment
+from pytest_costguard.errors import ConfigError, StoreError
 from pytest_costguard.records import BaselineRun
 
 DEFAULT_NAME = "main"
 
+_RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,150}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", re.ASCII)
 
 
@@ -21,6 +23,11 @@ class Store(Protocol):
     `StoreError` when the store cannot be read or written, and `RecordError` when a run in it is
     corrupt: a series is never returned without its broken runs.
     """
+
+    @property
+    def location(self) -> str:
+        """Where this is, for a person to read."""
+        ...
 
     def names(self) -> tuple[str, ...]:
         """Return the names that have at least one run, in alphabetical order."""
@@ -56,6 +63,55 @@ class Store(Protocol):
     def remove(self, name: str, run_ids: Iterable[str]) -> tuple[str, ...]:
         """Remove the runs with these ids from a name, and return the ids that were there."""
         ...
+
+    def run_ids(self, name: str) -> frozenset[str]:
+        """Return the ids of the runs of a name, none of them read: they may be corrupt."""
+        ...
+
+    def discard_corrupt(self, name: str) -> tuple[str, ...]:
+        """Remove what is no sound run from a name, and return what it was called.
+
+        Runs that a newer version wrote may be sound, and stay.
+        """
+        ...
+
+    def place(self, name: str) -> str:
+        """Return where the runs of a name are, for a person to read; whether it is there or not."""
+        ...
+
+
+def file_name(run: BaselineRun) -> str:
+    """Return the name of a run's file, which sorts by time and says the run's id.
+
+    Raises:
+        StoreError: The id of the run cannot be part of a file's name.
+    """
+    if not _RUN_ID.fullmatch(run.run_id):
+        raise StoreError(
+            f"the run id {run.run_id!r} cannot be part of a file's name",
+            remedy="use up to 150 letters, digits, '.', '_' and '-'",
+        )
+    moment_utc = moment(run.created).replace(tzinfo=None).isoformat(timespec="microseconds")
+    # Without the characters that some file systems refuse, and without another `-`.
+    return f"{moment_utc.replace('-', '').replace(':', '')}Z-{run.run_id}.json"
+
+
+def run_id_of(file: str) -> str:
+    """Return the id of the run in a file of that name."""
+    return file.removesuffix(".json").partition("-")[2]
+
+
+def require_promotable(
+    source: str, target: str, runs: Sequence[BaselineRun], *, place: Callable[[str], str]
+) -> None:
+    """Raise where `runs`, those of `source`, cannot take the place of others in `target`."""
+    if checked_name(source) == checked_name(target):
+        raise ConfigError(f"{source!r} is both source and target", remedy="name two baselines")
+    if not runs:
+        raise StoreError(
+            f"{place(source)}: there is no baseline {source!r} to promote",
+            remedy=f"measure it: `pytest --costguard --costguard-save={source}`",
+        )
 
 
 def is_name(name: str) -> bool:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from pytest_costguard.app import baselines
 from pytest_costguard.app.recording import record as record_runs
+from pytest_costguard.app.stores import configured
 from pytest_costguard.baselines.series import Summary, hardware_name, moment, summaries
-from pytest_costguard.baselines.store import DEFAULT_NAME
+from pytest_costguard.baselines.store import DEFAULT_NAME, Store
+from pytest_costguard.config.options import BY_KEY
 from pytest_costguard.records import BaselineRun
 from pytest_costguard.reports.escaping import plain
 from pytest_costguard.reports.numbers import ABSENT, percent, quantity, scale_for
@@ -21,23 +24,39 @@ _WIDTH_OF_A_PIPE = 160
 _SHOWN = ("mean", "throughput", "peak_memory")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The project, and the store that was named for it on the command line."""
+
+    rootdir: Path
+    given: str | None
+
+    @property
+    def store(self) -> Store:
+        """The store, opened; raises where it cannot be."""
+        return configured(self.given, rootdir=self.rootdir)
+
+
 @click.group
 @click.option(
     "--rootdir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The project; by default the nearest folder from here upwards that looks like one.",
 )
+@click.option(
+    "--store", metavar=BY_KEY["store"].metavar, help="Where they are; by default as configured."
+)
 @click.pass_context
-def baseline(context: click.Context, rootdir: Path | None) -> None:
+def baseline(context: click.Context, rootdir: Path | None, store: str | None) -> None:
     """Look at, make and look after stored baselines."""
-    context.obj = rootdir or baselines.project_root(Path.cwd())
+    context.obj = Place(rootdir=rootdir or baselines.project_root(Path.cwd()), given=store)
 
 
 @baseline.command("list")
 @click.pass_obj
-def list_(rootdir: Path) -> None:
+def list_(place: Place) -> None:
     """List every baseline: on which hardware, how many runs, from when."""
-    found = baselines.overview(rootdir)
+    found = baselines.overview(place.store)
     if found.series:
         _table(
             ("Name", "Hardware", ">Runs", ">Workloads", "First", "Last", "Commit"),
@@ -66,9 +85,9 @@ def list_(rootdir: Path) -> None:
 @baseline.command
 @click.argument("name", default=DEFAULT_NAME)
 @click.pass_obj
-def show(rootdir: Path, name: str) -> None:
+def show(place: Place, name: str) -> None:
     """Show the runs and the figures of one baseline."""
-    for one in baselines.series_of(name, rootdir=rootdir):
+    for one in baselines.series_of(name, store=place.store):
         click.echo(f"{one.name} on {plain(hardware_name(one.runs[-1].fingerprint))}")
         _table(
             ("Made (UTC)", "Run", "Commit", ">Workloads", "Measured by"),
@@ -101,8 +120,9 @@ def record(context: click.Context, name: str, runs: int, pytest_arguments: tuple
     done = record_runs(
         name,
         runs=runs,
-        arguments=pytest_arguments,
-        rootdir=context.obj,
+        arguments=_saving_there(context.obj) + pytest_arguments,
+        rootdir=context.obj.rootdir,
+        store=context.obj.store,
         progress=lambda number, of: click.echo(f"costguard: session {number} of {of}", err=True),
     )
     click.echo(f"Recorded {_counted(done.runs, 'run')} of {runs} in baseline {name!r}.")
@@ -120,13 +140,13 @@ def record(context: click.Context, name: str, runs: int, pytest_arguments: tuple
 @click.argument("source")
 @click.argument("target", default=DEFAULT_NAME)
 @click.pass_obj
-def promote(rootdir: Path, source: str, target: str) -> None:
+def promote(place: Place, source: str, target: str) -> None:
     """Make the runs of SOURCE the reference of TARGET.
 
     On the same hardware they take the place of what TARGET had of the same workloads; other
     workloads, and runs on other hardware, stay.
     """
-    promoted = baselines.promote(source, target, rootdir=rootdir)
+    promoted = place.store.promote(source, target)
     click.echo(f"Promoted {_counted(len(promoted), 'run')} from {source!r} to {target!r}.")
 
 
@@ -136,13 +156,11 @@ def promote(rootdir: Path, source: str, target: str) -> None:
 @click.option("--older-than", type=click.IntRange(min=0), metavar="DAYS", help="Remove by age.")
 @click.option("--corrupt", is_flag=True, help="Remove files that cannot be read.")
 @click.pass_obj
-def prune(
-    rootdir: Path, name: str, keep: int | None, older_than: int | None, corrupt: bool
-) -> None:
+def prune(place: Place, name: str, keep: int | None, older_than: int | None, corrupt: bool) -> None:
     """Remove old runs or corrupt files of one baseline."""
     gone = baselines.prune(
         name,
-        rootdir=rootdir,
+        store=place.store,
         keep=keep,
         older_than=None if older_than is None else dt.timedelta(days=older_than),
         corrupt=corrupt,
@@ -157,11 +175,83 @@ def prune(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", default=DEFAULT_NAME, show_default=True, help="The baseline.")
 @click.pass_obj
-def import_(rootdir: Path, file: Path, name: str) -> None:
+def import_(place: Place, file: Path, name: str) -> None:
     """Add a JSON file of pytest-benchmark, or a run of pytest-costguard, to a baseline."""
-    run, path = baselines.import_file(file, name, rootdir=rootdir)
+    run, path = baselines.import_file(file, name, store=place.store)
     workloads = _counted(len(run.workloads), "workload")
     click.echo(f"Imported {workloads} into {name!r}: {path}")
+
+
+@baseline.command
+@click.option(
+    "--branch", help="With artifact:NAME: whose runs; by default the pull request's base."
+)
+@click.option("--workflow", metavar="FILE", help="With artifact:NAME: by default this job's own.")
+@click.option(
+    "--runs",
+    type=click.IntRange(1, 50),
+    default=10,
+    show_default=True,
+    help="With artifact:NAME: how many, at most.",
+)
+@click.pass_obj
+def fetch(place: Place, branch: str | None, workflow: str | None, runs: int) -> None:
+    """Bring baselines that are kept elsewhere here, so that measuring needs no token.
+
+    For stores of git:BRANCH and artifact:NAME, in a job of the CI; for others there is nothing to
+    do. The token comes from COSTGUARD_TOKEN or GITHUB_TOKEN.
+    """
+    from pytest_costguard.app.stores import configured_spec
+
+    spec = configured_spec(place.given, rootdir=place.rootdir)
+    scheme, _, artifact = spec.partition(":")
+    if scheme == "artifact":
+        _fetch_artifacts(place, artifact, branch=branch, workflow=workflow, runs=runs)
+    elif scheme == "git":
+        names = ", ".join(place.store.names()) or "none yet"
+        click.echo(f"Baselines in {place.store.location}: {names}.")
+    else:
+        click.echo(f"store {spec}: nothing to fetch.")
+
+
+def _fetch_artifacts(
+    place: Place, artifact: str, *, branch: str | None, workflow: str | None, runs: int
+) -> None:
+    import os
+
+    from pytest_costguard.app.fetching import age, fetch_artifacts
+    from pytest_costguard.app.jobs import connection, required_job
+    from pytest_costguard.app.stores import ancestry
+    from pytest_costguard.errors import ConfigError
+
+    job = required_job(os.environ)
+    if job.forge != "github":
+        raise ConfigError(
+            "store artifact:NAME reads the artifacts of GitHub Actions",
+            remedy="use git:BRANCH, or an address that both jobs can reach",
+        )
+    found = fetch_artifacts(
+        job,
+        connection=connection(job, os.environ),
+        artifact=artifact,
+        branch=branch or job.base_branch or job.branch or job.default_branch,
+        workflow=workflow or job.workflow,
+        wanted=runs,
+        is_ancestor=ancestry(
+            place.rootdir, environ=os.environ, pull_request=job.number is not None
+        ),
+        rootdir=place.rootdir,
+    )
+    for reason in found.left_out:
+        click.echo(f"left out: {plain(reason, limit=300)}")
+    click.echo(f"Fetched {_counted(len(found.runs), 'run')} into {found.place}.")
+    if (newest := found.newest) is not None:
+        how_old = age(newest, now=dt.datetime.now(tz=dt.UTC))
+        click.echo(f"The newest is of commit {_commit(newest)}, {how_old}.")
+
+
+def _saving_there(place: Place) -> tuple[str, ...]:
+    return () if place.given is None else (f"{BY_KEY['store'].flag}={place.given}",)
 
 
 def _figures(found: Sequence[Summary]) -> None:

@@ -1,41 +1,55 @@
-"""`costguard comment`: one comment at the pull request, from a report, in any CI."""
+"""`costguard comment`: one comment at the pull request, from reports, in any CI."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from pytest_costguard.app.commenting import When
-    from pytest_costguard.forges.events import Job
-    from pytest_costguard.forges.port import Thread
+from pytest_costguard.config.ci_options import CI_BY_KEY
 
-_WHEN = ("auto", "always", "changes", "failures", "never")
-_TOKENS = {
-    "github": ("COSTGUARD_TOKEN", "GITHUB_TOKEN"),
-    "gitlab": ("COSTGUARD_TOKEN", "GITLAB_TOKEN"),
-}
+if TYPE_CHECKING:
+    from pytest_costguard.app.commenting import CommentSource, Posted, When
+    from pytest_costguard.forges.events import Job
+    from pytest_costguard.forges.transport import Transport
+
+_WHEN, _KEY = CI_BY_KEY["comment"], CI_BY_KEY["comment_key"]
 
 
 @click.command(short_help="Leave one comment at the pull request, and keep it up to date.")
-@click.argument(
-    "paths", metavar="REPORT.json...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("paths", metavar="[REPORT.json...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--when",
-    type=click.Choice(_WHEN),
-    default="auto",
+    type=click.Choice(_WHEN.choices),
+    default=_WHEN.default,
     show_default=True,
     help="When a first comment is made; one that is there is always kept up to date.",
 )
-@click.option("--key", default="costguard", show_default=True, help="A comment of its own a suite.")
+@click.option("--key", default=_KEY.default, show_default=True, help=_KEY.help)
 @click.option("--number", type=click.IntRange(min=1), help="The pull or merge request.")
+@click.option(
+    "--artifact",
+    metavar="NAME",
+    help="On GitHub, instead of files: the artifacts NAME and NAME-… of this run, or of the run"
+    " after which this job was started (on: workflow_run).",
+)
+@click.option(
+    "--expect", type=click.IntRange(min=1), help="How many reports there are; fewer is said."
+)
 @click.option("--dry-run", is_flag=True, help="Print what would be posted, and post nothing.")
+@click.pass_context
 def comment(
-    *, paths: tuple[Path, ...], when: When, key: str, number: int | None, dry_run: bool
+    context: click.Context,
+    *,
+    paths: tuple[Path, ...],
+    when: When,
+    key: str,
+    number: int | None,
+    artifact: str | None,
+    expect: int | None,
+    dry_run: bool,
 ) -> None:
     """Leave one comment at the pull request that this job of the CI is about.
 
@@ -47,75 +61,113 @@ def comment(
     """
     import os
 
-    from pytest_costguard.app.commenting import post, text_of
-    from pytest_costguard.app.reporting import remake
-    from pytest_costguard.baselines.reading import read_record
-    from pytest_costguard.forges.sticky import Marker
-    from pytest_costguard.records import Report
-    from pytest_costguard.reports.escaping import COMMENT_LIMIT, plain
+    from pytest_costguard.app.jobs import connection, required_job
 
-    reports = [read_record(path, Report) for path in paths]
-    if dry_run:
-        click.echo(text_of([remake(one) for one in reports], limit=COMMENT_LIMIT), nl=False)
+    if bool(paths) == (artifact is not None):
+        raise click.UsageError("give the reports as files, or --artifact", context)
+    if dry_run and artifact is None:
+        _preview(_from_files(paths, expect=expect))
         return
-    job = _job(os.environ)
-    wanted = number or job.number
-    if wanted is None:
+    job = required_job(os.environ)
+    if artifact is None and number is None and job.number is None:
         click.echo(f"This job ({job.event}) is about no pull request: no comment.")
         return
-    marker = Marker(key=key, run=job.run, attempt=job.attempt)
-    done = post(reports, thread=_thread(job, wanted, os.environ), marker=marker, when=when)
+    transport = connection(job, os.environ)
+    if artifact is None:
+        left = _from_files(paths, expect=expect, job=job)
+    else:
+        left = _from_artifacts(job, transport=transport, name=artifact, expect=expect)
+    if dry_run:
+        _preview(left)
+        return
+    _post(left, job=job, transport=transport, number=number, when=when, key=key)
+
+
+def _post(
+    left: CommentSource,
+    *,
+    job: Job,
+    transport: Transport,
+    number: int | None,
+    when: When,
+    key: str,
+) -> None:
+    """Comment at each pull request that the reports are about, and say what became of it."""
+    import os
+
+    from pytest_costguard.app.commenting import post
+    from pytest_costguard.app.jobs import thread
+    from pytest_costguard.forges.sticky import Marker
+
+    if not left.reports:
+        click.echo(f"Run {left.run} has left no report: no comment.")
+        return
+    wanted = (number,) if number is not None else left.numbers
+    if not wanted:
+        click.echo(f"Run {left.run} is about no open pull request's newest commit: no comment.")
+    marker = Marker(key=key, run=left.run, attempt=left.attempt)
+    for one in wanted:
+        done = post(
+            left.reports,
+            thread=thread(job, one, transport=transport),
+            marker=marker,
+            when=when,
+            notes=left.notes,
+        )
+        _tell(done, at=f"{job.repository} {one}", environ=os.environ)
+
+
+def _tell(done: Posted, *, at: str, environ: Mapping[str, str]) -> None:
+    import secrets
+
+    from pytest_costguard.forges.job_files import add, outputs
+    from pytest_costguard.reports.escaping import plain
+
     because = f": {plain(done.reason, limit=500)}" if done.reason else ""
-    click.echo(f"Comment at {job.repository} {wanted}: {done.outcome}{because}.")
+    click.echo(f"Comment at {at}: {done.outcome}{because}.")
+    if path := environ.get("GITHUB_OUTPUT"):
+        values = {
+            "comment-outcome": done.outcome,
+            "comment-id": "" if done.id is None else str(done.id),
+        }
+        add(Path(path), outputs(values, delimiter=secrets.token_hex(16)))
 
 
-def _job(environ: Mapping[str, str]) -> Job:
+def _preview(left: CommentSource) -> None:
+    from pytest_costguard.app.commenting import text_of
+    from pytest_costguard.app.reporting import remake
+    from pytest_costguard.reports.escaping import COMMENT_LIMIT
+
+    reports = [remake(one) for one in left.reports]
+    click.echo(text_of(reports, limit=COMMENT_LIMIT, notes=left.notes), nl=False)
+
+
+def _from_files(
+    paths: tuple[Path, ...], *, expect: int | None, job: Job | None = None
+) -> CommentSource:
+    from pytest_costguard.app.commenting import CommentSource, missing_reports
+    from pytest_costguard.baselines.reading import read_record
+    from pytest_costguard.records import Report
+
+    number = None if job is None else job.number
+    return CommentSource(
+        reports=tuple(read_record(path, Report) for path in paths),
+        numbers=() if number is None else (number,),
+        run=0 if job is None else job.run,
+        attempt=0 if job is None else job.attempt,
+        notes=missing_reports(len(paths), expected=expect),
+    )
+
+
+def _from_artifacts(
+    job: Job, *, transport: Transport, name: str, expect: int | None
+) -> CommentSource:
+    from pytest_costguard.app.left_reports import left_reports
     from pytest_costguard.errors import ConfigError
-    from pytest_costguard.forges.events import job
 
-    found = job(environ, _event(environ))
-    if found is None:
+    if job.forge != "github":
         raise ConfigError(
-            "this is no job of GitHub Actions or GitLab CI",
-            remedy="to see the comment, give --dry-run",
+            "--artifact reads the artifacts of GitHub Actions",
+            remedy="give the files: on GitLab, `needs` with `artifacts: true` brings them",
         )
-    return found
-
-
-def _event(environ: Mapping[str, str]) -> Mapping[str, Any]:
-    import json
-
-    path = environ.get("GITHUB_EVENT_PATH", "")
-    if not path:
-        return {}
-    try:
-        event = json.loads(Path(path).read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return event if isinstance(event, dict) else {}
-
-
-def _thread(job: Job, number: int, environ: Mapping[str, str]) -> Thread:
-    from pytest_costguard.errors import ConfigError
-
-    try:
-        from pytest_costguard.forges import github, gitlab
-    except ImportError as error:
-        raise ConfigError(
-            f"{error.name} is not installed, and comments need it",
-            remedy="pip install 'pytest-costguard[ci]'",
-        ) from error
-
-    names = _TOKENS[job.forge]
-    token = next((environ[name] for name in names if environ.get(name)), "")
-    if not token:
-        raise ConfigError(
-            f"environment: there is no token in {' or '.join(names)}",
-            remedy="on GitHub: env: GITHUB_TOKEN: ${{ github.token }}; on GitLab: a project access"
-            " token with the scope api in a masked variable GITLAB_TOKEN",
-        )
-    if job.forge == "gitlab":
-        connection = gitlab.transport(token, api=job.api)
-        return gitlab.GitLabThread(connection, project=job.repository, number=number)
-    connection = github.transport(token, api=job.api)
-    return github.GitHubThread(connection, repository=job.repository, number=number)
+    return left_reports(job, connection=transport, name=name, expected=expect)

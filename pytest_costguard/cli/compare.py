@@ -58,14 +58,17 @@ def compare(
     """  # noqa: D301 - click takes the backspace itself for "leave this paragraph as it is"
     from pytest_costguard.app.baselines import project_root
     from pytest_costguard.app.comparing import compare as compared
+    from pytest_costguard.app.stores import configured
     from pytest_costguard.cli.report import rendered
     from pytest_costguard.config.quantities import parse_percent
     from pytest_costguard.config.words import optional
 
+    rootdir = project_root(Path.cwd())
     result = compared(
         base,
         head,
-        rootdir=project_root(Path.cwd()),
+        rootdir=rootdir,
+        store=configured(None, rootdir=rootdir),
         fail_on=_fail_on(fail_on),
         allow=optional(allow, parse_percent, origin="command line", key="--allow"),
         catch=optional(catch, parse_percent, origin="command line", key="--catch"),

@@ -8,13 +8,25 @@ import click
 
 
 @click.command(short_help="Write a first configuration and an example test.")
-@click.option("--force", is_flag=True, help="Write the example test anew though it is there.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Write the example test, or the workflow, anew though it is there.",
+)
 @click.option(
     "--rootdir",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="The project; otherwise found from the working folder upwards.",
 )
-def init(*, force: bool, rootdir: Path | None) -> None:
+@click.option(
+    "--github",
+    is_flag=False,
+    flag_value="ask",
+    metavar="KIND",
+    help="Write a workflow for GitHub Actions instead: pull-request, fork-safe, target-matrix,"
+    " self-hosted-gpu or nightly; without a kind you are asked.",
+)
+def init(*, force: bool, rootdir: Path | None, github: str | None) -> None:
     """Write a starting configuration and an example test that runs as it is.
 
     The configuration becomes [tool.costguard] at the end of pyproject.toml, or costguard.yaml
@@ -23,6 +35,8 @@ def init(*, force: bool, rootdir: Path | None) -> None:
 
     In a folder of a project they are written to the project's own folder, since pytest reads its
     configuration there; --rootdir . writes here all the same.
+
+    With --github a workflow is written, to .github/workflows at the top of the checkout.
     """
     from pytest_costguard.app.baselines import project_root, root_marker
     from pytest_costguard.app.starting import EXAMPLE_TEST, start
@@ -34,6 +48,9 @@ def init(*, force: bool, rootdir: Path | None) -> None:
             f"the project is {click.format_filename(root)}: the nearest folder from here upwards"
             f" with a {root_marker(root)}\n(to write here instead: costguard init --rootdir .)"
         )
+    if github is not None:
+        _write_workflows(github, root=root, force=force)
+        return
     done = start(root, force=force)
     for path in done.written:
         click.echo(f"wrote {click.format_filename(path)}")
@@ -53,3 +70,24 @@ def init(*, force: bool, rootdir: Path | None) -> None:
             else "Name what serves the model in the configuration, so that latency becomes money."
         )
     )
+
+
+def _write_workflows(kind: str, *, root: Path, force: bool) -> None:
+    import os
+
+    from pytest_costguard.app.workflows import KINDS, write_workflows
+    from pytest_costguard.config.words import parse_choice
+
+    if kind == "ask":
+        kind = click.prompt("Which workflow", type=click.Choice(list(KINDS)))
+    parse_choice(kind, KINDS, origin="command line", key="--github")
+    done = write_workflows(kind, rootdir=root, environ=os.environ, force=force)
+    for path in done.written:
+        click.echo(f"wrote {click.format_filename(path)}")
+    for path in done.kept:
+        click.echo(f"kept: {click.format_filename(path)} is there already (--force writes it anew)")
+    if done.written:
+        click.echo(
+            "\nLook through it: how the project is installed, the folder of its tests, the machine."
+            "\nThen commit it; the next pull request gets a verdict (docs/ci.md)."
+        )

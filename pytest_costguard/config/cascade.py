@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
+from pytest_costguard.config.acceptances import read_acceptances
+from pytest_costguard.config.ci_options import CI_OPTIONS
 from pytest_costguard.config.commands import Commands, parse_commands
 from pytest_costguard.config.digest import digest_of
 from pytest_costguard.config.files import ConfigFile, read_configuration
@@ -155,6 +157,7 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         timeout_seconds=given.required("timeout", parse_duration),
         threads=given.required("threads", parse_threads),
         baseline=given.required("baseline", parse_text),
+        store=given.required("store", parse_text),
         against=_against(given),
         escalate=_escalate(given),
         workload_seconds=given.required("time", parse_duration),
@@ -178,6 +181,7 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         runner_spread=given.optional("runner_spread", parse_percent),
         isolate=cast(Literal["test", "suite"], given.choice("isolate")),
         labels=tables.labels,
+        accepted=read_acceptances(rootdir),
         gates=tables.gates,
         rules=tables.rules,
         targets=tables.targets,
@@ -207,7 +211,7 @@ def _require_file_keys(file: ConfigFile) -> None:
 
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:
     """Raise for a `COSTGUARD_` variable that resembles one of ours: silence would hide a typo."""
-    known = [option.variable for option in OPTIONS if option.variable]
+    known = [option.variable for option in (*OPTIONS, *CI_OPTIONS) if option.variable]
     for name in environ:
         if name.startswith(_PREFIX) and name not in known:
             near = nearest(name, known, cutoff=_SURELY_MEANT)

@@ -11,7 +11,7 @@ from pytest_costguard.config.model import Settings
 _LEFT_OUT = frozenset(
     {
         # What this run writes and whom it is compared with changes no figure of it.
-        *("measure", "save", "report_dir", "baseline", "against", "escalate"),
+        *("measure", "save", "report_dir", "baseline", "store", "against", "escalate"),
         *("base_python", "base_environment"),
         # Places: a checkout elsewhere is the same configuration. Prices have a digest of their own.
         *("origins", "config_file", "prices_csv", "digest"),

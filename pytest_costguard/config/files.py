@@ -63,7 +63,10 @@ def read_configuration(rootdir: Path) -> ConfigFile:
             )
     found = [
         file
-        for file in (_from_pyproject(rootdir / "pyproject.toml"), _from_yaml(rootdir / YAML_NAME))
+        for file in (
+            _from_pyproject(rootdir / "pyproject.toml"),
+            read_yaml(rootdir / YAML_NAME, name=YAML_NAME),
+        )
         if file is not None
     ]
     if len(found) > 1:
@@ -115,11 +118,22 @@ def _from_pyproject(path: Path) -> ConfigFile | None:
     return ConfigFile(name=path.name, path=path, prefix="tool.costguard", table=table)
 
 
-def _from_yaml(path: Path) -> ConfigFile | None:
-    """Return a costguard.yaml; None if it is absent. An empty file is an empty table."""
+def read_yaml(path: Path, *, name: str) -> ConfigFile | None:
+    """Return a file in YAML; None if it is absent. An empty file is an empty table.
+
+    Args:
+        path: of the file.
+        name: what it is called in errors.
+
+    Raises:
+        ConfigError: it cannot be read, or is no YAML of plain values.
+    """
     text = _text_of(path)
-    if text is None:
-        return None
+    return None if text is None else parse_yaml(text, path=path, name=name)
+
+
+def parse_yaml(text: str, *, path: Path, name: str) -> ConfigFile:
+    """Return the table in a text of YAML; see `read_yaml`."""
     import yaml
 
     from pytest_costguard.config.yaml_loading import load_yaml
@@ -137,8 +151,8 @@ def _from_yaml(path: Path) -> ConfigFile | None:
         ValueError,
     ) as error:
         raise _broken(path, "YAML", error) from error
-    table = require_table({} if document is None else document, origin=path.name, key="the file")
-    return ConfigFile(name=path.name, path=path, table=table)
+    table = require_table({} if document is None else document, origin=name, key="the file")
+    return ConfigFile(name=name, path=path, table=table)
 
 
 def _text_of(path: Path) -> str | None:

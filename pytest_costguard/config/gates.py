@@ -6,12 +6,12 @@ import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_costguard.config.limits import parse_gates, regression
+from pytest_costguard.config.limits import declared_traffic, parse_gates, regression
 from pytest_costguard.config.model import DeclaredGates, Rule, Settings
 from pytest_costguard.config.quantities import parse_threads
 from pytest_costguard.config.words import optional, parse_text, require_known, require_table
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import Gates, Regression
+from pytest_costguard.records import Gates, Regression, Traffic
 
 DEFAULT_GATES = DeclaredGates(
     regressions={
@@ -21,7 +21,7 @@ DEFAULT_GATES = DeclaredGates(
 )
 """Mean latency and peak memory may surely get 2 % worse; 5 % must not be missed."""
 
-MARKER_ARGUMENTS = ("slo", "budget", "regression", "threads", "labels")
+MARKER_ARGUMENTS = ("slo", "budget", "regression", "threads", "labels", "traffic")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class MarkerSettings:
     labels: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
     """Where the number of threads is set, in words."""
+    traffic: Traffic | None = None
 
     def over(self, below: MarkerSettings) -> MarkerSettings:
         """Return this marker laid over one further from the test: what is said here wins."""
@@ -42,6 +43,7 @@ class MarkerSettings:
             threads=closest.threads,
             labels={**below.labels, **self.labels},
             origin=closest.origin,
+            traffic=self.traffic or below.traffic,
         )
 
 
@@ -71,6 +73,7 @@ def parse_marker(
         threads=optional(kwargs.get("threads"), parse_threads, origin=origin, key="threads"),
         labels=parse_labels(kwargs.get("labels"), origin=origin, key="labels"),
         origin=f"{origin} threads",
+        traffic=declared_traffic(kwargs.get("traffic"), origin=origin, key="traffic"),
     )
 
 
@@ -119,6 +122,7 @@ def gates_for(nodeid: str, settings: Settings, marker: MarkerSettings) -> Gates:
     limits = [limit for limit in declared.limits.values() if limit is not None]
     rules = [rule for rule in declared.regressions.values() if rule is not None]
     return Gates(
+        traffic=traffic_for(nodeid, settings, marker),
         budgets=tuple(limit.priced_in(settings.currency) for limit in limits),
         regressions=tuple(
             adjusted(
@@ -143,6 +147,14 @@ def threads_for(nodeid: str, settings: Settings, marker: MarkerSettings) -> tupl
             if rule.threads is not None:
                 return rule.threads, f"{rule.origin}.threads"
     return settings.threads, origin.text
+
+
+def traffic_for(nodeid: str, settings: Settings, marker: MarkerSettings) -> Traffic | None:
+    """Return how many inferences a test's workloads serve; None where nobody has said it."""
+    if marker.traffic is not None:
+        return marker.traffic
+    rules = matching_rules(nodeid, settings, marker)
+    return next((rule.traffic for rule in rules if rule.traffic is not None), None)
 
 
 def matching_rules(nodeid: str, settings: Settings, marker: MarkerSettings) -> tuple[Rule, ...]:

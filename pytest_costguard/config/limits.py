@@ -15,10 +15,11 @@ from pytest_costguard.config.quantities import (
     parse_percent,
     parse_rate,
     parse_size,
+    parse_traffic,
 )
 from pytest_costguard.config.words import refusal, require_known, require_table
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import METRICS, Regression
+from pytest_costguard.records import METRICS, Regression, Traffic
 from pytest_costguard.records.metrics import MetricUnit
 
 CATCH_FOR_ALLOW = 2.5
@@ -33,6 +34,18 @@ _PARSERS: Mapping[MetricUnit, Callable[..., float]] = {
     "J": parse_energy,
     "": parse_number,
 }
+
+
+def declared_traffic(value: object, *, origin: str, key: str) -> Traffic | None:
+    """Return how much a workload serves; None where nothing was said.
+
+    Raises:
+        ConfigError: it is no traffic.
+    """
+    if value is None:
+        return None
+    items = parse_traffic(value, origin=origin, key=key)
+    return Traffic(items_per_month=items, text=str(value).strip(), origin=f"{origin} {key}")
 
 
 def parse_gates(

@@ -8,9 +8,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
+from pytest_costguard.config.acceptances import AcceptedChange
 from pytest_costguard.config.commands import Commands
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import Budget, ClockName, Currency, FailOn, PairingKind, Regression
+from pytest_costguard.records import (
+    Budget,
+    ClockName,
+    Currency,
+    FailOn,
+    PairingKind,
+    Regression,
+    Traffic,
+)
 
 Source = Literal["default", "file", "environment", "command line"]
 BudgetKind = Literal["budget", "slo"]
@@ -115,6 +124,7 @@ class Rule:
     labels: Mapping[str, str] = field(default_factory=dict)
     gates: DeclaredGates = field(default_factory=DeclaredGates)
     threads: int | None = None
+    traffic: Traffic | None = None
     origin: str
 
 
@@ -150,6 +160,8 @@ class Settings:
     timeout_seconds: float
     threads: int
     baseline: str
+    store: str
+    """Where baselines are kept, as it was written."""
     against: str | None
     """The revision to compare with, side by side."""
     escalate: bool
@@ -185,6 +197,8 @@ class Settings:
     """A fraction: 0.005 is 0.5 %."""
     isolate: Literal["test", "suite"]
     labels: Mapping[str, str]
+    accepted: tuple[AcceptedChange, ...]
+    """Regressions that somebody has accepted."""
     gates: DeclaredGates
     """The file-wide ones; `gates.gates_for` lays everything over each other."""
     rules: tuple[Rule, ...]

@@ -159,6 +159,17 @@ OPTIONS: tuple[Option, ...] = (
         help="The stored numbers to compare with; auto is the baseline named main if there is one.",
     ),
     Option(
+        key="store",
+        kind="text",
+        metavar="FOLDER|git:BRANCH|commit:REV|artifact:NAME|ADDRESS",
+        default=".costguard",
+        help="Where baselines are kept: a folder of the project; git:BRANCH, a branch of its own "
+        "that is fetched and pushed; commit:REV, the folder .costguard as that commit has it "
+        "(commit:auto: the base of the pull request), which is only read; artifact:NAME, the "
+        "reports that the base branch's own runs have left on GitHub; or an address such as "
+        "s3://bucket/path.",
+    ),
+    Option(
         key="against",
         kind="text",
         metavar="REV",

@@ -56,6 +56,7 @@ budget = { cost_per_1k = "$0.01" }
 slo = { p99 = "30ms" }
 regression = { mean = "1%" }
 threads = 2
+traffic = "3M/day"                   # inferences: what a change of cost means a month
 
 [tool.costguard.targets.prod]        # needs instance, usd_per_hour, or both
 instance = "aws:c7i.xlarge:us-east-1"
@@ -189,8 +190,13 @@ A test has the markers of its class and module too; of what two of them say, the
     regression={{"mean": {{"allow": "2%", "catch": "5%"}}, "p95": "10%"}},
     threads=1,
     labels={{"team": "search"}},
+    traffic="3M/day",
 )
 ```
+
+`traffic` is how many inferences the workload serves in production (`"120/s"`, `"2.5k/min"`,
+`"3M/day"`, `"90M/month"`): with a price, a sure change of cost is told as money a month. A month
+has 730 hours.
 """
 
 

@@ -94,6 +94,20 @@ _ENERGY = _Scale(
     factors={"": Decimal(1), "mJ": Decimal("1e-3"), "J": Decimal(1), "kJ": Decimal(10**3)},
     examples='3.5 or "3.5 J" (joules)',
 )
+_HOURS_A_MONTH = Decimal(730)
+_HOURS: Mapping[str, Decimal] = {
+    "s": 1 / Decimal(3600),
+    "min": 1 / Decimal(60),
+    "h": Decimal(1),
+    "day": Decimal(24),
+    "week": Decimal(7 * 24),
+    "month": _HOURS_A_MONTH,
+}
+_MOST_TRAFFIC = Decimal(10**12)
+_THOUSANDS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
+_TRAFFIC = re.compile(
+    rf"(?P<number>{_NUMBER})\s*(?P<prefix>[kMG]?)\s*/\s*(?P<time>{'|'.join(_HOURS)})"
+)
 _PLAIN = _Scale(noun="a plain number", factors={"": Decimal(1)}, examples="0.92")
 
 
@@ -148,6 +162,29 @@ def parse_rate(value: object, *, origin: str, key: str) -> float:
         ConfigError: another unit, or a number that is not finite and above zero.
     """
     return _positive(value, _RATE, origin=origin, key=key)
+
+
+def parse_traffic(value: object, *, origin: str, key: str) -> float:
+    """Return the inferences a month that `"3M/day"`, `"120/s"` or `"2.5k/min"` stand for.
+
+    A month has 730 hours, as in the clouds' own calculators.
+
+    Raises:
+        ConfigError: no unit of time, an unknown one, or a number that is not finite and above zero.
+    """
+    found = _TRAFFIC.fullmatch(value.strip()) if isinstance(value, str) else None
+    amount = Decimal(0) if found is None else Decimal(found["number"])
+    if found is None or not 0 < amount < _MOST_TRAFFIC:
+        raise refusal(
+            value,
+            "is no traffic",
+            origin=origin,
+            key=key,
+            remedy='write inferences and a time, like "3M/day", "120/s" or "2.5k/min" (k, M, G; '
+            f"{', '.join(_HOURS)})",
+        )
+    each = Decimal(_THOUSANDS[found["prefix"]]) * amount
+    return float(each * _HOURS_A_MONTH / _HOURS[found["time"]])
 
 
 def parse_energy(value: object, *, origin: str, key: str) -> float:

@@ -10,7 +10,7 @@ import msgspec
 
 from pytest_costguard.config.files import ConfigFile, decode
 from pytest_costguard.config.gates import parse_labels
-from pytest_costguard.config.limits import parse_gates
+from pytest_costguard.config.limits import declared_traffic, parse_gates
 from pytest_costguard.config.model import DeclaredGates, DeclaredTarget, Rule
 from pytest_costguard.config.quantities import parse_factor, parse_threads
 from pytest_costguard.config.targets import parse_targets
@@ -30,6 +30,7 @@ class RuleTable(msgspec.Struct, forbid_unknown_fields=True):
     slo: dict[str, object] | None = None
     regression: dict[str, object] | None = None
     threads: int | None = None
+    traffic: str | None = None
 
 
 class CurrencyTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -149,10 +150,12 @@ def _rule(value: object, *, origin: str, key: str) -> Rule:
             path=key,
         ),
         threads=optional(table.threads, parse_threads, origin=origin, key=f"{key}.threads"),
+        traffic=declared_traffic(table.traffic, origin=origin, key=f"{key}.traffic"),
         origin=f"{origin} {key}",
     )
-    if not rule.gates and rule.threads is None:
+    if not rule.gates and rule.threads is None and rule.traffic is None:
         raise ConfigError(
-            f"{origin}: {key} sets nothing", remedy="give it a budget, slo, regression or threads"
+            f"{origin}: {key} sets nothing",
+            remedy="give it a budget, slo, regression, threads or traffic",
         )
     return rule

@@ -1,4 +1,4 @@
-"""Which pull request a job is about, read from what the CI says of it. Pure."""
+"""What a job of the CI is about, read from what the CI says of it. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,24 @@ from pytest_costguard.errors import ConfigError
 
 ForgeName = Literal["github", "gitlab"]
 _PULL_REQUEST_EVENTS = frozenset({"pull_request", "pull_request_target", "pull_request_review"})
+_EVENTS_OF_A_BRANCH = frozenset({"push", "schedule", "workflow_dispatch"})
+"""After these a job runs the code of the branch that the CI names, and nobody else's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggeringRun:
+    """A run of another workflow that has ended, as GitHub describes it to the job that follows.
+
+    The names are the fork's own choice; that they belong to this run is GitHub's word.
+    """
+
+    run: int
+    attempt: int
+    event: str
+    head_sha: str
+    head_branch: str
+    head_owner: str
+    head_repository: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +47,18 @@ class Job:
     """Of the pull or merge request; None where the job is about none."""
     head_sha: str
     from_fork: bool
-    protected_branch: str
-    """The branch that was pushed to, where that is what the job is about; "" else."""
+    branch: str
+    """The branch whose own code the job runs; "" for a pull request and a tag."""
+    branch_protected: bool
+    """Whether the CI says that not everybody may push to that branch."""
+    default_branch: str
+    """Of the repository; "" where the CI does not tell."""
+    base_branch: str = ""
+    """That a pull request is to be merged into."""
+    workflow: str = ""
+    """The file of the workflow, without its folder; "" outside of GitHub."""
+    triggered_by: TriggeringRun | None = None
+    """The run that has ended, where that is what the job is about."""
 
     @property
     def run_url(self) -> str:
@@ -76,9 +104,39 @@ def _github(environ: Mapping[str, str], event: Mapping[str, Any]) -> Job:
         number=number if isinstance(number, int) and not isinstance(number, bool) else None,
         head_sha=str(head.get("sha") or environ.get("GITHUB_SHA", "")),
         from_fork=bool(pull) and source != repository,
-        protected_branch=environ.get("GITHUB_REF_NAME", "")
-        if name == "push" and environ.get("GITHUB_REF_TYPE") == "branch"
+        branch=environ.get("GITHUB_REF_NAME", "")
+        if name in _EVENTS_OF_A_BRANCH and environ.get("GITHUB_REF_TYPE") == "branch"
         else "",
+        branch_protected=environ.get("GITHUB_REF_PROTECTED") == "true",
+        default_branch=str(_mapping(event.get("repository")).get("default_branch") or ""),
+        base_branch=environ.get("GITHUB_BASE_REF", ""),
+        workflow=_workflow(environ.get("GITHUB_WORKFLOW_REF", "")),
+        triggered_by=_triggering_run(event) if name == "workflow_run" else None,
+    )
+
+
+def _workflow(reference: str) -> str:
+    """Return the file of `owner/name/.github/workflows/file.yml@refs/heads/main`."""
+    return reference.partition("@")[0].rpartition("/")[2]
+
+
+def _triggering_run(event: Mapping[str, Any]) -> TriggeringRun:
+    told = _mapping(event.get("workflow_run"))
+    source = _mapping(told.get("head_repository"))
+    run, attempt = told.get("id"), told.get("run_attempt", 1)
+    if type(run) is not int or type(attempt) is not int:
+        raise ConfigError(
+            "the event names no run that has ended",
+            remedy="run this in a workflow with `on: workflow_run`",
+        )
+    return TriggeringRun(
+        run=run,
+        attempt=attempt,
+        event=str(told.get("event") or ""),
+        head_sha=str(told.get("head_sha") or ""),
+        head_branch=str(told.get("head_branch") or ""),
+        head_owner=str(_mapping(source.get("owner")).get("login") or ""),
+        head_repository=str(source.get("full_name") or ""),
     )
 
 
@@ -98,9 +156,10 @@ def _gitlab(environ: Mapping[str, str]) -> Job:
         number=int(number) if number.isdecimal() else None,
         head_sha=environ.get("CI_COMMIT_SHA", ""),
         from_fork=bool(number) and bool(source) and source != target,
-        protected_branch=environ.get("CI_COMMIT_BRANCH", "")
-        if environ.get("CI_COMMIT_REF_PROTECTED") == "true"
-        else "",
+        branch="" if number else environ.get("CI_COMMIT_BRANCH", ""),
+        branch_protected=environ.get("CI_COMMIT_REF_PROTECTED") == "true",
+        default_branch=environ.get("CI_DEFAULT_BRANCH", ""),
+        base_branch=environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", ""),
     )
 
 

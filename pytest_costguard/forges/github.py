@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -67,6 +67,34 @@ class GitHubThread:
 
     def _of(self, comment: int) -> str:
         return f"/repos/{self._repository}/issues/comments/{comment}"
+
+
+def pull_requests_of(
+    connection: Transport, *, repository: str, owner: str, branch: str, sha: str
+) -> tuple[int, ...]:
+    """Return the open pull requests into a repository whose newest commit is `sha`.
+
+    Asked by the branch that they come from, since a commit of a fork is not known by itself.
+
+    Args:
+        connection: to GitHub.
+        repository: the one that is merged into.
+        owner: of the repository that they come from.
+        branch: there.
+        sha: of its newest commit; another one has been superseded.
+    """
+    query = {"state": "open", "head": f"{owner}:{branch}"}
+    found = connection.pages(f"/repos/{quote(repository)}/pulls", query)
+    return tuple(
+        _number(pull, "number")
+        for pull in found
+        if isinstance(pull, dict) and _sha_of(pull, "head") == sha
+    )
+
+
+def _sha_of(pull: Mapping[str, Any], side: str) -> str:
+    end = pull.get(side)
+    return str(end.get("sha")) if isinstance(end, dict) else ""
 
 
 def _comment(entry: Any) -> Comment:

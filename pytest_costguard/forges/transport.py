@@ -68,12 +68,22 @@ class Transport:
         """Return what is at a path below the API's address."""
         return self._json("GET", path, query=query)
 
-    def pages(self, path: str, query: Query | None = None) -> Iterator[Any]:
-        """Return the entries of a list, from all its pages: the first short one is the last."""
+    def pages(
+        self, path: str, query: Query | None = None, *, under: str | None = None
+    ) -> Iterator[Any]:
+        """Return the entries of a list, from all its pages: the first short one is the last.
+
+        Args:
+            path: below the API's address.
+            query: beside the page.
+            under: the key that the list has in the answer; None: the answer is the list.
+        """
         for page in range(1, _MOST_PAGES + 1):
             entries = self._json(
                 "GET", path, query={**(query or {}), "per_page": PAGE, "page": page}
             )
+            if under is not None:
+                entries = entries.get(under) if isinstance(entries, dict) else None
             if not isinstance(entries, list):
                 raise _unreadable("GET", path)
             yield from entries

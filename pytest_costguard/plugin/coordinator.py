@@ -51,6 +51,7 @@ class CoordinatorHooks:
         self._measured: set[str] = set()
         self._expected: dict[str, str] = {}
         """The reasons of the tests that failed as expected, by node id."""
+        self._failed: set[str] = set()
         self._lines: tuple[str, ...] = ()
         self._shown = False
 
@@ -87,9 +88,11 @@ class CoordinatorHooks:
             _fail(messages)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note what failed as it was expected to: it must not fail the run by another door."""
+        """Note what failed, and what was expected to: that must not fail the run otherwise."""
         if report.skipped and hasattr(report, "wasxfail"):
             self._expected[report.nodeid] = report.wasxfail
+        if report.failed:
+            self._failed.add(report.nodeid)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -97,6 +100,7 @@ class CoordinatorHooks:
         if self._check is None or self._check.report is None:
             return
         self._check.expect(self._expected)
+        self._check.fail_beside(self._failed)
         report = self._check.report
         finished = self._session.finish(report)
         self._lines = finished.lines
@@ -136,7 +140,7 @@ class CoordinatorHooks:
     def _measure(self, session: pytest.Session) -> None:
         guarded = [item for item in session.items if self._guards(item)]
         declared = [
-            DeclaredTest(nodeid=item.nodeid, path=item.path, marker=marked(item))
+            DeclaredTest(nodeid=item.nodeid, path=item.path, marker=marked(item), line=_line(item))
             for item in guarded
         ]
         self._config.stash[backend_key] = Unmeasured()
@@ -197,6 +201,11 @@ class CoordinatorHooks:
         given = self._config.args_source is pytest.Config.ArgsSource.ARGS
         fewer = any(getattr(option, name, None) for name in narrowed)
         return not (given or fewer or self._deselected)
+
+
+def _line(item: pytest.Item) -> int | None:
+    line = item.location[1]  # pytest counts from 0
+    return None if line is None else line + 1
 
 
 def _fail(messages: tuple[str, ...]) -> None:

@@ -40,7 +40,14 @@ from pytest_costguard.records.measurement import (
     first_side,
 )
 from pytest_costguard.records.metrics import METRICS, OF_OWN_PROCESS, PERCENTILES, Metric
-from pytest_costguard.records.money import Basis, Cost, Currency, Quote, Target
+from pytest_costguard.records.money import (
+    Basis,
+    Cost,
+    Currency,
+    MonthlyChange,
+    Quote,
+    Target,
+)
 from pytest_costguard.records.run import (
     Against,
     AnyRecord,
@@ -57,6 +64,7 @@ from pytest_costguard.records.run import (
     to_json,
 )
 from pytest_costguard.records.verdict import (
+    Acceptance,
     Budget,
     BudgetResult,
     BudgetVerdict,
@@ -65,6 +73,7 @@ from pytest_costguard.records.verdict import (
     Gates,
     Interval,
     Regression,
+    Traffic,
     Verdict,
     WorkloadVerdict,
 )
@@ -75,6 +84,7 @@ __all__ = [
     "PERCENTILES",
     "SCHEMA_VERSION",
     "SIDES",
+    "Acceptance",
     "Against",
     "Answer",
     "AnyRecord",
@@ -112,6 +122,7 @@ __all__ = [
     "Memory",
     "Metric",
     "MetricChange",
+    "MonthlyChange",
     "Outcome",
     "Pairing",
     "PairingKind",
@@ -127,6 +138,7 @@ __all__ = [
     "Sensors",
     "SideName",
     "Target",
+    "Traffic",
     "Unit",
     "Verdict",
     "Visible",

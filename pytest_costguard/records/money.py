@@ -84,3 +84,11 @@ class Cost(Record, frozen=True, kw_only=True):
     share: Decimal = Decimal(1)
     share_reason: str = ""
     warning: str = ""
+
+
+class MonthlyChange(Record, frozen=True, kw_only=True):
+    """By how much a month gets dearer, in US dollars; below zero: cheaper."""
+
+    usd: Decimal
+    lower: Decimal
+    upper: Decimal

@@ -19,7 +19,7 @@ from pytest_costguard.records.measurement import (
     Pairing,
     WorkloadId,
 )
-from pytest_costguard.records.money import Target
+from pytest_costguard.records.money import MonthlyChange, Target
 from pytest_costguard.records.verdict import FailOn, Gates, WorkloadVerdict
 
 
@@ -49,6 +49,8 @@ class Run(Record, frozen=True, kw_only=True, tag="run", tag_field="kind"):
     """Whether every test was selected, so that a workload that is absent is gone."""
     measurements: tuple[Measurement, ...] = ()
     failures: tuple[Failure, ...] = ()
+    lines: dict[str, int] = {}
+    """The line of its file, from 1, at which each test begins, by node id."""
 
 
 class BaselineWorkload(Record, frozen=True, kw_only=True):
@@ -166,6 +168,8 @@ class Outcome(Record, frozen=True, kw_only=True):
     sentence: str
     """One sentence for a person: what, how much, and how sure."""
     counts: dict[str, int] = {}
+    monthly: MonthlyChange | None = None
+    """What all sure changes together mean a month; None where none has a price and a traffic."""
 
 
 class Report(Record, frozen=True, kw_only=True, tag="report", tag_field="kind"):
@@ -193,6 +197,8 @@ class Report(Record, frozen=True, kw_only=True, tag="report", tag_field="kind"):
 
     What they measured is judged and shown like any, and does not fail the run.
     """
+    other_failures: int = 0
+    """Tests that failed by themselves: the session fails for them, whatever is decided here."""
     missing: tuple[WorkloadId, ...] = ()
     """In the baseline, selected nowhere in this run though the whole suite was asked for."""
     outcome: Outcome

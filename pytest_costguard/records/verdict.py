@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import StrEnum
 from typing import Literal
 
-from pytest_costguard.records.base import Record, require_not_negative
+from pytest_costguard.records.base import Record, require_all_positive, require_not_negative
 from pytest_costguard.records.measurement import WorkloadId
 from pytest_costguard.records.metrics import METRICS
-from pytest_costguard.records.money import Cost
+from pytest_costguard.records.money import Cost, MonthlyChange
 
 
 class Verdict(StrEnum):
@@ -75,6 +76,24 @@ class Budget(Record, frozen=True, kw_only=True):
         require_not_negative("limit", self.limit)
 
 
+class Acceptance(Record, frozen=True, kw_only=True):
+    """That somebody accepts a regression up to a size and a day, and the limits without that."""
+
+    up_to: float
+    reason: str
+    by: str
+    until: dt.date
+    """The last day on which it counts."""
+    allow: float
+    catch: float
+
+    def __post_init__(self) -> None:
+        if not self.up_to > self.allow:
+            raise ValueError(f"up_to ({self.up_to}) must be above allow ({self.allow})")
+        if not self.catch > self.allow:
+            raise ValueError(f"catch ({self.catch}) must be above allow ({self.allow})")
+
+
 class Regression(Record, frozen=True, kw_only=True):
     """How much a metric may get worse (`allow`), and what must not be missed (`catch`)."""
 
@@ -82,6 +101,8 @@ class Regression(Record, frozen=True, kw_only=True):
     allow: float
     catch: float
     origin: str
+    accepted: Acceptance | None = None
+    """Where somebody has accepted more than the rule allows: `allow` is then how much."""
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
@@ -91,11 +112,24 @@ class Regression(Record, frozen=True, kw_only=True):
             raise ValueError(f"catch ({self.catch}) must be above allow ({self.allow})")
 
 
+class Traffic(Record, frozen=True, kw_only=True):
+    """How much a workload serves, as somebody has declared it."""
+
+    items_per_month: float
+    text: str
+    """As it was written: `3M/day`."""
+    origin: str
+
+    def __post_init__(self) -> None:
+        require_all_positive("items_per_month", (self.items_per_month,))
+
+
 class Gates(Record, frozen=True, kw_only=True):
-    """All that one workload is held to."""
+    """All that one workload is held to, and how much it serves."""
 
     budgets: tuple[Budget, ...] = ()
     regressions: tuple[Regression, ...] = ()
+    traffic: Traffic | None = None
 
 
 class Comparison(Record, frozen=True, kw_only=True):
@@ -116,6 +150,8 @@ class Comparison(Record, frozen=True, kw_only=True):
     """How many baseline runs it rests on."""
     units: int = 0
     """How many units of both sides it rests on, side by side."""
+    accepted: bool = False
+    """Whether it is worse than the rule allows, and no worse than somebody has accepted."""
     escalated_from: Verdict | None = None
     """What the stored baseline said, where a measurement side by side took its place."""
 
@@ -144,6 +180,8 @@ class WorkloadVerdict(Record, frozen=True, kw_only=True):
     unsupported: dict[str, str] = {}
     """Metrics that the samples do not support, with the reason."""
     cost: Cost | None = None
+    monthly: MonthlyChange | None = None
+    """What a change of its cost means at the declared traffic; None where none is sure."""
     inputs_changed: bool = False
     failing: tuple[str, ...] = ()
     """One readable message for each thing that fails the run under `fail_on`."""

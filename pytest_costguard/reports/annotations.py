@@ -8,6 +8,7 @@ can begin a command of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from pytest_costguard.records import Report
 from pytest_costguard.reports.escaping import plain
@@ -16,6 +17,7 @@ from pytest_costguard.reports.rows import Row
 from pytest_costguard.reports.view import view_of
 
 _MOST = 10
+_OWN_TITLE = "pytest-costguard"
 _TITLE_LIMIT = 200
 _MESSAGE_LIMIT = 1000
 _IN_MESSAGES = {"%": "%25", "\r": "%0D", "\n": "%0A"}
@@ -25,8 +27,7 @@ _IN_PROPERTIES = _IN_MESSAGES | {":": "%3A", ",": "%2C"}
 def annotations_of(report: Report, *, prefix: str = "") -> tuple[str, ...]:
     """Return one workflow command for each finding that needs action, the worst first.
 
-    What fails the run is an error, anything else a warning. A test's line is not recorded, so
-    they are at the head of its file.
+    What fails the run is an error, anything else a warning.
 
     Args:
         report: of the run.
@@ -35,26 +36,44 @@ def annotations_of(report: Report, *, prefix: str = "") -> tuple[str, ...]:
     rows = view_of(report).action
     failing = [row for row in rows if row.fails]
     others = [row for row in rows if not row.fails]
-    return (*_commands("error", failing, prefix), *_commands("warning", others, prefix))
+    places = _Places(prefix=prefix, lines=report.run.lines)
+    return (*_commands("error", failing, places), *_commands("warning", others, places))
 
 
-def _commands(kind: str, rows: list[Row], prefix: str) -> Iterator[str]:
+def failure_without_report(exit_code: int) -> str:
+    """Return the annotation of a session of pytest that left no report."""
+    message = f"pytest ended with exit code {exit_code} and left no report: the log says why"
+    return _command("error", {"title": _OWN_TITLE}, message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Places:
+    """Where tests are in the repository."""
+
+    prefix: str
+    lines: Mapping[str, int]
+
+    def of(self, workload: str) -> dict[str, str]:
+        """Return the file and, where it is known, the line of a workload's test."""
+        path = workload.partition("::")[0]
+        place = {"file": f"{self.prefix.rstrip('/')}/{path}" if self.prefix else path}
+        # A workload's name, where it has one, follows the node id of its test.
+        tests = [one for one in self.lines if workload == one or workload.startswith(f"{one} [")]
+        return place | {"line": str(self.lines[max(tests, key=len)])} if tests else place
+
+
+def _commands(kind: str, rows: list[Row], places: _Places) -> Iterator[str]:
     shown = rows if len(rows) <= _MOST else rows[: _MOST - 1]
     for row in shown:
-        yield _command(kind, {"file": _file(row, prefix), "title": _title(row)}, row.reason)
+        yield _command(kind, {**places.of(row.workload), "title": _title(row)}, row.reason)
     if len(rows) > len(shown):
         rest = counted(len(rows) - len(shown), "more finding")
-        yield _command(kind, {"title": "pytest-costguard"}, f"{rest}: see the step summary")
+        yield _command(kind, {"title": _OWN_TITLE}, f"{rest}: see the step summary")
 
 
 def _title(row: Row) -> str:
     change = "" if row.change == ABSENT else f" {row.change} %"
     return f"{row.label}: {row.metric} {row.mark.word}{change}"
-
-
-def _file(row: Row, prefix: str) -> str:
-    path = row.workload.partition("::")[0]
-    return f"{prefix.rstrip('/')}/{path}" if prefix else path
 
 
 def _command(kind: str, properties: Mapping[str, str], message: str) -> str:

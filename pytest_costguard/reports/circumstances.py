@@ -322,7 +322,7 @@ def accept_commands(report: Report) -> tuple[str, ...]:
 def _baseline_objects(report: Report) -> bool:
     """Whether something regressed, or is over a budget that is a share of the baseline's value."""
     return any(
-        any(one.verdict is Verdict.REGRESSED for one in verdict.comparisons)
+        any(one.verdict is Verdict.REGRESSED and not one.accepted for one in verdict.comparisons)
         or any(one.verdict is BudgetVerdict.OVER and one.budget.relative for one in verdict.budgets)
         for verdict in report.verdicts
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 
 from pytest_costguard.records import Report
 from pytest_costguard.reports.escaping import COMMENT_LIMIT, cut
@@ -16,19 +18,29 @@ NOTICE = "**This report was cut** to fit into a comment. The whole of it is in r
 _TITLE = "### Inference latency, memory and cost"
 
 
-def render(report: Report, *, limit: int = COMMENT_LIMIT) -> str:
+def render(
+    report: Report, *, limit: int = COMMENT_LIMIT, rows: int = ROWS, notes: Sequence[str] = ()
+) -> str:
     """Return the report as Markdown in fewer than `limit` bytes.
 
     One sentence, one table of what needs action, the rest collapsed. Every text that comes
     from the repository under test is escaped.
+
+    Args:
+        report: of the run.
+        limit: bytes.
+        rows: of one table, at most.
+        notes: what a reader must know beside it; they come before its own warnings.
     """
-    text = f"{_TITLE}\n\n{sections(view_of(report, most_lines=ROWS))}"
+    view = view_of(report, most_lines=rows)
+    view = replace(view, warnings=(*notes, *view.warnings))
+    text = f"{_TITLE}\n\n{sections(view, rows=rows)}"
     return cut(tidied(text), limit=limit, notice=NOTICE)
 
 
-def sections(view: ReportView) -> str:
+def sections(view: ReportView, *, rows: int = ROWS) -> str:
     """Return all of a report but its title."""
-    return compiled("comment.md.j2").render(view=view, row_limit=ROWS, absent=ABSENT).strip()
+    return compiled("comment.md.j2").render(view=view, row_limit=rows, absent=ABSENT).strip()
 
 
 def tidied(markdown: str) -> str:

@@ -50,6 +50,8 @@ NOT_PRICED = Mark(
 NOT_MEASURED = Mark(sign="?", word="not measured", tone="doubtful", urgency=8)
 NOT_JUDGED = Mark(sign="?", word="not judged", tone="doubtful", urgency=8)
 """A budget relative to a baseline's value, where there is none: what is missing is not a figure."""
+ACCEPTED = Mark(sign="≈", word="accepted", tone="doubtful", urgency=8)
+"""Worse than the rule allows, and no worse than somebody has accepted."""
 IMPROVED = Mark(sign="★", word="improved", tone="good", urgency=9)
 NEW = Mark(sign="+", word="new", tone="quiet", urgency=EVERYTHING_ELSE)
 WITHIN = Mark(sign="✓", word="within budget", tone="good", urgency=EVERYTHING_ELSE + 2)

@@ -180,7 +180,7 @@ def _of_comparison(
     currency: Currency,
 ) -> Row:
     comparison, for_all = merged
-    mark = marks.OF_VERDICT[comparison.verdict]
+    mark = marks.ACCEPTED if comparison.accepted else marks.OF_VERDICT[comparison.verdict]
     scale = scale_for(comparison.metric, (comparison.base, comparison.head), currency=currency)
     rule = None if for_all else comparison.regression
     return Row(

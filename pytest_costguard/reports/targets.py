@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_costguard.records import Report, WorkloadId
@@ -42,12 +42,15 @@ class TargetRow:
     cells: tuple[Cell, ...]
 
 
-def render_targets(reports: Mapping[str, Report], *, limit: int = COMMENT_LIMIT) -> str:
+def render_targets(
+    reports: Mapping[str, Report], *, limit: int = COMMENT_LIMIT, notes: Sequence[str] = ()
+) -> str:
     """Return several reports as one comment of fewer than `limit` bytes.
 
     Args:
         reports: by what tells them apart: the target, the leg of a matrix.
         limit: bytes.
+        notes: what a reader must know of them all.
     """
     views = {label: view_of(report, most_lines=ROWS) for label, report in reports.items()}
     text = compiled("targets.md.j2").render(
@@ -56,6 +59,7 @@ def render_targets(reports: Mapping[str, Report], *, limit: int = COMMENT_LIMIT)
             for label, view in views.items()
         ],
         rows=_rows(reports, views),
+        notes=notes,
         row_limit=ROWS,
     )
     return cut(tidied(text), limit=limit, notice=NOTICE)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Literal
 
 from pytest_costguard.records import Report
+from pytest_costguard.reports.acceptable import acceptance_commands
 from pytest_costguard.reports.circumstances import (
     BaselineView,
     Fact,
@@ -26,6 +28,9 @@ _CORRECTION = (
 )
 _UNSERVED_WORTH_NAMING = 0.05
 
+Status = Literal["failed", "passed", "interrupted", "no verdict"]
+"""How a run ended; `no verdict`: nothing was measured."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportView:
@@ -35,8 +40,7 @@ class ReportView:
     """
 
     failed: bool
-    status: str
-    """`failed`, `passed`, `interrupted`, or `no verdict`: nothing was measured."""
+    status: Status
     headline: str
     action: tuple[Row, ...]
     quiet: tuple[Row, ...]
@@ -48,6 +52,8 @@ class ReportView:
     machine: tuple[Fact, ...]
     warnings: tuple[str, ...]
     reproduce: tuple[str, ...]
+    acceptable: tuple[str, ...]
+    """The commands that write down, for reviewers, that what regressed is accepted."""
     accept: tuple[str, ...]
     """The commands that accept this level as the new baseline; none where that mends nothing."""
     correction: str
@@ -67,7 +73,7 @@ def view_of(report: Report, *, most_lines: int | None = None) -> ReportView:
     action = tuple(row for row in rows if row.needs_action)
     return ReportView(
         failed=report.outcome.failed,
-        status=_status(report),
+        status=status_of(report),
         headline=report.outcome.sentence,
         action=action,
         quiet=tuple(row for row in rows if not row.needs_action),
@@ -78,12 +84,14 @@ def view_of(report: Report, *, most_lines: int | None = None) -> ReportView:
         machine=machine_of(report),
         warnings=_warnings(report, labels),
         reproduce=reproduce_commands(report, action),
+        acceptable=acceptance_commands(report),
         accept=accept_commands(report),
         correction=_CORRECTION if any(row.corrected for row in rows) else "",
     )
 
 
-def _status(report: Report) -> str:
+def status_of(report: Report) -> Status:
+    """Return in a word or two how a run ended."""
     if report.outcome.failed:
         return "failed"
     if not report.run.complete:
@@ -133,6 +141,9 @@ def _warnings(report: Report, labels: dict[str, str]) -> tuple[str, ...]:
         for text, where in found.items()
     ]
     warnings += _unserved(report, labels)
+    if report.other_failures:
+        failed = counted(report.other_failures, "test")
+        warnings.insert(0, f"{failed} failed by themselves: the session fails for that as well.")
     if report.against is not None and report.against.unloaded:
         warnings.insert(0, _unloaded(report.against.unloaded))
     if not report.run.complete:

@@ -73,6 +73,21 @@ class StoreContract:
         store.remove("main", ["1"])
         assert sorted(run.run_id for run in store.series("main")) == ["2025-1", "x-1"]
 
+    def test_ids_are_known_without_reading_a_run(self, store):
+        for run_id in ("a", "x-b"):
+            store.add("main", baseline_run(run_id))
+        assert store.run_ids("main") == {"a", "x-b"}
+        assert store.run_ids("other") == frozenset()
+
+    def test_nothing_sound_is_discarded(self, store):
+        store.add("main", baseline_run())
+        assert store.discard_corrupt("main") == ()
+        assert len(store.series("main")) == 1
+
+    def test_every_name_has_a_place_that_says_where_the_store_is(self, store):
+        assert "main" in store.place("main")
+        assert store.location
+
     def test_removing_from_a_name_that_is_not_there_removes_nothing(self, store):
         assert store.remove("main", ["a"]) == ()
 

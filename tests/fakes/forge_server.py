@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from fakes.github_description import violation
+
 TOKEN = "a-token-that-must-not-be-seen"
 BOT = "github-actions[bot]"
 
@@ -61,6 +63,8 @@ class State:
     """What GET of a path answers beside the comments."""
     before: list[Callable[[Seen], None]] = field(default_factory=list)
     """Called with each request before it is answered: another job's work."""
+    violations: list[str] = field(default_factory=list)
+    """Requests that the forge's own description does not know."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     last: int = 0
 
@@ -114,6 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         with state.lock:
             state.seen.append(seen)
+            state.violations += filter(None, [self.server.unknown(seen)])
             for act in tuple(state.before):
                 act(seen)
             fault = self._fault(seen)
@@ -160,13 +165,26 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, state: State, dialect: Dialect) -> None:
+    def __init__(self, state: State, dialect: Dialect, *, described: bool) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.state = state
         self.dialect = dialect
+        self.described = described
 
     def handle_error(self, *_: object) -> None:
         """Say nothing of connections that were cut on purpose."""
+
+    def unknown(self, seen: Seen) -> str:
+        """Return why the forge would not know a request; GitLab publishes no description."""
+        if not self.described or self.dialect is not github or seen.path in self.state.files:
+            return ""
+        return violation(
+            seen.method,
+            seen.path,
+            query=seen.query,
+            headers=seen.headers,
+            content=seen.content,
+        )
 
     @property
     def url(self) -> str:
@@ -174,10 +192,15 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(dialect: Dialect) -> Iterator[tuple[Server, State]]:
-    """Serve a dialect until the end of the block."""
+def serving(dialect: Dialect, *, described: bool = True) -> Iterator[tuple[Server, State]]:
+    """Serve a dialect until the end of the block.
+
+    Args:
+        dialect: the forge.
+        described: whether it must know every request; not where a test is about none of its own.
+    """
     state = State()
-    server = Server(state, dialect)
+    server = Server(state, dialect, described=described)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -186,6 +209,7 @@ def serving(dialect: Dialect) -> Iterator[tuple[Server, State]]:
         server.shutdown()
         thread.join()
         server.server_close()
+    assert state.violations == []
 
 
 def _paged(entries: list[Any], seen: Seen) -> list[Any]:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from factories.baselines import EMBED, RERANK, XEON, baseline_run, failure, measurement, report, run
 from factories.baselines import stored as workload
 
-from pytest_costguard.app.baselines import store_of
+from pytest_costguard.app.stores import store_of
 from pytest_costguard.baselines.reading import read_any
 from pytest_costguard.cli.baseline import baseline
 from pytest_costguard.cli.schema import schema, schema_text

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_costguard.app.baselines import store_of
+from pytest_costguard.app.stores import store_of
 
 ROOT = Path(__file__).parents[3]
 MEASURES = """

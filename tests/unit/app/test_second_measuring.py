@@ -11,6 +11,7 @@ from factories.judged import head, judged, series
 from factories.judging import WORKLOAD, baseline, gates, regression
 
 from pytest_costguard.app.escalation import Means, SecondMeasuring
+from pytest_costguard.app.stores import store_of
 from pytest_costguard.app.targets import PricedSetup
 from pytest_costguard.config.cascade import resolve
 from pytest_costguard.engine.launch import Side
@@ -28,6 +29,7 @@ def measuring(folder, earlier: Baseline, *, times=(0.0, 0.0)) -> SecondMeasuring
             tests=(),
             labels={},
             gates={},
+            open_store=lambda: store_of(folder),
             pythonpath=(),
             progress=lambda _: None,
             tell=lambda _: None,

@@ -19,6 +19,7 @@ from factories.baselines import (
 )
 
 from pytest_costguard.app import baselines
+from pytest_costguard.app.stores import store_of
 from pytest_costguard.baselines.files import write_atomically
 from pytest_costguard.errors import ConfigError, RecordError, StoreError
 from pytest_costguard.records import to_json
@@ -28,11 +29,13 @@ BENCHMARK = Path(__file__).parents[2] / "fixtures" / "pytest_benchmark" / "versi
 
 @pytest.fixture
 def store(tmp_path):
-    return baselines.store_of(tmp_path)
+    return store_of(tmp_path)
 
 
 def located(requested, rootdir, fingerprint=EPYC):
-    return baselines.locate(requested, rootdir=rootdir, fingerprint=fingerprint)
+    return baselines.locate(
+        requested, store=store_of(rootdir), rootdir=rootdir, fingerprint=fingerprint
+    )
 
 
 def written(path: Path, record) -> Path:
@@ -139,7 +142,7 @@ def test_a_file_of_pytest_benchmark_is_refused_with_the_command_that_imports_it(
 
 
 def test_a_saved_run_is_the_next_baseline(tmp_path):
-    path = baselines.save(run(measurement()), "main", rootdir=tmp_path)
+    path = Path(baselines.save(run(measurement()), "main", store=store_of(tmp_path)))
     found, _ = located("auto", tmp_path)
     assert path.is_file()
     (kept,) = found.runs
@@ -159,7 +162,7 @@ def test_a_saved_run_is_the_next_baseline(tmp_path):
 )
 def test_an_unfit_run_is_not_saved_and_the_reason_is_said(tmp_path, unfit, reason):
     with pytest.raises(StoreError, match=reason):
-        baselines.save(unfit, "main", rootdir=tmp_path)
+        baselines.save(unfit, "main", store=store_of(tmp_path))
     assert not (tmp_path / ".costguard").exists()
 
 
@@ -167,23 +170,23 @@ def test_an_unfit_run_is_not_saved_and_the_reason_is_said(tmp_path, unfit, reaso
     "part", [run(measurement(), complete=False), run(measurement(), failures=(failure(),))]
 )
 def test_a_partial_run_is_saved_where_that_is_allowed(tmp_path, part):
-    assert baselines.save(part, "main", rootdir=tmp_path, partial=True).is_file()
+    assert Path(baselines.save(part, "main", store=store_of(tmp_path), partial=True)).is_file()
 
 
 def test_nothing_is_never_a_baseline(tmp_path):
     with pytest.raises(StoreError, match="nothing was measured"):
-        baselines.save(run(failures=(failure(),)), "main", rootdir=tmp_path, partial=True)
+        baselines.save(run(failures=(failure(),)), "main", store=store_of(tmp_path), partial=True)
 
 
 def test_importing_twice_adds_one_run(tmp_path, store):
     for _ in range(2):
-        baselines.import_file(BENCHMARK, "main", rootdir=tmp_path)
+        baselines.import_file(BENCHMARK, "main", store=store_of(tmp_path))
     assert [one.source for one in store.series("main")] == ["pytest-benchmark"]
 
 
 def test_our_own_runs_can_be_imported_too(tmp_path, store):
     path = written(tmp_path / "run.json", run(measurement()))
-    baselines.import_file(path, "main", rootdir=tmp_path)
+    baselines.import_file(path, "main", store=store_of(tmp_path))
     assert [one.run_id for one in store.series("main")] == ["run-7"]
 
 
@@ -192,16 +195,16 @@ def test_the_error_of_an_import_is_about_the_file_it_seems_to_be(tmp_path):
     ours.write_text('{"kind": "run", "schema_version": 1}')
     theirs.write_text('{"benchmarks": []}')
     with pytest.raises(RecordError, match="run_id"):
-        baselines.import_file(ours, "main", rootdir=tmp_path)
+        baselines.import_file(ours, "main", store=store_of(tmp_path))
     with pytest.raises(RecordError, match="not a file of pytest-benchmark"):
-        baselines.import_file(theirs, "main", rootdir=tmp_path)
+        baselines.import_file(theirs, "main", store=store_of(tmp_path))
 
 
 def test_an_overview_has_a_series_for_each_name_and_hardware(tmp_path, store):
     store.add("main", baseline_run("a"))
     store.add("main", baseline_run("b", fingerprint=XEON))
     store.add("pr", baseline_run("c"))
-    found = baselines.overview(tmp_path)
+    found = baselines.overview(store_of(tmp_path))
     assert [(one.name, one.runs[0].run_id) for one in found.series] == [
         ("main", "a"),
         ("main", "b"),
@@ -213,13 +216,13 @@ def test_an_overview_shows_the_rest_beside_a_corrupt_name(tmp_path, store):
     store.add("pr", baseline_run("c"))
     store.add("main", baseline_run("a"))
     (store.folder("main") / "broken.json").write_text("{")
-    found = baselines.overview(tmp_path)
+    found = baselines.overview(store_of(tmp_path))
     assert [one.name for one in found.series] == ["pr"]
     assert "broken.json" in str(found.problems[0])
 
 
 def pruned(rootdir, **how):
-    return baselines.prune("main", rootdir=rootdir, now=NOON + dt.timedelta(days=9), **how)
+    return baselines.prune("main", store=store_of(rootdir), now=NOON + dt.timedelta(days=9), **how)
 
 
 def test_pruning_keeps_the_last_runs(tmp_path, store):
@@ -245,7 +248,7 @@ def test_pruning_corrupt_files_makes_the_series_readable(tmp_path, store):
     store.add("main", baseline_run())
     broken = store.folder("main") / "broken.json"
     broken.write_text("{")
-    assert pruned(tmp_path, corrupt=True).files == (broken,)
+    assert pruned(tmp_path, corrupt=True).files == (str(broken),)
     assert len(store.series("main")) == 1
 
 

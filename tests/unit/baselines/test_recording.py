@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from factories.baselines import baseline_run
 
-from pytest_costguard.app.baselines import store_of
 from pytest_costguard.app.recording import record, start_process, start_quietly
+from pytest_costguard.app.stores import store_of
 from pytest_costguard.errors import ConfigError, StoreError
 
 
@@ -35,7 +35,14 @@ class Sessions:
 
 def recorded(sessions, runs=3, arguments=()):
     how = {"start": sessions, "start_again": sessions}
-    return record("main", runs=runs, arguments=arguments, rootdir=sessions.rootdir, **how)
+    return record(
+        "main",
+        runs=runs,
+        arguments=arguments,
+        rootdir=sessions.rootdir,
+        store=store_of(sessions.rootdir),
+        **how,
+    )
 
 
 def test_every_run_is_a_session_of_its_own(tmp_path):
@@ -78,7 +85,9 @@ def test_a_session_that_failed_after_saving_counts_what_it_saved(tmp_path):
     def failing_late(command):
         return sessions(command) or 1
 
-    done = record("main", runs=8, arguments=(), rootdir=tmp_path, start=failing_late)
+    done = record(
+        "main", runs=8, arguments=(), rootdir=tmp_path, store=store_of(tmp_path), start=failing_late
+    )
     assert (done.runs, done.sessions, done.exit_code) == (1, 1, 1)
 
 
@@ -95,6 +104,7 @@ def test_progress_is_told_before_each_session(tmp_path):
         runs=2,
         arguments=(),
         rootdir=tmp_path,
+        store=store_of(tmp_path),
         start=sessions,
         start_again=sessions,
         progress=lambda number, of: told.append((number, of, len(sessions.commands))),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from factories.artifacts import listed, packed
 from factories.judged import head, judged, series
 from factories.judging import gates, regression
 from fakes.forge_server import TOKEN, github, gitlab, serving
@@ -102,3 +103,69 @@ def test_a_wrong_token_is_an_error_that_does_not_show_it(record, tmp_path):
     assert done.exit_code == 19
     assert "401" in done.stderr
     assert "wrong-token" not in done.output + done.stderr
+
+
+def after_another_run(url: str, tmp_path: Path, **more: str) -> dict[str, str]:
+    event = tmp_path / "event.json"
+    source = {"full_name": "mallory/ranker", "owner": {"login": "mallory"}}
+    run = {
+        "id": 5,
+        "run_attempt": 1,
+        "event": "pull_request",
+        "head_sha": "abc",
+        "head_branch": "faster",
+        "head_repository": source,
+    }
+    environ = on_github(url, tmp_path, GITHUB_EVENT_NAME="workflow_run", **more)
+    event.write_text(json.dumps({"workflow_run": run}))
+    return environ
+
+
+def with_an_artifact(state, data: bytes) -> None:
+    state.answers["/repos/acme/ranker/pulls"] = [{"number": 7, "head": {"sha": "abc"}}]
+    state.answers["/repos/acme/ranker/actions/runs/5/artifacts"] = {
+        "artifacts": [listed(1, "costguard-report", data)]
+    }
+    state.answers["/repos/acme/ranker/actions/artifacts/1/zip"] = (200, data, {})
+
+
+def test_the_second_half_for_forks_comments_from_data_alone(record, tmp_path):
+    output = tmp_path / "output"
+    with serving(github) as (server, state):
+        with_an_artifact(state, packed({"report.json": record.read_bytes()}))
+        environ = after_another_run(server.url, tmp_path, GITHUB_OUTPUT=str(output))
+        done = costguard("comment", "--artifact", "costguard-report", **environ)
+
+    assert done.exit_code == 0, done.output
+    assert done.output == "Comment at acme/ranker 7: created.\n"
+    assert "Measured by a job of the fork" in state.bodies()[0]
+    assert "run=5 attempt=1" in state.bodies()[0].splitlines()[0]
+    assert "comment-outcome<<" in output.read_text()
+
+
+def test_a_hostile_artifact_is_an_error_and_no_comment(tmp_path):
+    with serving(github) as (server, state):
+        with_an_artifact(state, packed({"../../report.json": b"{}"}))
+        environ = after_another_run(server.url, tmp_path)
+        done = costguard("comment", "--artifact", "costguard-report", **environ)
+    assert done.exit_code == 12
+    assert state.bodies() == []
+
+
+def test_a_run_that_has_left_nothing_gets_no_comment(tmp_path):
+    with serving(github) as (server, state):
+        state.answers["/repos/acme/ranker/actions/runs/5/artifacts"] = {"artifacts": []}
+        state.answers["/repos/acme/ranker/pulls"] = [{"number": 7, "head": {"sha": "abc"}}]
+        environ = after_another_run(server.url, tmp_path)
+        done = costguard("comment", "--artifact", "costguard-report", **environ)
+    assert (done.exit_code, done.output) == (0, "Run 5 has left no report: no comment.\n")
+
+
+@pytest.mark.parametrize("words", [(), ("report.json", "--artifact", "x")])
+def test_either_files_or_an_artifact(words):
+    assert costguard("comment", *words).exit_code == 2
+
+
+def test_a_leg_that_left_no_report_is_said(record):
+    done = costguard("comment", record, "--dry-run", "--expect", "3")
+    assert "2 targets of 3 left no report" in done.output

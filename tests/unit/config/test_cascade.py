@@ -308,7 +308,7 @@ def test_a_flag_that_is_not_understood_names_itself(tmp_path, cli, problem, reme
             "options.md",
         ),
         ("rules = [{threads=1}]", "applies to everything", "workload pattern or labels"),
-        ("rules = [{workload='a'}]", "sets nothing", "budget, slo, regression or threads"),
+        ("rules = [{workload='a'}]", "sets nothing", "budget, slo, regression, threads or traffic"),
         ("targets.prod.cores = 2", "has no price", "usd_per_hour"),
         ("targets.prod = {usd_per_hour=0}", "money above zero", "USD"),
         ("targets.prod = {usd_per_hour='€1'}", "no exchange rate for EUR", "per_usd"),

@@ -55,7 +55,7 @@ def test_a_pull_request_of_a_fork_also_of_one_that_is_gone(repository):
 def test_a_push_is_about_no_pull_request():
     push = {"GITHUB_EVENT_NAME": "push", "GITHUB_REF_NAME": "main", "GITHUB_REF_TYPE": "branch"}
     found = job({**GITHUB, **push}, {"pull_request": {"number": 7}})
-    assert (found.number, found.from_fork, found.protected_branch) == (None, False, "main")
+    assert (found.number, found.from_fork, found.branch) == (None, False, "main")
 
 
 @pytest.mark.parametrize("event", [{}, {"pull_request": 7}, {"pull_request": {"number": True}}])

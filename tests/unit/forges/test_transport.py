@@ -13,7 +13,7 @@ PATH = "/repos/acme/ranker/actions/runs/1"
 
 @pytest.fixture
 def forge():
-    with serving(github) as (server, state):
+    with serving(github, described=False) as (server, state):
         state.answers[PATH] = {"id": 1}
         yield server, state
 
@@ -109,7 +109,7 @@ def test_a_renamed_repository_is_followed(forge, connection):
 
 
 def test_a_file_that_is_stored_elsewhere_is_fetched_without_the_token(forge, connection):
-    with serving(github) as (store, stored):
+    with serving(github, described=False) as (store, stored):
         stored.files["/blob"] = b"content"
         # Only https may be left for another origin, so the store is the API's own here.
         forge[1].files["/blob"] = b"content"

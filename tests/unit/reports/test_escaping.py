@@ -9,20 +9,11 @@ import re
 import cmarkgfm
 import pytest
 from cmarkgfm.cmark import Options
+from factories.hostile import FRAGMENTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_costguard.reports.escaping import code, cut, fenced, plain, prose, unbroken
-
-FRAGMENTS = [
-    "`", "``", "|", "\\", "\\|", "\n", "\r\n", "\t", " ", "@octocat", "#12", "GH-12",
-    "acme/repo#3", "http://evil.example", "www.evil.example", "a@b.example", "~~~",
-    "[x](http://evil.example)", "![x](y)", "<img src=x>", "</details>", "<!--", "-->",
-    "**", "__", "*", "_", "~~", "$", "$`", "`$", ":tada:", "# ", "> ", "- ", "1. ",
-    "---", "===", "&lt;", "&#64;", "\u202e", "\u200b", "\u2028", "\x00", "\x1b[31m",
-    "word", "3.5", "(", ")", ",", "[", "]", "0123456789abcdef0123456789abcdef01234567",
-    "mailto:a@b.example", "xmpp:a@b.example", "ftp://evil.example", "{{", "{%",
-]  # fmt: skip
 
 NASTY = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=8)), max_size=14).map(
     "".join

@@ -1,0 +1,111 @@
+"""Use case: write down that a regression is accepted, in a file that reviewers see."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from pytest_costguard.app.reporting import remake
+from pytest_costguard.baselines.files import write_atomically
+from pytest_costguard.config.acceptances import FILE, parse_acceptances
+from pytest_costguard.config.files import parse_yaml
+from pytest_costguard.config.words import require_known
+from pytest_costguard.errors import ConfigError, RevisionError
+from pytest_costguard.records import METRICS, Report
+from pytest_costguard.reports.acceptable import AcceptableChange, acceptable_changes
+from pytest_costguard.revisions.repository import CommandFailed, Repository
+
+_HEAD = """\
+# Regressions that were accepted, reviewed like code: `costguard accept` adds to the list, and of
+# two entries for the same test and metric the later one counts. An entry ends after its last day.
+accepted:
+"""
+
+
+def regressions_of(report: Report) -> tuple[AcceptableChange, ...]:
+    """Return what in a report regressed, decided again from its own measurements."""
+    return acceptable_changes(remake(report))
+
+
+def accept(
+    changes: Sequence[AcceptableChange], *, reason: str, by: str, until: dt.date, rootdir: Path
+) -> Path:
+    """Add entries to the project's file and return it; what it says already stays as it is.
+
+    Args:
+        changes: at least one.
+        reason: why, for reviewers.
+        by: who.
+        until: the last day.
+        rootdir: the project.
+
+    Raises:
+        ConfigError: the file is not understood, or nothing can be added at its end.
+        StoreError: it cannot be written.
+    """
+    require_known([one.metric for one in changes], METRICS, origin="--metric", at="")
+    path = rootdir / FILE
+    try:
+        before = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        before = _HEAD
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}", remedy="mend the file") from error
+    gap = "" if before.endswith("\n") or not before else "\n"
+    entries = "".join(_entry(one, reason=reason, by=by, until=until) for one in changes)
+    after = f"{before or _HEAD}{gap}{entries}"
+    name = FILE.as_posix()
+    known = len(parse_acceptances(parse_yaml(before, path=path, name=name)))
+    try:
+        written = parse_acceptances(parse_yaml(after, path=path, name=name))
+    except ConfigError as error:
+        raise _not_at_the_end(name) from error
+    if len(written) != known + len(changes):
+        raise _not_at_the_end(name)
+    write_atomically(path, after.encode())
+    return path
+
+
+def author(rootdir: Path, *, environ: Mapping[str, str]) -> str:
+    """Return who works here, as git knows it.
+
+    Raises:
+        ConfigError: git does not know.
+    """
+    try:
+        repository = Repository(rootdir, environ=environ)
+        return _named(repository.ask("config", f"user.{key}") for key in ("name", "email"))
+    except (CommandFailed, RevisionError) as error:
+        raise ConfigError(
+            "git does not know who you are", remedy='give --by "Name <address>"'
+        ) from error
+
+
+def _named(parts: Iterable[str]) -> str:
+    name, email = parts
+    return f"{name} <{email}>"
+
+
+def _entry(change: AcceptableChange, *, reason: str, by: str, until: dt.date) -> str:
+    return (
+        f"  - workload: {_text(change.nodeid)}\n"
+        f"    metric: {change.metric}\n"
+        f"    up_to: {change.percent}\n"
+        f"    reason: {_text(reason)}\n"
+        f"    by: {_text(by)}\n"
+        f"    until: {until.isoformat()}\n"
+    )
+
+
+def _text(value: str) -> str:
+    """Return a text of YAML: JSON's are, whatever they hold."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _not_at_the_end(name: str) -> ConfigError:
+    return ConfigError(
+        f"{name}: nothing can be added at its end",
+        remedy="let the list `accepted:` come last, with an item a line",
+    )

@@ -1,0 +1,291 @@
+"""Use case: measure in a job of the CI, and tell the CI what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from pytest_costguard.app.jobs import OWN_TOKEN
+from pytest_costguard.baselines.reading import read_record
+from pytest_costguard.baselines.store import DEFAULT_NAME, checked_name
+from pytest_costguard.config.options import BY_KEY
+from pytest_costguard.errors import ConfigError, StoreError
+from pytest_costguard.forges.events import Job
+from pytest_costguard.forges.job_files import add, outputs, room
+from pytest_costguard.records import Report
+from pytest_costguard.reports.annotations import annotations_of, failure_without_report
+from pytest_costguard.reports.markdown import render
+from pytest_costguard.reports.view import Status, status_of
+
+Mode = Literal["side-by-side", "stored", "record"]
+Outcome = Status | Literal["error"]
+
+REPORT_FOLDER = Path(".costguard") / "reports"
+_KEPT_FROM_TESTS = (
+    OWN_TOKEN,
+    "GITHUB_ENV",
+    "GITHUB_OUTPUT",
+    "GITHUB_PATH",
+    "GITHUB_STATE",
+    "GITHUB_STEP_SUMMARY",
+)
+"""Variables that tests have no business with: by these a step speaks to its runner."""
+_WHOLE = 100_000
+"""Rows of a table in the summary: it is cut by bytes alone."""
+_PYTEST_INTERRUPTED, _PYTEST_NOTHING = 2, 5
+_FOR_STATUS: Mapping[int, Outcome] = MappingProxyType(
+    {1: "failed", _PYTEST_INTERRUPTED: "interrupted"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to compare with, why, and the arguments that make pytest do it."""
+
+    mode: Mode
+    because: str
+    arguments: tuple[str, ...] = ()
+    record_as: str | None = None
+    """The baseline that the run becomes part of; None: of none."""
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """How the session of pytest ended, and the report that it wrote, if it did."""
+
+    exit_code: int
+    report: Report | None
+    folder: Path
+
+    @property
+    def outcome(self) -> Outcome:
+        """In one word: what the report says, unless pytest failed where it says nothing."""
+        if self.report is None:
+            return "error"
+        said = status_of(self.report)
+        if self.exit_code == 0 or said in ("failed", "interrupted"):
+            return said
+        return _FOR_STATUS.get(self.exit_code, "error")
+
+
+def plan(
+    job: Job | None, *, mode: str, record_on: Sequence[str], environ: Mapping[str, str]
+) -> Plan:
+    """Decide what a job compares with.
+
+    Args:
+        job: what the CI says of it; None where it is no CI that is known.
+        mode: as asked for, or `auto`.
+        record_on: branches whose runs are recorded; none: the repository's default branch.
+        environ: in which a revision or a name may be given already.
+
+    Raises:
+        ConfigError: a run is to be recorded that would let a change choose what judges it.
+    """
+    if mode == "side-by-side":
+        return _side_by_side("it was asked for", environ)
+    if mode == "stored":
+        return Plan(mode="stored", because="it was asked for")
+    if mode == "record":
+        _require_recordable(job, record_on)
+        return _record("it was asked for", environ, job=job)
+    if job is not None and _of_pull_request(job):
+        number = "" if job.number is None else f" {job.number}"
+        return _side_by_side(f"this job is about pull request{number}", environ)
+    if job is not None and job.branch and job.branch in _recorded(job, record_on):
+        return _record(f"this is the branch {job.branch}", environ, job=job)
+    because = "this is no job of GitHub Actions or GitLab CI" if job is None else _elsewhere(job)
+    return Plan(mode="stored", because=because)
+
+
+def measure(
+    plan: Plan,
+    *,
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    start: Callable[[Sequence[str], Mapping[str, str]], int],
+    python: str,
+) -> Measured:
+    """Run pytest as planned, and read the report that it wrote.
+
+    Args:
+        plan: of this job.
+        arguments: for pytest, after ours.
+        environ: of the session, less what tests have no business with.
+        start: runs a command in an environment and returns its exit code.
+        python: the interpreter.
+
+    Raises:
+        RecordError: the report is not sound.
+        StoreError: it cannot be read.
+    """
+    folder = Path(environ.get("COSTGUARD_REPORT", "").strip() or REPORT_FOLDER)
+    path = folder / "report.json"
+    before = _identity(path)
+    # What is recorded is recorded from the report, by who has the token.
+    kept = (*_KEPT_FROM_TESTS, *([BY_KEY["save"].variable] if plan.record_as else []))
+    child = {name: value for name, value in environ.items() if name not in kept}
+    exit_code = start(command(plan, arguments=arguments, python=python, folder=folder), child)
+    fresh = _identity(path) not in (None, before)
+    return Measured(
+        exit_code=exit_code,
+        report=read_record(path, Report) if fresh else None,
+        folder=folder,
+    )
+
+
+def command(
+    plan: Plan, *, arguments: Sequence[str], python: str, folder: Path = REPORT_FOLDER
+) -> tuple[str, ...]:
+    """Return the command that measures; what the user says comes last and wins."""
+    return (
+        *(python, "-m", "pytest", "--costguard", f"--costguard-report={folder}"),
+        *plan.arguments,
+        *arguments,
+    )
+
+
+def summary(measured: Measured, *, limit: int) -> str:
+    """Return what the step's summary says: the whole report, in fewer than `limit` bytes."""
+    if measured.report is None:
+        return (
+            "### Inference latency, memory and cost\n\n"
+            f"! **No verdict.** pytest ended with exit code {measured.exit_code} and left no"
+            " report: the log says why.\n"
+        )
+    return render(measured.report, limit=limit, rows=_WHOLE)
+
+
+def annotation_commands(measured: Measured, *, prefix: str) -> tuple[str, ...]:
+    """Return the workflow commands that annotate the tests; `prefix` as in `annotations_of`."""
+    if measured.report is None:
+        return (failure_without_report(measured.exit_code),)
+    return annotations_of(measured.report, prefix=prefix)
+
+
+def output_values(plan: Plan, measured: Measured) -> dict[str, str]:
+    """Return the outputs of the step; those that are not known are empty."""
+    report = measured.report
+    written = {
+        name: str(measured.folder.absolute() / file) if report is not None else ""
+        for name, file in (("report-json", "report.json"), ("report-md", "report.md"))
+    }
+    counts = {} if report is None else report.outcome.counts
+    monthly = None if report is None else report.outcome.monthly
+    return {
+        "outcome": measured.outcome,
+        "exit-code": str(measured.exit_code),
+        "mode": plan.mode,
+        "record-as": plan.record_as or "" if report is not None else "",
+        "counts": json.dumps(counts, sort_keys=True),
+        "cost-change-usd-per-month": "" if monthly is None else str(monthly.usd),
+        "base-commit": "" if report is None else _base_commit(report),
+        **written,
+    }
+
+
+def tell_github(
+    plan: Plan, measured: Measured, *, environ: Mapping[str, str], with_summary: bool, secret: str
+) -> None:
+    """Write outputs and summary to the files that GitHub names; elsewhere do nothing.
+
+    Args:
+        plan: of this job.
+        measured: what came of it.
+        environ: names the files.
+        with_summary: whether there is to be one.
+        secret: a line that nothing in the report can hold.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    if path := environ.get("GITHUB_OUTPUT"):
+        add(Path(path), outputs(output_values(plan, measured), delimiter=secret))
+    if with_summary and (path := environ.get("GITHUB_STEP_SUMMARY")):
+        add(Path(path), summary(measured, limit=room(Path(path))))
+
+
+def prefix(rootdir: Path, *, environ: Mapping[str, str]) -> str:
+    """Return the way from the checkout's top to pytest's root directory, "" where it is the top."""
+    top = environ.get("GITHUB_WORKSPACE", "")
+    try:
+        inside = rootdir.resolve().relative_to(Path(top).resolve()) if top else Path()
+    except ValueError:
+        return ""
+    return "" if inside == Path() else inside.as_posix()
+
+
+def _side_by_side(because: str, environ: Mapping[str, str]) -> Plan:
+    arguments = () if _said(environ, "against") else ("--costguard-against=auto",)
+    return Plan(mode="side-by-side", because=because, arguments=arguments)
+
+
+def _record(because: str, environ: Mapping[str, str], *, job: Job | None) -> Plan:
+    name = checked_name(_said(environ, "save") or DEFAULT_NAME)
+    warning = ""
+    if job is not None and not job.branch_protected:
+        warning = (
+            f"the branch {job.branch} is not protected: whoever may push to it chooses the baseline"
+        )
+    return Plan(mode="record", because=because, record_as=name, warning=warning)
+
+
+def _said(environ: Mapping[str, str], key: str) -> str:
+    return environ.get(BY_KEY[key].variable or "", "").strip()
+
+
+def _of_pull_request(job: Job) -> bool:
+    return job.number is not None
+
+
+def _recorded(job: Job, record_on: Sequence[str]) -> tuple[str, ...]:
+    return tuple(record_on) or ((job.default_branch,) if job.default_branch else ())
+
+
+def _require_recordable(job: Job | None, record_on: Sequence[str]) -> None:
+    if job is None:
+        return
+    if _of_pull_request(job) or job.triggered_by is not None:
+        raise ConfigError(
+            f"mode=record in a job about a pull request ({job.event}): a change must not choose"
+            " the baseline that judges it",
+            remedy="record on a push to the branch that it is merged into; mode=auto does",
+        )
+    branches = _recorded(job, record_on)
+    if job.branch not in branches:
+        told = ", ".join(branches) or "none, since the CI names no default branch"
+        raise ConfigError(
+            f"mode=record on {job.branch or job.event}: runs are recorded on {told}",
+            remedy="name the branch in record_on, or use mode=stored there",
+        )
+
+
+def _elsewhere(job: Job) -> str:
+    where = f"the branch {job.branch}" if job.branch else f"a job after {job.event}"
+    return f"this is {where}, which is not recorded"
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(
+            f"{path}: could not be read: {error.strerror or error}", remedy="check the folder"
+        ) from error
+    return found.st_ino, found.st_mtime_ns
+
+
+def _base_commit(report: Report) -> str:
+    if report.against is not None:
+        commit = report.against.run.commit
+    else:
+        runs = () if report.baseline is None else report.baseline.runs
+        commit = runs[-1].commit if runs else None
+    return "" if commit is None else commit.sha

@@ -1,0 +1,57 @@
+"""What somebody has accepted: a change is held to that, and shown for what it is."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from pytest_costguard.records import METRICS, Acceptance, Comparison, Verdict
+from pytest_costguard.reports.numbers import percent
+
+
+def with_acceptance(comparison: Comparison) -> Comparison:
+    """Return a comparison that was decided by the limits of an acceptance, in plain words.
+
+    Its rule allows what was accepted, so "regressed" means more than that. What is no worse than
+    accepted may still be worse than the rule itself allows, and is then no "unchanged".
+    """
+    accepted = None if comparison.regression is None else comparison.regression.accepted
+    if accepted is None:
+        return comparison
+    if comparison.verdict is Verdict.REGRESSED:
+        reason = f"{comparison.reason}; {_told(accepted)}, and it is more than that"
+        return msgspec.structs.replace(comparison, reason=reason)
+    least, most = _worse(comparison)
+    if comparison.verdict in (Verdict.UNCHANGED, Verdict.INCONCLUSIVE):
+        if least > math.log1p(accepted.allow):
+            return _accepted(comparison, Verdict.REGRESSED, accepted)
+        if comparison.verdict is Verdict.UNCHANGED and not most < math.log1p(accepted.catch):
+            return _accepted(comparison, Verdict.INCONCLUSIVE, accepted)
+    return comparison
+
+
+def _accepted(comparison: Comparison, verdict: Verdict, accepted: Acceptance) -> Comparison:
+    return msgspec.structs.replace(
+        comparison,
+        verdict=verdict,
+        accepted=True,
+        reason=f"{_told(accepted)}; {comparison.reason}",
+    )
+
+
+def _told(accepted: Acceptance) -> str:
+    return (
+        f"up to {percent(accepted.up_to)} worse is accepted by {accepted.by} until"
+        f" {accepted.until.isoformat()} ({accepted.reason})"
+    )
+
+
+def _worse(comparison: Comparison) -> tuple[float, float]:
+    """Return between which logarithms the metric got worse; nothing is known without bounds."""
+    if not comparison.lower or not comparison.upper:
+        return -math.inf, math.inf
+    bounds = math.log(comparison.lower), math.log(comparison.upper)
+    if METRICS[comparison.metric].better == "higher":
+        return -bounds[1], -bounds[0]
+    return bounds

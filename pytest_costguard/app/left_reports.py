@@ -1,0 +1,121 @@
+"""Use case: the reports that the jobs of a run have left as artifacts, for a comment.
+
+The legs of a matrix leave them for the job that comes after all of them, and the job of a fork,
+which may not comment, for a workflow that may (`on: workflow_run`). What a fork has left is data
+from a stranger: it is validated, decided again and rendered here, and which pull request it is
+about comes from GitHub alone.
+"""
+
+from __future__ import annotations
+
+from pytest_costguard.app.commenting import CommentSource, missing_reports
+from pytest_costguard.app.reporting import remake
+from pytest_costguard.baselines.reading import decode_record
+from pytest_costguard.errors import CostguardError, RecordError
+from pytest_costguard.forges.artifacts import artifacts_of, downloaded
+from pytest_costguard.forges.events import Job
+from pytest_costguard.forges.github import pull_requests_of
+from pytest_costguard.forges.transport import Transport
+from pytest_costguard.records import Report
+
+_FROM_FORK = (
+    "Measured by a job of the fork, on this repository's runner: the figures are as that job left"
+    " them."
+)
+_MOST_WORKLOADS = 2_000
+_MOST_VALUES = 1_000_000
+"""Times of all units in a report."""
+
+
+def left_reports(
+    job: Job, *, connection: Transport, name: str, expected: int | None = None
+) -> CommentSource:
+    """Return the reports of this very run, or of the run after which this one was started.
+
+    Args:
+        job: this one.
+        connection: to GitHub.
+        name: of the artifacts: `name` itself, and all that begin with `name-`.
+        expected: how many there should be; fewer is said in the notes.
+
+    Raises:
+        ForgeError: they cannot be had.
+        RecordError: one is not a sound report.
+    """
+    source = job.triggered_by
+    run = job.run if source is None else source.run
+    found = artifacts_of(connection, repository=job.repository, run=run, name=name)
+    reports = tuple(
+        _validated(
+            downloaded(connection, repository=job.repository, artifact=artifact),
+            origin=f"artifact {artifact.id}",
+        )
+        for artifact in found
+    )
+    notes = missing_reports(len(reports), expected=expected)
+    if source is None:
+        numbers = () if job.number is None else (job.number,)
+        return CommentSource(
+            reports=reports, numbers=numbers, run=run, attempt=job.attempt, notes=notes
+        )
+    if source.head_repository != job.repository:
+        notes = (*notes, _FROM_FORK)
+    return CommentSource(
+        reports=reports,
+        numbers=_numbers(job, connection=connection),
+        run=run,
+        attempt=source.attempt,
+        notes=notes,
+    )
+
+
+def _numbers(job: Job, *, connection: Transport) -> tuple[int, ...]:
+    source = job.triggered_by
+    if source is None or source.event != "pull_request" or not source.head_owner:
+        return ()
+    return pull_requests_of(
+        connection,
+        repository=job.repository,
+        owner=source.head_owner,
+        branch=source.head_branch,
+        sha=source.head_sha,
+    )
+
+
+def _validated(data: bytes, *, origin: str) -> Report:
+    """Return the report in foreign data, after it was decided again once.
+
+    Raises:
+        RecordError: it is not sound, larger than a report can be, or contradicts itself.
+    """
+    report = decode_record(data, Report, origin=origin)
+    _require_modest(report, origin=origin)
+    try:
+        remade = remake(report)
+    except CostguardError as error:
+        raise RecordError(f"{origin}: {error.message}", remedy=error.remedy) from error
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+        raise RecordError(
+            f"{origin}: its figures contradict each other ({type(error).__name__})",
+            remedy="measure again; a report that was edited is not one",
+        ) from error
+    return remade
+
+
+def _require_modest(report: Report, *, origin: str) -> None:
+    """Refuse what would take minutes to decide: nobody measures so much."""
+    measurements = [*report.run.measurements]
+    if report.against is not None:
+        measurements += report.against.run.measurements
+    for look in report.escalation.looks if report.escalation is not None else ():
+        measurements += (*look.head, *look.against.run.measurements)
+    values = sum(
+        len(unit.blocks) + len(unit.together) + len(unit.latency_seconds)
+        for one in measurements
+        for unit in one.units
+    )
+    if len(measurements) > _MOST_WORKLOADS or values > _MOST_VALUES:
+        raise RecordError(
+            f"{origin}: more measurements than a report can have",
+            remedy="split the suite into several reports, each with a name of its own",
+        )

@@ -1,0 +1,255 @@
+"""What a job compares with, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from factories.judged import head, judged, series
+from factories.judging import gates, regression
+
+from pytest_costguard.app import ci
+from pytest_costguard.config.ci_options import MODES
+from pytest_costguard.errors import ConfigError
+from pytest_costguard.forges.events import job
+from pytest_costguard.records import to_json
+
+PULL_REQUEST = {
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_REPOSITORY": "acme/ranker",
+    "GITHUB_RUN_ID": "1",
+    "GITHUB_EVENT_NAME": "pull_request",
+    "GITHUB_BASE_REF": "main",
+}
+PUSH = {
+    **PULL_REQUEST,
+    "GITHUB_EVENT_NAME": "push",
+    "GITHUB_REF_NAME": "main",
+    "GITHUB_REF_TYPE": "branch",
+}
+OF_PULL = {
+    "pull_request": {"number": 7, "head": {"sha": "abc", "repo": {"full_name": "acme/ranker"}}},
+    "repository": {"default_branch": "main"},
+}
+GITLAB = {
+    "GITLAB_CI": "true",
+    "CI_PROJECT_PATH": "acme/ranker",
+    "CI_API_V4_URL": "https://gitlab.example/api/v4",
+    "CI_SERVER_URL": "https://gitlab.example",
+    "CI_PIPELINE_ID": "77",
+    "CI_DEFAULT_BRANCH": "main",
+}
+
+
+def planned(environ, event=None, *, mode="auto", record_on=()):
+    found = job(environ, event or {"repository": {"default_branch": "main"}})
+    return ci.plan(found, mode=mode, record_on=record_on, environ=environ)
+
+
+def test_a_pull_request_is_measured_side_by_side_with_its_base():
+    plan = planned(PULL_REQUEST, OF_PULL)
+    assert (plan.mode, plan.arguments) == ("side-by-side", ("--costguard-against=auto",))
+    assert "pull request 7" in plan.because
+
+
+def test_a_revision_that_was_named_is_left_alone():
+    plan = planned({**PULL_REQUEST, "COSTGUARD_AGAINST": "v1.0"}, OF_PULL)
+    assert (plan.mode, plan.arguments) == ("side-by-side", ())
+
+
+def test_a_push_to_the_default_branch_is_recorded():
+    plan = planned(PUSH)
+    assert (plan.mode, plan.arguments, plan.record_as) == ("record", (), "main")
+
+
+@pytest.mark.parametrize("event", ["schedule", "workflow_dispatch"])
+def test_a_nightly_run_of_the_default_branch_is_recorded(event):
+    assert planned({**PUSH, "GITHUB_EVENT_NAME": event}).mode == "record"
+
+
+def test_a_push_to_another_branch_is_compared_and_not_recorded():
+    plan = planned({**PUSH, "GITHUB_REF_NAME": "feature"})
+    assert (plan.mode, plan.arguments) == ("stored", ())
+    assert "feature" in plan.because
+
+
+def test_branches_that_are_named_are_recorded_and_no_others():
+    release = {**PUSH, "GITHUB_REF_NAME": "release/1"}
+    assert planned(release, record_on=("release/1",)).mode == "record"
+    assert planned(PUSH, record_on=("release/1",)).mode == "stored"
+
+
+@pytest.mark.parametrize(("protected", "warned"), [("true", False), ("false", True)])
+def test_a_branch_that_anybody_may_push_to_is_named(protected, warned):
+    assert bool(planned({**PUSH, "GITHUB_REF_PROTECTED": protected}).warning) is warned
+
+
+def test_the_name_to_record_under_can_be_said():
+    assert planned({**PUSH, "COSTGUARD_SAVE": "weekly"}).record_as == "weekly"
+
+
+def test_what_is_recorded_is_not_saved_by_the_tests_session(tmp_path):
+    session = Session()
+    ci.measure(
+        planned(PUSH),
+        arguments=[],
+        environ={"COSTGUARD_SAVE": "weekly", "COSTGUARD_REPORT": str(tmp_path)},
+        start=session,
+        python="python",
+    )
+    assert "COSTGUARD_SAVE" not in session.environ
+
+
+def test_a_tag_is_compared_and_not_recorded():
+    assert planned({**PUSH, "GITHUB_REF_TYPE": "tag"}).mode == "stored"
+
+
+def test_gitlab_knows_merge_requests_and_its_default_branch():
+    assert planned({**GITLAB, "CI_MERGE_REQUEST_IID": "5"}).mode == "side-by-side"
+    assert planned({**GITLAB, "CI_COMMIT_BRANCH": "main"}).mode == "record"
+    assert planned({**GITLAB, "CI_COMMIT_BRANCH": "feature"}).mode == "stored"
+
+
+def test_outside_of_a_ci_the_stored_baseline_is_compared_with():
+    assert planned({}).mode == "stored"
+
+
+@pytest.mark.parametrize("mode", MODES[1:])
+def test_a_mode_that_was_asked_for_is_taken_where_it_may_be(mode):
+    assert planned(PUSH, mode=mode).mode == mode
+
+
+@pytest.mark.parametrize(
+    ("environ", "event"),
+    [
+        (PULL_REQUEST, OF_PULL),
+        ({**PULL_REQUEST, "GITHUB_EVENT_NAME": "pull_request_target"}, OF_PULL),
+        ({**PULL_REQUEST, "GITHUB_EVENT_NAME": "workflow_run"}, {"workflow_run": {"id": 1}}),
+        ({**PUSH, "GITHUB_REF_NAME": "feature"}, None),
+        ({**GITLAB, "CI_MERGE_REQUEST_IID": "5"}, None),
+    ],
+)
+def test_a_change_never_records_the_baseline_that_judges_it(environ, event):
+    with pytest.raises(ConfigError, match="mode=record"):
+        planned(environ, event, mode="record")
+
+
+class Session:
+    """Stands for pytest: leaves a report, and remembers how it was started."""
+
+    def __init__(self, report=None, *, exit_code=0):
+        self.report, self.exit_code = report, exit_code
+        self.command: tuple[str, ...] = ()
+        self.environ: dict[str, str] = {}
+
+    def __call__(self, command, environ):
+        self.command, self.environ = tuple(command), dict(environ)
+        if self.report is not None:
+            folder = Path(command[4].partition("=")[2])
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "new").write_bytes(to_json(self.report))
+            (folder / "new").replace(folder / "report.json")
+        return self.exit_code
+
+
+def measured(session, folder, **environ):
+    return ci.measure(
+        planned(PUSH, mode="stored"),
+        arguments=["tests/perf", "-k", "rerank"],
+        environ={"COSTGUARD_REPORT": str(folder), **environ},
+        start=session,
+        python="python",
+    )
+
+
+def slower():
+    return judged(head(0.0012), series(0.001), gates=gates(regression()))
+
+
+def test_what_the_user_says_comes_last(tmp_path):
+    session = Session(slower(), exit_code=1)
+    measured(session, tmp_path)
+    assert session.command[:4] == ("python", "-m", "pytest", "--costguard")
+    assert session.command[-3:] == ("tests/perf", "-k", "rerank")
+
+
+@pytest.mark.parametrize("name", ["COSTGUARD_TOKEN", "GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH"])
+def test_tests_get_no_token_and_no_way_to_command_the_runner(tmp_path, name):
+    session = Session()
+    measured(session, tmp_path, **{name: "x", "OTHER": "kept"})
+    assert name not in session.environ
+    assert session.environ["OTHER"] == "kept"
+
+
+def test_a_report_of_an_earlier_run_is_not_taken_for_this_ones(tmp_path):
+    measured(Session(slower()), tmp_path)
+    assert measured(Session(exit_code=4), tmp_path).report is None
+
+
+@pytest.mark.parametrize(
+    ("report", "exit_code", "outcome"),
+    [
+        (slower, 1, "failed"),
+        (lambda: judged(head(), None), 0, "passed"),
+        (lambda: judged(head(), None), 1, "failed"),
+        (lambda: judged(head(), None), 3, "error"),
+        (lambda: None, 4, "error"),
+    ],
+)
+def test_the_outcome_is_the_reports_unless_pytest_failed_elsewhere(
+    tmp_path, report, exit_code, outcome
+):
+    assert measured(Session(report(), exit_code=exit_code), tmp_path).outcome == outcome
+
+
+def test_outputs_and_summary_go_where_github_wants_them(tmp_path):
+    output, summary = tmp_path / "output", tmp_path / "summary"
+    output.write_text("earlier=1\n")
+    done = measured(Session(slower(), exit_code=1), tmp_path / "reports")
+    environ = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
+    plan = planned(PUSH, mode="stored")
+    ci.tell_github(plan, done, environ=environ, with_summary=True, secret="5ecret")
+
+    values = read_outputs(output.read_text().removeprefix("earlier=1\n"))
+    assert values["outcome"] == "failed"
+    assert values["exit-code"] == "1"
+    assert json.loads(values["counts"])["regressed"] == 1
+    assert Path(values["report-json"]).is_file()
+    assert "regressed" in summary.read_text()
+
+
+def read_outputs(text: str) -> dict[str, str]:
+    """Read what a step has written as the runner does."""
+    values, lines = {}, iter(text.splitlines())
+    for line in lines:
+        name, _, delimiter = line.partition("<<")
+        value = []
+        for inner in lines:
+            if inner == delimiter:
+                break
+            value.append(inner)
+        values[name] = "\n".join(value)
+    return values
+
+
+def test_without_a_report_the_summary_and_the_annotation_say_so(tmp_path):
+    done = measured(Session(exit_code=4), tmp_path)
+    assert "exit code 4" in ci.summary(done, limit=10_000)
+    assert ci.annotation_commands(done, prefix="")[0].startswith("::error title=pytest-costguard::")
+
+
+def test_a_summary_keeps_to_the_room_that_is_left(tmp_path):
+    done = measured(Session(slower(), exit_code=1), tmp_path)
+    assert len(ci.summary(done, limit=700).encode()) < 700
+
+
+@pytest.mark.parametrize(
+    ("below", "expected"), [("", ""), ("services/ranker", "services/ranker"), ("../other", "")]
+)
+def test_the_prefix_leads_from_the_checkout_to_the_project(tmp_path, below, expected):
+    top = tmp_path / "checkout"
+    (top / "services" / "ranker").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    assert ci.prefix(top / below, environ={"GITHUB_WORKSPACE": str(top)}) == expected
+    assert ci.prefix(top / below, environ={}) == ""

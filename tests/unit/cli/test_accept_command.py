@@ -1,0 +1,90 @@
+"""`costguard accept`: entries at the end of a file that reviewers see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from factories.judged import head, judged, series
+from factories.judging import gates, regression
+
+from pytest_costguard.cli.main import main
+from pytest_costguard.config.acceptances import FILE, read_acceptances
+from pytest_costguard.records import to_json
+
+SAID = ("--reason", "beam search: #412 | worth it", "--by", "Jo <jo@example.invalid>")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    report = judged(head(0.0011), series(0.001), gates=gates(regression()))
+    (tmp_path / "report.json").write_bytes(to_json(report))
+    return tmp_path
+
+
+def accept(*words):
+    return CliRunner().invoke(main, ["accept", *words])
+
+
+def test_what_regressed_in_a_report_is_accepted_up_to_the_whole_per_cent_above(project):
+    done = accept("report.json", *SAID, "--until", "2026-06-01")
+    assert done.exit_code == 0, done.output
+    (found,) = read_acceptances(project)
+    assert (found.metric, found.up_to) == ("mean", 0.11)
+    assert found.reason == "beam search: #412 | worth it"
+
+
+def test_a_second_entry_comes_after_the_first_and_comments_stay(project):
+    one = ("--workload", "tests/test_a.py::test_a[x: 1]", "--up-to", "12%", *SAID)
+    assert accept(*one).exit_code == 0
+    path = project / FILE
+    path.write_text(path.read_text(encoding="utf-8") + "  # mine\n", encoding="utf-8")
+    assert accept(*one, "--metric", "p99").exit_code == 0
+    assert [entry.metric for entry in read_acceptances(project)] == ["mean", "p99"]
+    assert "# mine" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["a'b", 'a"b', "a\\b", "ünï", "😀", "a: b # c", "a\tb"])
+def test_names_of_any_kind_come_back_as_they_were(project, name):
+    nodeid = f"tests/test_a.py::test_a[{name}]"
+    done = accept("--workload", nodeid, "--up-to", "12%", *SAID)
+    if "\t" in name:
+        assert done.exit_code == 11
+    else:
+        assert read_acceptances(project)[-1].nodeid == nodeid
+
+
+def test_a_file_that_cannot_be_added_to_stays_as_it_is(project):
+    path = project / FILE
+    path.parent.mkdir()
+    path.write_text("accepted: []\n", encoding="utf-8")
+    done = accept("--workload", "x", "--up-to", "12%", *SAID)
+    assert done.exit_code == 11
+    assert path.read_text(encoding="utf-8") == "accepted: []\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((), 2),
+        (("report.json", "--workload", "x"), 2),
+        (("--workload", "x"), 2),
+        (("--workload", "x", "--up-to", "12"), 11),
+        (("--workload", "x", "--up-to", "12%", "--metric", "men"), 11),
+    ],
+)
+def test_what_is_missing_or_wrong_is_said(project, words, code):
+    done = accept(*words, *SAID)
+    assert done.exit_code == code
+    assert not (project / FILE).exists()
+
+
+def test_nothing_that_regressed_is_nothing_to_accept(project):
+    report = judged(head(0.001), series(0.001), gates=gates(regression()))
+    (project / "report.json").write_bytes(to_json(report))
+    done = accept("report.json", *SAID)
+    assert done.exit_code == 11
+    assert "nothing in it regressed" in done.stderr
