@@ -9,12 +9,20 @@ from pathlib import Path
 
 from pytest_costguard.app.reporting import remake
 from pytest_costguard.baselines.files import write_atomically
-from pytest_costguard.config.acceptances import FILE, parse_acceptances
+from pytest_costguard.config.acceptances import (
+    FILE,
+    AcceptedChange,
+    new_acceptances,
+    parse_acceptances,
+)
 from pytest_costguard.config.files import parse_yaml
+from pytest_costguard.config.model import Settings
 from pytest_costguard.config.words import require_known
+from pytest_costguard.engine.launch import Side
 from pytest_costguard.errors import ConfigError, RevisionError
 from pytest_costguard.records import METRICS, Report
 from pytest_costguard.reports.acceptable import AcceptableChange, acceptable_changes
+from pytest_costguard.revisions.naming import resolve
 from pytest_costguard.revisions.repository import CommandFailed, Repository
 
 _HEAD = """\
@@ -66,6 +74,32 @@ def accept(
         raise _not_at_the_end(name)
     write_atomically(path, after.encode())
     return path
+
+
+def standing_acceptances(settings: Settings, side: Side) -> tuple[AcceptedChange, ...]:
+    """Return the entries that count in a run: side by side, those that base does not have.
+
+    Args:
+        settings: of the run.
+        side: head.
+
+    Raises:
+        ConfigError: base's file is not understood.
+        RevisionError: there is no such base.
+    """
+    if settings.against is None or not settings.accepted:
+        return settings.accepted
+    repository = Repository(side.rootdir, environ=side.environ)
+    base = resolve(settings.against, repository=repository, environ=side.environ)
+    path = side.rootdir.resolve() / FILE
+    try:
+        inside = path.relative_to(repository.top.resolve())
+        text = repository.content(base.sha, inside.as_posix()).decode("utf-8")
+    except (CommandFailed, ValueError):
+        return settings.accepted  # base has no such file
+    name = f"{FILE.as_posix()} of {base.sha[:12]}"
+    before = parse_acceptances(parse_yaml(text, path=path, name=name))
+    return new_acceptances(settings.accepted, before=before)
 
 
 def author(rootdir: Path, *, environ: Mapping[str, str]) -> str:

@@ -23,7 +23,9 @@ from pytest_costguard.records import (
 from pytest_costguard.stats.summary import reduce
 
 _ROOT_MARKERS = (
-    FOLDER_NAME,
+    # The folder alone may hold no more than the reports of a run that was started there.
+    f"{FOLDER_NAME}/baselines",
+    f"{FOLDER_NAME}/accepted.yaml",
     "pyproject.toml",
     "pytest.ini",
     "costguard.yaml",
@@ -149,13 +151,18 @@ def save(run: Run, name: str, *, store: Store, partial: bool = False) -> str:
         ConfigError: The name is not one.
         StoreError: The run is not fit to be a baseline, or cannot be written.
     """
+    require_fit(run, name, partial=partial)
+    return store.add(name, as_baseline(run))
+
+
+def require_fit(run: Run, name: str, *, partial: bool = False) -> None:
+    """Raise `StoreError` where a run cannot be one of a baseline; see `save`."""
     reason = _unfit(run, partial=partial)
     if reason:
         raise StoreError(
             f"this run was not saved as baseline {name!r}: {reason}",
             remedy="mend that and measure again; the baseline is as it was",
         )
-    return store.add(name, as_baseline(run))
 
 
 def as_baseline(run: Run) -> BaselineRun:
@@ -188,12 +195,8 @@ def import_file(path: Path, name: str, *, store: Store) -> tuple[BaselineRun, st
         run = read_pytest_benchmark(path)
     else:
         run = _as_run(record, origin=path)
-        reason = "" if isinstance(record, BaselineRun) else _unfit(_run_of(record), partial=False)
-        if run.workloads and reason:
-            raise StoreError(
-                f"{path} was not added to baseline {name!r}: {reason}",
-                remedy="mend that and measure again; the baseline is as it was",
-            )
+        if run.workloads and not isinstance(record, BaselineRun):
+            require_fit(_run_of(record), name)
     if not run.workloads:
         raise StoreError(f"{path} holds no measured workload", remedy="give another file")
     return run, store.add(name, run)

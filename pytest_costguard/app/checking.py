@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pytest_costguard import __version__
+from pytest_costguard.app.accepting import standing_acceptances
 from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.baselines import locate
 from pytest_costguard.app.endings import Ending, Endings
@@ -23,7 +24,7 @@ from pytest_costguard.app.progress import duration
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.targets import PricedSetup
 from pytest_costguard.baselines.store import Store
-from pytest_costguard.config.acceptances import accepted_gates, in_vain
+from pytest_costguard.config.acceptances import AcceptedChange, accepted_gates, in_vain
 from pytest_costguard.config.gates import (
     MarkerSettings,
     gates_for,
@@ -92,6 +93,7 @@ class Check:
         self._measuring: Measuring | None = None
         self._means: Means | None = None
         self._gates: dict[str, Gates] = {}
+        self._accepted: tuple[AcceptedChange, ...] = ()
         self._lines: dict[str, int] = {}
         self._consumed: set[WorkloadId] = set()
         self.report: Report | None = None
@@ -121,14 +123,17 @@ class Check:
             RevisionError: the revision to compare with is not there, or what it needs.
             StoreError: there is no room for the work trees.
         """
+        self._accepted = standing_acceptances(self._settings, self._side)
         self._gates = {test.nodeid: self._held_to(test) for test in tests}
         self._lines = {test.nodeid: test.line for test in tests if test.line is not None}
         if self._whole_suite:
             markers = [(test.nodeid, test.marker) for test in tests]
             self.warnings = tuple(map(_in_vain, unmatched_rules(markers, self._settings)))
-        nodeids = [test.nodeid for test in tests] if self._whole_suite else None
         self.warnings += in_vain(
-            self._settings.accepted, nodeids=nodeids, today=self._created.date()
+            self._settings.accepted,
+            gates=self._gates,
+            whole_suite=self._whole_suite,
+            today=self._created.date(),
         )
         means = self._means = Means(
             settings=self._settings,
@@ -321,7 +326,7 @@ class Check:
         return accepted_gates(
             gates_for(test.nodeid, self._settings, test.marker),
             nodeid=test.nodeid,
-            accepted=self._settings.accepted,
+            accepted=self._accepted,
             today=self._created.date(),
         )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from pytest_costguard.app.jobs import OWN_TOKEN
+from pytest_costguard.app.jobs import TOKENS
 from pytest_costguard.baselines.reading import read_record
 from pytest_costguard.baselines.store import DEFAULT_NAME, checked_name
 from pytest_costguard.config.options import BY_KEY
@@ -25,8 +25,13 @@ Mode = Literal["side-by-side", "stored", "record"]
 Outcome = Status | Literal["error"]
 
 REPORT_FOLDER = Path(".costguard") / "reports"
-_KEPT_FROM_TESTS = (
-    OWN_TOKEN,
+MEASURED_NOTHING = 20
+"""The exit code where pytest has nothing to object, and nothing was measured: that is no pass."""
+_AGAINST, _SAVE = BY_KEY["against"].variable or "", BY_KEY["save"].variable or ""
+KEPT_FROM_TESTS = (
+    *TOKENS,
+    # What is recorded is recorded from the report, by who has the token.
+    _SAVE,
     "GITHUB_ENV",
     "GITHUB_OUTPUT",
     "GITHUB_PATH",
@@ -87,8 +92,14 @@ def plan(
     Raises:
         ConfigError: a run is to be recorded that would let a change choose what judges it.
     """
+    if job is not None and job.event == "pull_request_target":
+        raise ConfigError(
+            "this job is one after pull_request_target: its checkout is base, not the change",
+            remedy="use on: pull_request, and for forks the templates of `costguard init --github"
+            " fork-safe`",
+        )
     if mode == "side-by-side":
-        return _side_by_side("it was asked for", environ)
+        return _side_by_side("it was asked for", environ, job=job)
     if mode == "stored":
         return Plan(mode="stored", because="it was asked for")
     if mode == "record":
@@ -96,7 +107,9 @@ def plan(
         return _record("it was asked for", environ, job=job)
     if job is not None and _of_pull_request(job):
         number = "" if job.number is None else f" {job.number}"
-        return _side_by_side(f"this job is about pull request{number}", environ)
+        return _side_by_side(f"this job is about pull request{number}", environ, job=job)
+    if job is not None and job.base_sha:
+        return _side_by_side("this job is about a group of the merge queue", environ, job=job)
     if job is not None and job.branch and job.branch in _recorded(job, record_on):
         return _record(f"this is the branch {job.branch}", environ, job=job)
     because = "this is no job of GitHub Actions or GitLab CI" if job is None else _elsewhere(job)
@@ -127,16 +140,27 @@ def measure(
     folder = Path(environ.get("COSTGUARD_REPORT", "").strip() or REPORT_FOLDER)
     path = folder / "report.json"
     before = _identity(path)
-    # What is recorded is recorded from the report, by who has the token.
-    kept = (*_KEPT_FROM_TESTS, *([BY_KEY["save"].variable] if plan.record_as else []))
+    _refuse_another_report(arguments)
+    kept = (*KEPT_FROM_TESTS, *(() if plan.mode == "side-by-side" else (_AGAINST,)))
     child = {name: value for name, value in environ.items() if name not in kept}
     exit_code = start(command(plan, arguments=arguments, python=python, folder=folder), child)
     fresh = _identity(path) not in (None, before)
+    if not fresh and exit_code in (0, _PYTEST_NOTHING):
+        exit_code = MEASURED_NOTHING
     return Measured(
         exit_code=exit_code,
         report=read_record(path, Report) if fresh else None,
         folder=folder,
     )
+
+
+def _refuse_another_report(arguments: Sequence[str]) -> None:
+    option = BY_KEY["report"]
+    if any(one.partition("=")[0] == option.flag for one in arguments):
+        raise ConfigError(
+            f"{option.flag} among pytest's arguments: the report would not be found",
+            remedy=f"say it by {option.variable}, or the action's input report",
+        )
 
 
 def command(
@@ -155,7 +179,7 @@ def summary(measured: Measured, *, limit: int) -> str:
     if measured.report is None:
         return (
             "### Inference latency, memory and cost\n\n"
-            f"! **No verdict.** pytest ended with exit code {measured.exit_code} and left no"
+            f"! **No verdict.** The session ended with exit code {measured.exit_code} and left no"
             " report: the log says why.\n"
         )
     return render(measured.report, limit=limit, rows=_WHOLE)
@@ -220,8 +244,9 @@ def prefix(rootdir: Path, *, environ: Mapping[str, str]) -> str:
     return "" if inside == Path() else inside.as_posix()
 
 
-def _side_by_side(because: str, environ: Mapping[str, str]) -> Plan:
-    arguments = () if _said(environ, "against") else ("--costguard-against=auto",)
+def _side_by_side(because: str, environ: Mapping[str, str], *, job: Job | None) -> Plan:
+    base = job.base_sha if job is not None and job.base_sha else "auto"
+    arguments = () if _said(environ, "against") else (f"--costguard-against={base}",)
     return Plan(mode="side-by-side", because=because, arguments=arguments)
 
 

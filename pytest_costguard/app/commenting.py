@@ -17,6 +17,11 @@ from pytest_costguard.reports.targets import render_targets
 from pytest_costguard.reports.view import view_of
 
 When = Literal["auto", "always", "changes", "failures", "never"]
+_NO_REPORT = """\
+### Inference latency, memory and cost
+
+! **No verdict.** The newest run has left no report: its log says why.
+"""
 _MARKER_BYTES = 300
 """Room for the marker, which stands before the report."""
 
@@ -41,6 +46,8 @@ class CommentSource:
     attempt: int
     notes: tuple[str, ...]
     """What a reader must know of them."""
+    foreign: bool = False
+    """Whether a stranger's job has made them."""
 
 
 def missing_reports(found: int, *, expected: int | None) -> tuple[str, ...]:
@@ -65,55 +72,62 @@ def worth(report: Report, when: When) -> bool:
     return bool(view_of(report).action) or (when == "auto" and not compared)
 
 
-def text_of(reports: Sequence[Report], *, limit: int, notes: Sequence[str] = ()) -> str:
+def text_of(
+    reports: Sequence[Report],
+    *,
+    limit: int,
+    notes: Sequence[str] = (),
+    commands: bool = True,
+) -> str:
     """Return the comment: one report as it is, several with a column a target.
 
     Args:
         reports: whose verdicts are decided again from their own measurements.
         limit: bytes.
         notes: what a reader must know of them.
+        commands: whether there are commands to copy.
     """
     if len(reports) == 1:
-        return markdown.render(reports[0], limit=limit, notes=notes)
+        return markdown.render(reports[0], limit=limit, notes=notes, commands=commands)
     labelled = dict(zip(_labels(reports), reports, strict=True))
-    return render_targets(labelled, limit=limit, notes=notes)
+    return render_targets(labelled, limit=limit, notes=notes, commands=commands)
 
 
-def post(
-    reports: Sequence[Report],
-    *,
-    thread: Thread,
-    marker: Marker,
-    when: When,
-    notes: Sequence[str] = (),
-) -> Posted:
+def post(source: CommentSource, *, thread: Thread, marker: Marker, when: When) -> Posted:
     """Leave one comment of the marker's key, or say why there is none.
 
     The verdicts are decided again from the measurements in the reports, and the text is made here:
     nothing that somebody else has rendered is posted. A token that may not comment, as a fork's,
-    is no failure.
+    is no failure. Without a report no first comment is made, and one that is there says so.
 
     Args:
-        reports: one, or one a target; at least one.
+        source: the reports, one a target.
         thread: the pull request.
         marker: of the suite, and of this run.
         when: a first comment is made.
-        notes: what a reader must know of the reports.
 
     Raises:
         ForgeError: the forge refuses for another reason, or cannot be reached.
     """
     if when == "never":
         return Posted(outcome="quiet", reason="no comment was asked for")
-    remade = [remake(report) for report in reports]
-    text = text_of(remade, limit=thread.limit - _MARKER_BYTES, notes=notes)
+    remade = [remake(report) for report in source.reports]
+    text = _NO_REPORT
+    if remade:
+        text = text_of(
+            remade,
+            limit=thread.limit - _MARKER_BYTES,
+            notes=source.notes,
+            commands=not source.foreign,
+        )
     create = any(worth(report, when) for report in remade)
     try:
         done = stick(thread, text, marker, create=create)
     except Forbidden as error:
         return Posted(outcome="not allowed", reason=error.message)
     if done is None:
-        return Posted(outcome="quiet", reason=f"nothing that --when={when} is about")
+        about = f"nothing that --when={when} is about" if remade else "there is no report"
+        return Posted(outcome="quiet", reason=about)
     return Posted(outcome=done.outcome, id=done.id)
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pytest_costguard.app.baselines import as_baseline, measured
-from pytest_costguard.app.stores import artifact_store
+from pytest_costguard.app.baselines import as_baseline, measured, require_fit
+from pytest_costguard.baselines.files import write_error
+from pytest_costguard.baselines.folder import FolderStore
 from pytest_costguard.baselines.reading import decode_record
 from pytest_costguard.baselines.store import DEFAULT_NAME
 from pytest_costguard.errors import CostguardError, ForgeError
@@ -51,7 +52,7 @@ def fetch_artifacts(
     workflow: str,
     wanted: int,
     is_ancestor: Callable[[str], bool],
-    rootdir: Path,
+    store: FolderStore,
 ) -> Fetched:
     """Bring the reports of the base branch's newest successful runs into the project's cache.
 
@@ -63,15 +64,13 @@ def fetch_artifacts(
         workflow: the file of the workflow, without its folder.
         wanted: how many runs; a baseline's own spread needs eight.
         is_ancestor: whether a commit is one of base's: its own past, and nothing that came later.
-        rootdir: the project.
+        store: where they go; what is there is removed.
 
     Raises:
         ForgeError: GitHub refuses, or cannot be reached.
         StoreError: the cache cannot be written.
     """
-    store = artifact_store(artifact, rootdir=rootdir)
-    # What a checkout may have brought along under this name is not what the runs have left.
-    shutil.rmtree(store.root, ignore_errors=True)
+    _clear(store.root)
     found: list[BaselineRun] = []
     left_out: list[str] = []
     for number, sha in _runs(connection, job=job, branch=branch, workflow=workflow):
@@ -97,6 +96,24 @@ def fetch_artifacts(
         runs=store.series(DEFAULT_NAME),
         left_out=tuple(left_out),
     )
+
+
+def _clear(folder: Path) -> None:
+    """Make a folder anew: what a checkout has brought along is not what the runs have left.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    try:
+        # The folder, `artifacts`, and what holds it: links there would lead elsewhere.
+        for place in (folder, *list(folder.parents)[:3]):
+            if place.is_symlink():
+                place.unlink()
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
 
 
 def age(run: BaselineRun, *, now: dt.datetime) -> str:
@@ -139,5 +156,6 @@ def _baseline_run(
         return None
     data = downloaded(connection, repository=job.repository, artifact=exact)
     origin = f"artifact {exact.id}"
-    report = decode_record(data, Report, origin=origin)
-    return as_baseline(measured(report, origin=Path(origin)))
+    found = measured(decode_record(data, Report, origin=origin), origin=Path(origin))
+    require_fit(found, DEFAULT_NAME)
+    return as_baseline(found)

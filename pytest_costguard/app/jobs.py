@@ -21,6 +21,8 @@ OWN_TOKEN = "COSTGUARD_TOKEN"  # noqa: S105 - the name of a variable
 _TOKENS: Mapping[ForgeName, tuple[str, ...]] = MappingProxyType(
     {"github": (OWN_TOKEN, "GITHUB_TOKEN"), "gitlab": (OWN_TOKEN, "GITLAB_TOKEN")}
 )
+TOKENS = tuple(dict.fromkeys(name for names in _TOKENS.values() for name in names))
+"""The variables in which tokens are: tests have no business with them."""
 _MOST_EVENT_BYTES = 64 << 20
 
 
@@ -83,11 +85,12 @@ def git_credentials(environ: Mapping[str, str]) -> dict[str, str]:
     They replace what a checkout step may have left in the configuration: two headers are refused.
     They go into the environment of git alone: arguments and files are seen by others.
     """
-    token = environ.get(OWN_TOKEN, "")
+    forge: ForgeName = "github" if environ.get("GITHUB_SERVER_URL") else "gitlab"
     server = environ.get("GITHUB_SERVER_URL") or environ.get("CI_SERVER_URL") or ""
+    token = next((environ[name] for name in _TOKENS[forge] if environ.get(name)), "")
     if not token or not server.startswith("https://"):
         return {}
-    user = "x-access-token" if environ.get("GITHUB_SERVER_URL") else "oauth2"
+    user = "x-access-token" if forge == "github" else "oauth2"
     login = base64.b64encode(f"{user}:{token}".encode()).decode()
     key = f"http.{server.rstrip('/')}/.extraheader"
     count = environ.get("GIT_CONFIG_COUNT", "")

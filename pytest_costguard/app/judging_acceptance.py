@@ -13,31 +13,30 @@ from pytest_costguard.reports.numbers import percent
 def with_acceptance(comparison: Comparison) -> Comparison:
     """Return a comparison that was decided by the limits of an acceptance, in plain words.
 
-    Its rule allows what was accepted, so "regressed" means more than that. What is no worse than
-    accepted may still be worse than the rule itself allows, and is then no "unchanged".
+    Its rule allows what was accepted, so "regressed" means more than that, and "unchanged" no more
+    than that: accepted, where it is surely worse than the rule itself allows; not known, where it
+    may be.
     """
     accepted = None if comparison.regression is None else comparison.regression.accepted
     if accepted is None:
         return comparison
+    told = _told(accepted)
     if comparison.verdict is Verdict.REGRESSED:
-        reason = f"{comparison.reason}; {_told(accepted)}, and it is more than that"
+        reason = f"{comparison.reason}; {told}, and it is more than that"
         return msgspec.structs.replace(comparison, reason=reason)
+    if comparison.verdict is Verdict.INCONCLUSIVE:
+        return msgspec.structs.replace(comparison, reason=f"{comparison.reason}; {told}")
+    if comparison.verdict is not Verdict.UNCHANGED:
+        return comparison
     least, most = _worse(comparison)
-    if comparison.verdict in (Verdict.UNCHANGED, Verdict.INCONCLUSIVE):
-        if least > math.log1p(accepted.allow):
-            return _accepted(comparison, Verdict.REGRESSED, accepted)
-        if comparison.verdict is Verdict.UNCHANGED and not most < math.log1p(accepted.catch):
-            return _accepted(comparison, Verdict.INCONCLUSIVE, accepted)
-    return comparison
-
-
-def _accepted(comparison: Comparison, verdict: Verdict, accepted: Acceptance) -> Comparison:
-    return msgspec.structs.replace(
-        comparison,
-        verdict=verdict,
-        accepted=True,
-        reason=f"{_told(accepted)}; {comparison.reason}",
-    )
+    reason = f"{told}; {comparison.reason}"
+    if least > math.log1p(accepted.allow):
+        return msgspec.structs.replace(
+            comparison, verdict=Verdict.REGRESSED, accepted=True, reason=reason
+        )
+    if most < math.log1p(accepted.catch):
+        return comparison
+    return msgspec.structs.replace(comparison, verdict=Verdict.INCONCLUSIVE, reason=reason)
 
 
 def _told(accepted: Acceptance) -> str:

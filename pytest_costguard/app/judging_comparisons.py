@@ -26,6 +26,22 @@ from pytest_costguard.stats.limits import Limits
 from pytest_costguard.stats.stored import StoredDecision, decide_stored
 
 
+def limits_of(regression: Regression, *, hypotheses: int) -> Limits:
+    """Return what a rule asks of a comparison: an acceptance lifts only what is worse.
+
+    Args:
+        regression: the rule.
+        hypotheses: among which the run's error is shared.
+    """
+    accepted = regression.accepted
+    return Limits(
+        allow=regression.allow,
+        catch=regression.catch,
+        hypotheses=hypotheses,
+        better=None if accepted is None else accepted.allow,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What all comparisons of a run share."""
@@ -35,7 +51,7 @@ class Terms:
 
     def limits(self, regression: Regression) -> Limits:
         """Return what one regression gate asks for."""
-        return Limits(allow=regression.allow, catch=regression.catch, hypotheses=self.hypotheses)
+        return limits_of(regression, hypotheses=self.hypotheses)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

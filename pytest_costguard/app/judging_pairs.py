@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_costguard.app.judging_comparisons import limits_of
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.measure.scenarios import inputs_per_request
@@ -24,7 +25,6 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.reports.numbers import change, counted, percent
 from pytest_costguard.reports.ways import way
-from pytest_costguard.stats.limits import Limits
 from pytest_costguard.stats.paired import (
     DEEP_LOOKS,
     FEWEST_UNITS,
@@ -111,7 +111,7 @@ def decide_hypothesis(
     """
     if len(units) < FEWEST_UNITS or len({unit.first for unit in units}) < 2:
         return None
-    limits = Limits(allow=rule.allow, catch=rule.catch, hypotheses=hypotheses)
+    limits = limits_of(rule, hypotheses=hypotheses)
     return decide_paired(units, limits=limits, looks=looks, final=final)
 
 

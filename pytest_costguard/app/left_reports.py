@@ -8,7 +8,7 @@ about comes from GitHub alone.
 
 from __future__ import annotations
 
-from pytest_costguard.app.commenting import CommentSource, missing_reports
+from pytest_costguard.app.commenting import CommentSource, missing_reports, text_of
 from pytest_costguard.app.reporting import remake
 from pytest_costguard.baselines.reading import decode_record
 from pytest_costguard.errors import CostguardError, RecordError
@@ -17,6 +17,7 @@ from pytest_costguard.forges.events import Job
 from pytest_costguard.forges.github import pull_requests_of
 from pytest_costguard.forges.transport import Transport
 from pytest_costguard.records import Report
+from pytest_costguard.reports.escaping import COMMENT_LIMIT
 
 _FROM_FORK = (
     "Measured by a job of the fork, on this repository's runner: the figures are as that job left"
@@ -58,7 +59,8 @@ def left_reports(
         return CommentSource(
             reports=reports, numbers=numbers, run=run, attempt=job.attempt, notes=notes
         )
-    if source.head_repository != job.repository:
+    foreign = source.head_repository != job.repository
+    if foreign:
         notes = (*notes, _FROM_FORK)
     return CommentSource(
         reports=reports,
@@ -66,6 +68,7 @@ def left_reports(
         run=run,
         attempt=source.attempt,
         notes=notes,
+        foreign=foreign,
     )
 
 
@@ -79,11 +82,12 @@ def _numbers(job: Job, *, connection: Transport) -> tuple[int, ...]:
         owner=source.head_owner,
         branch=source.head_branch,
         sha=source.head_sha,
+        source=source.head_repository,
     )
 
 
 def _validated(data: bytes, *, origin: str) -> Report:
-    """Return the report in foreign data, after it was decided again once.
+    """Return the report in foreign data, after it was decided again and rendered once.
 
     Raises:
         RecordError: it is not sound, larger than a report can be, or contradicts itself.
@@ -92,9 +96,17 @@ def _validated(data: bytes, *, origin: str) -> Report:
     _require_modest(report, origin=origin)
     try:
         remade = remake(report)
+        text_of([remade], limit=COMMENT_LIMIT)
     except CostguardError as error:
         raise RecordError(f"{origin}: {error.message}", remedy=error.remedy) from error
-    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AssertionError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise RecordError(
             f"{origin}: its figures contradict each other ({type(error).__name__})",
             remedy="measure again; a report that was edited is not one",

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from pytest_costguard.baselines.folder import FOLDER_NAME, FolderStore
 from pytest_costguard.baselines.store import Store, checked_name
-from pytest_costguard.errors import RevisionError, StoreError
+from pytest_costguard.config.words import did_you_mean
+from pytest_costguard.errors import ConfigError, RevisionError, StoreError
 
 Open = Callable[[str, Path, Mapping[str, str]], Store]
 
 _FILE = "file://"
+_SCHEME = re.compile(r"[a-z]{2,}")
+"""One letter is a drive of Windows."""
+
+READ_ONLY = ("commit:", "artifact:")
+"""Stores that nothing is recorded in: what they hold is there already."""
 
 
 def store_of(rootdir: Path) -> FolderStore:
@@ -21,13 +28,18 @@ def store_of(rootdir: Path) -> FolderStore:
     return FolderStore(rootdir / FOLDER_NAME)
 
 
-def artifact_store(artifact: str, *, rootdir: Path) -> FolderStore:
+def artifact_store(artifact: str, *, rootdir: Path, environ: Mapping[str, str]) -> FolderStore:
     """Return where `costguard baseline fetch` puts what artifacts of that name hold.
+
+    In a job that is the runner's temporary folder: a change can commit whatever it likes into the
+    checkout, and choose there which folder is pytest's root directory.
 
     Raises:
         ConfigError: it is no name for a folder.
     """
-    return FolderStore(rootdir / FOLDER_NAME / "cache" / "artifacts" / checked_name(artifact))
+    temporary = environ.get("RUNNER_TEMP", "")
+    cache = Path(temporary) / "costguard" if temporary else rootdir / FOLDER_NAME / "cache"
+    return FolderStore(cache / "artifacts" / checked_name(artifact))
 
 
 def opened(spec: str, *, rootdir: Path, environ: Mapping[str, str]) -> Store:
@@ -51,6 +63,10 @@ def opened(spec: str, *, rootdir: Path, environ: Mapping[str, str]) -> Store:
         return FolderStore(Path(spec.removeprefix(_FILE)))
     if "://" in spec:
         return _at_address(spec)
+    if colon and _SCHEME.fullmatch(scheme):
+        raise ConfigError(
+            f"store {spec!r}: {scheme}: is no kind of store", remedy=did_you_mean(scheme, _SCHEMES)
+        )
     return FolderStore(rootdir / spec)
 
 
@@ -68,22 +84,25 @@ def _of_commit(revision: str, rootdir: Path, environ: Mapping[str, str]) -> Stor
     from pytest_costguard.baselines.git_repository import GitRepository
     from pytest_costguard.baselines.git_stores import CommitFiles
     from pytest_costguard.baselines.run_store import RunStore
-    from pytest_costguard.revisions.naming import resolve
+    from pytest_costguard.revisions.naming import is_of_pull_request, resolve
     from pytest_costguard.revisions.repository import Repository
 
+    repository = Repository(rootdir, environ=environ)
+    asked = revision or "auto"
+    if asked == "auto" and not is_of_pull_request(environ):
+        asked = "HEAD"  # without a base, what is committed is what counts
     try:
-        found = resolve(
-            revision or "auto", repository=Repository(rootdir, environ=environ), environ=environ
-        )
+        found = resolve(asked, repository=repository, environ=environ)
     except RevisionError as error:
-        told = error.message.replace("--costguard-against", "store = commit")
-        raise RevisionError(f"store commit:{revision}: {told}", remedy=error.remedy) from error
+        raise RevisionError(
+            f"store commit:{revision}: {error.message}", remedy=error.remedy
+        ) from error
     files = CommitFiles(GitRepository(rootdir), found.sha, root=rootdir / FOLDER_NAME)
     return RunStore(files)
 
 
-def _of_artifacts(artifact: str, rootdir: Path, _environ: Mapping[str, str]) -> Store:
-    store = artifact_store(artifact, rootdir=rootdir)
+def _of_artifacts(artifact: str, rootdir: Path, environ: Mapping[str, str]) -> Store:
+    store = artifact_store(artifact, rootdir=rootdir, environ=environ)
     if not store.root.is_dir():
         raise StoreError(
             f"store artifact:{artifact}: nothing was fetched",
@@ -126,6 +145,11 @@ def ancestry(
 
     def is_ancestor(sha: str) -> bool:
         if commit_named(sha, repository) is None:
+            if repository.shallow:
+                raise RevisionError(
+                    "this clone is shallow: which runs are in base's past cannot be told",
+                    remedy="`fetch-depth: 0` in GitHub's checkout step brings all of it",
+                )
             return False
         try:
             repository.ask("merge-base", "--is-ancestor", sha, base)

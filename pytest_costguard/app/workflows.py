@@ -80,7 +80,6 @@ def rendered(template: str, *, branch: str = "main", below: str = ".") -> str:
     """
     text = locate(f"workflows/{template}").read_text(encoding="utf-8")
     text = text.replace(_PLACEHOLDER, f"@{ACTION_REVISION} # v{__version__}")
-    text = text.replace("branches: [main]", f"branches: [{branch}]")
     text = text.replace("record-on: main", f"record-on: {branch}")
     if below != ".":
         text = text.replace('-e ".[test]"', f'-e "./{below}[test]"')

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_costguard.baselines.reading import SIZE_LIMIT_BYTES
 from pytest_costguard.errors import StoreError
 
 if TYPE_CHECKING:
@@ -79,13 +80,19 @@ class GitRepository:
 
     def files(self, commit: str, folder: str) -> dict[str, str]:
         """Return the regular files below a folder of a commit: path to the id of the content."""
-        entries = self._text("ls-tree", "-r", "-z", "--full-tree", commit, "--", f"{folder}/")
+        words = ("ls-tree", "-r", "-l", "-z", "--full-tree", commit, "--", f"{folder}/")
+        entries = self._text(*words)
         found = {}
         for entry in filter(None, entries.split("\0")):
             kind, _, path = entry.partition("\t")
-            mode, _, blob = kind.split(" ")
-            if mode in _REGULAR:
-                found[path] = blob
+            mode, _, blob, size = kind.split()
+            if mode not in _REGULAR:
+                continue
+            if int(size) > SIZE_LIMIT_BYTES:
+                raise StoreError(
+                    f"{path} has {size} bytes, which no run has", remedy="remove it from the branch"
+                )
+            found[path] = blob
         return found
 
     def contents(self, blobs: list[str]) -> list[bytes]:

@@ -6,6 +6,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from pytest_costguard.baselines.git_repository import GitFailed, GitRepository
@@ -108,7 +109,10 @@ class BranchFiles:
         )
         if self._repository.has_remote:
             self._repository.push(commit, self._branch)
-        self._repository.move(self._ref, commit, before=before)
+            with suppress(GitFailed):  # it is there; who reads next fetches it
+                self._repository.move(self._ref, commit, before=before)
+        else:
+            self._repository.move(self._ref, commit, before=before)
 
     def _paths(self) -> dict[str, str]:
         tip = self._tip()

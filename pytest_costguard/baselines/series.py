@@ -19,6 +19,9 @@ from pytest_costguard.records import (
     WorkloadId,
 )
 
+NEWEST_RUNS = 20
+"""Of a series, those that a run is compared with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replacement:
@@ -52,13 +55,15 @@ def select(
 ) -> Baseline:
     """Return the runs made on the same hardware as `fingerprint`, and name the other series.
 
-    Where no run fits, the baseline has no runs and `other_series` says what there is instead.
+    Of a long series the newest runs count: more of them tell little more about the spread, and the
+    oldest are of code that has long been replaced. Where no run fits, the baseline has no runs and
+    `other_series` says what there is instead.
     """
     comparable: tuple[BaselineRun, ...] = ()
     others = []
     for series in by_hardware(runs):
         if series[0].fingerprint.identity() == fingerprint.identity():
-            comparable = series
+            comparable = series[-NEWEST_RUNS:]
         else:
             others.append(described(series))
     return Baseline(

@@ -71,7 +71,9 @@ def accept(
         assert report_path is not None, "one of the two is given"
         found = accepting.regressions_of(read_record(report_path, Report))
         changes = tuple(
-            AcceptableChange(nodeid=one.nodeid, metric=one.metric, up_to=limit or one.up_to)
+            AcceptableChange(
+                nodeid=one.nodeid, metric=one.metric, up_to=one.up_to if limit is None else limit
+            )
             for one in found
         )
     if not changes:

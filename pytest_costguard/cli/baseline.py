@@ -17,7 +17,7 @@ from pytest_costguard.baselines.series import Summary, hardware_name, moment, su
 from pytest_costguard.baselines.store import DEFAULT_NAME, Store
 from pytest_costguard.config.options import BY_KEY
 from pytest_costguard.records import BaselineRun
-from pytest_costguard.reports.escaping import plain
+from pytest_costguard.reports.escaping import logged, plain
 from pytest_costguard.reports.numbers import ABSENT, percent, quantity, scale_for
 
 _WIDTH_OF_A_PIPE = 160
@@ -194,8 +194,11 @@ def import_(place: Place, file: Path, name: str) -> None:
     show_default=True,
     help="With artifact:NAME: how many, at most.",
 )
+@click.option("--if-needed", is_flag=True, help="Not in a job that measures side by side anyway.")
 @click.pass_obj
-def fetch(place: Place, branch: str | None, workflow: str | None, runs: int) -> None:
+def fetch(
+    place: Place, branch: str | None, workflow: str | None, runs: int, if_needed: bool
+) -> None:
     """Bring baselines that are kept elsewhere here, so that measuring needs no token.
 
     For stores of git:BRANCH and artifact:NAME, in a job of the CI; for others there is nothing to
@@ -203,6 +206,9 @@ def fetch(place: Place, branch: str | None, workflow: str | None, runs: int) -> 
     """
     from pytest_costguard.app.stores import configured_spec
 
+    if if_needed and _side_by_side():
+        click.echo("This job measures side by side: no baseline is needed.")
+        return
     spec = configured_spec(place.given, rootdir=place.rootdir)
     scheme, _, artifact = spec.partition(":")
     if scheme == "artifact":
@@ -214,6 +220,24 @@ def fetch(place: Place, branch: str | None, workflow: str | None, runs: int) -> 
         click.echo(f"store {spec}: nothing to fetch.")
 
 
+def _side_by_side() -> bool:
+    import os
+
+    from pytest_costguard.app.ci import plan
+    from pytest_costguard.app.jobs import current_job
+    from pytest_costguard.config.ci_options import CI_BY_KEY
+    from pytest_costguard.config.words import parse_words
+
+    said = {key: os.environ.get(CI_BY_KEY[key].variable or "", "") for key in ("mode", "record_on")}
+    chosen = plan(
+        current_job(os.environ),
+        mode=said["mode"].strip() or "auto",
+        record_on=parse_words(said["record_on"], origin="environment", key="record_on"),
+        environ=os.environ,
+    )
+    return chosen.mode == "side-by-side"
+
+
 def _fetch_artifacts(
     place: Place, artifact: str, *, branch: str | None, workflow: str | None, runs: int
 ) -> None:
@@ -221,7 +245,7 @@ def _fetch_artifacts(
 
     from pytest_costguard.app.fetching import age, fetch_artifacts
     from pytest_costguard.app.jobs import connection, required_job
-    from pytest_costguard.app.stores import ancestry
+    from pytest_costguard.app.stores import ancestry, artifact_store
     from pytest_costguard.errors import ConfigError
 
     job = required_job(os.environ)
@@ -234,16 +258,16 @@ def _fetch_artifacts(
         job,
         connection=connection(job, os.environ),
         artifact=artifact,
-        branch=branch or job.base_branch or job.branch or job.default_branch,
+        branch=branch or job.base_branch or job.default_branch,
         workflow=workflow or job.workflow,
         wanted=runs,
         is_ancestor=ancestry(
             place.rootdir, environ=os.environ, pull_request=job.number is not None
         ),
-        rootdir=place.rootdir,
+        store=artifact_store(artifact, rootdir=place.rootdir, environ=os.environ),
     )
     for reason in found.left_out:
-        click.echo(f"left out: {plain(reason, limit=300)}")
+        click.echo(f"left out: {logged(reason, limit=300)}")
     click.echo(f"Fetched {_counted(len(found.runs), 'run')} into {found.place}.")
     if (newest := found.newest) is not None:
         how_old = age(newest, now=dt.datetime.now(tz=dt.UTC))

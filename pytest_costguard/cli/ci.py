@@ -98,7 +98,7 @@ def ci(
 
     job = current_job(os.environ)
     branches = parse_words(record_on or "", origin="command line", key="--record-on")
-    chosen = plan(job, mode=mode, record_on=branches, environ=os.environ)
+    chosen = _writable(plan(job, mode=mode, record_on=branches, environ=os.environ))
     arguments = (*_lines(pytest_args), *pytest_arguments(context))
     click.echo(f"costguard: {chosen.mode}, since {_told(chosen.because)}")
     if chosen.warning:
@@ -118,6 +118,23 @@ def ci(
     if record and chosen.record_as is not None and measured.report is not None:
         _record(measured, chosen.record_as)
     context.exit(measured.exit_code if gate else 0)
+
+
+def _writable(chosen: Plan) -> Plan:
+    """Return a plan that records nothing where the store is only read."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from pytest_costguard.app.baselines import project_root
+    from pytest_costguard.app.stores import READ_ONLY, configured_spec
+
+    if chosen.record_as is None:
+        return chosen
+    spec = configured_spec(None, rootdir=project_root(Path.cwd()))
+    if not spec.startswith(READ_ONLY):
+        return chosen
+    because = f"{chosen.because}; the store {spec} is only read, and keeps this run by itself"
+    return replace(chosen, record_as=None, because=because)
 
 
 def _record(measured: Measured, name: str) -> None:
@@ -162,25 +179,28 @@ def _tell(
 
 
 class _Starting:
-    """Runs a command with our own streams, in a part of the log that folds."""
+    """Runs a command in a part of the log that folds, and hands on what ends this process."""
 
     def __init__(self, job: Job | None) -> None:
         self._forge = None if job is None else job.forge
 
     def __call__(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
         import secrets
-        import subprocess
         import sys
         import time
 
+        from pytest_costguard.app.relaying import relayed, with_our_streams
         from pytest_costguard.forges.job_log import group
 
         frame = group("Measure", forge=self._forge, token=secrets.token_hex(16), now=time.time())
         click.echo(frame.opening, nl=False)
         sys.stdout.flush()
         try:
-            return subprocess.run(command, check=False, env=dict(environ)).returncode
+            # On GitHub both streams are read apart: what is late must not come after the closing.
+            run = relayed if self._forge == "github" else with_our_streams
+            return run(command, environ)
         finally:
+            sys.stdout.flush()
             click.echo(frame.closing, nl=False)
 
 
@@ -194,6 +214,6 @@ def _debugging(environ: Mapping[str, str]) -> bool:
 
 
 def _told(text: str) -> str:
-    from pytest_costguard.reports.escaping import plain
+    from pytest_costguard.reports.escaping import logged
 
-    return plain(text)
+    return logged(text)

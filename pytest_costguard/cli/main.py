@@ -71,7 +71,9 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except CostguardError as error:
-            click.echo(f"error: {error}", err=True)
+            from pytest_costguard.reports.escaping import logged
+
+            click.echo(f"error: {logged(str(error))}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)

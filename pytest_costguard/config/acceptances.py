@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +141,20 @@ def accepted_rule(
     )
 
 
+def new_acceptances(
+    accepted: Sequence[AcceptedChange], *, before: Sequence[AcceptedChange]
+) -> tuple[AcceptedChange, ...]:
+    """Return the entries that base does not have: what it accepted is in base itself already.
+
+    Side by side the regression of an old entry is on both sides; counted again, the entry would
+    let every later change get worse by as much.
+    """
+    known = {(one.nodeid, one.metric, one.up_to, one.until) for one in before}
+    return tuple(
+        one for one in accepted if (one.nodeid, one.metric, one.up_to, one.until) not in known
+    )
+
+
 def newest(
     accepted: Sequence[AcceptedChange], *, nodeid: str, metric: str
 ) -> AcceptedChange | None:
@@ -150,21 +164,29 @@ def newest(
 
 
 def in_vain(
-    accepted: Sequence[AcceptedChange], *, nodeids: Iterable[str] | None, today: dt.date
+    accepted: Sequence[AcceptedChange],
+    *,
+    gates: Mapping[str, Gates],
+    whole_suite: bool,
+    today: dt.date,
 ) -> tuple[str, ...]:
     """Say which entries accept nothing, so that the file does not fill with them.
 
     Args:
         accepted: all entries.
-        nodeids: of every test that measures; None where not all were collected.
+        gates: what each test that measures is held to, by node id.
+        whole_suite: whether all of them were collected.
         today: the day of the run.
     """
-    known = None if nodeids is None else frozenset(nodeids)
     found = []
     for one in accepted:
         if today > one.until:
             over = f"accepted until {one.until.isoformat()}, which is over"
             found.append(f"{one.origin}: {over}: remove it, or have it accepted anew")
-        elif known is not None and one.nodeid not in known:
-            found.append(f"{one.origin}: no test {one.nodeid} measures: mend its name or remove it")
+        elif one.nodeid not in gates:
+            if whole_suite:
+                gone = f"no test {one.nodeid} measures"
+                found.append(f"{one.origin}: {gone}: mend its name or remove it")
+        elif all(rule.metric != one.metric for rule in gates[one.nodeid].regressions):
+            found.append(f"{one.origin}: {one.metric} of {one.nodeid} is not gated: remove it")
     return tuple(found)

@@ -72,16 +72,16 @@ runs:
       shell: bash
       env:
         INSTALL: ${{{{ inputs.install }}}}
-        ACTION_FOLDER: ${{{{ github.action_path }}}}
-      run: '"$ACTION_FOLDER/install.sh" "$INSTALL"'
+      run: '"$GITHUB_ACTION_PATH/install.sh" "$INSTALL"'
     - name: Fetch the baseline
-      if: startsWith(inputs.store, 'git:') || startsWith(inputs.store, 'artifact:')
       shell: bash
       working-directory: ${{{{ inputs.working-directory }}}}
       env:
         COSTGUARD_TOKEN: ${{{{ inputs.token }}}}
         COSTGUARD_STORE: ${{{{ inputs.store }}}}
-      run: costguard baseline fetch
+        COSTGUARD_MODE: ${{{{ inputs.mode }}}}
+        COSTGUARD_RECORD_ON: ${{{{ inputs.record-on }}}}
+      run: costguard baseline fetch --if-needed
     - name: Measure
       id: measure
       shell: bash
@@ -91,9 +91,9 @@ runs:
       run: costguard ci --no-gate --no-record
     - name: Comment
       id: comment
-      if: always() && steps.measure.outputs.report-json != '' && inputs.comment != 'never'
-      # GitHub's own troubles, and a fork's token, are no reason to fail the gate.
-      continue-on-error: true
+      if: >-
+        ${{{{ !cancelled() && steps.measure.outputs.outcome != '' &&
+        inputs.comment != 'never' }}}}
       shell: bash
       working-directory: ${{{{ inputs.working-directory }}}}
       env:
@@ -101,10 +101,13 @@ runs:
         REPORT: ${{{{ steps.measure.outputs.report-json }}}}
         WHEN: ${{{{ inputs.comment }}}}
         KEY: ${{{{ inputs.comment-key }}}}
-      run: costguard comment "$REPORT" --when "$WHEN" --key "$KEY"
+      # GitHub's own troubles, and a fork's token, are no reason to fail the gate.
+      run: costguard comment "${{REPORT:---no-report}}" --forgive --when "$WHEN" --key "$KEY"
     - name: Record
       # Recorded whatever the verdict: what is on that branch is what the next change starts from.
-      if: ${{{{ !cancelled() && steps.measure.outputs.record-as != '' }}}}
+      if: >-
+        ${{{{ !cancelled() && steps.measure.outputs.record-as != '' &&
+        contains(fromJSON('["push", "schedule", "workflow_dispatch"]'), github.event_name) }}}}
       shell: bash
       working-directory: ${{{{ inputs.working-directory }}}}
       env:

@@ -55,6 +55,8 @@ class Job:
     """Of the repository; "" where the CI does not tell."""
     base_branch: str = ""
     """That a pull request is to be merged into."""
+    base_sha: str = ""
+    """Of a merge queue's group: the commit that it is to follow."""
     workflow: str = ""
     """The file of the workflow, without its folder; "" outside of GitHub."""
     triggered_by: TriggeringRun | None = None
@@ -108,11 +110,18 @@ def _github(environ: Mapping[str, str], event: Mapping[str, Any]) -> Job:
         if name in _EVENTS_OF_A_BRANCH and environ.get("GITHUB_REF_TYPE") == "branch"
         else "",
         branch_protected=environ.get("GITHUB_REF_PROTECTED") == "true",
-        default_branch=str(_mapping(event.get("repository")).get("default_branch") or ""),
+        default_branch=_default_branch(name, event, environ),
+        base_sha=str(_mapping(event.get("merge_group")).get("base_sha") or ""),
         base_branch=environ.get("GITHUB_BASE_REF", ""),
         workflow=_workflow(environ.get("GITHUB_WORKFLOW_REF", "")),
         triggered_by=_triggering_run(event) if name == "workflow_run" else None,
     )
+
+
+def _default_branch(name: str, event: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    """Return the repository's default branch: a schedule's event does not tell, and runs on it."""
+    told = str(_mapping(event.get("repository")).get("default_branch") or "")
+    return told or (environ.get("GITHUB_REF_NAME", "") if name == "schedule" else "")
 
 
 def _workflow(reference: str) -> str:

@@ -70,7 +70,7 @@ class GitHubThread:
 
 
 def pull_requests_of(
-    connection: Transport, *, repository: str, owner: str, branch: str, sha: str
+    connection: Transport, *, repository: str, owner: str, branch: str, sha: str, source: str
 ) -> tuple[int, ...]:
     """Return the open pull requests into a repository whose newest commit is `sha`.
 
@@ -82,19 +82,23 @@ def pull_requests_of(
         owner: of the repository that they come from.
         branch: there.
         sha: of its newest commit; another one has been superseded.
+        source: the repository that they come from, `owner/name`: an owner may have several forks.
     """
     query = {"state": "open", "head": f"{owner}:{branch}"}
     found = connection.pages(f"/repos/{quote(repository)}/pulls", query)
     return tuple(
         _number(pull, "number")
         for pull in found
-        if isinstance(pull, dict) and _sha_of(pull, "head") == sha
+        if isinstance(pull, dict) and _head_of(pull) == (sha, source)
     )
 
 
-def _sha_of(pull: Mapping[str, Any], side: str) -> str:
-    end = pull.get(side)
-    return str(end.get("sha")) if isinstance(end, dict) else ""
+def _head_of(pull: Mapping[str, Any]) -> tuple[object, object]:
+    """Return the newest commit of a pull request, and the repository that it is in."""
+    head = pull.get("head")
+    head = head if isinstance(head, dict) else {}
+    repository = head.get("repo")
+    return head.get("sha"), repository.get("full_name") if isinstance(repository, dict) else None
 
 
 def _comment(entry: Any) -> Comment:

@@ -7,7 +7,9 @@ but POST) where the connection or the server broke.
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -27,6 +29,7 @@ _MINUTE = 60.0
 _FIRST_WAIT_SECONDS = 1.0
 _BETWEEN_WRITES_SECONDS = 1.0
 _MOST_BYTES = 32 << 20
+_MOST_MESSAGE_BYTES = 64 << 10
 _MOST_PAGES = 1000
 _REDIRECTS = 3
 _LIMIT_WORDS = ("rate limit", "abuse detection")
@@ -137,6 +140,11 @@ class Transport:
         content: Mapping[str, Any] | None = None,
     ) -> Any:
         response = self._answer(method, self._url(path), path=path, query=query, content=content)
+        if response.status_code in (403, 429) and self._limited(response):
+            raise ForgeError(
+                f"{method} {path}: {response.status_code}, too many requests for now",
+                remedy="run the job again later",
+            )
         if not 200 <= response.status_code < 300:
             raise _refused(method, path, response)
         data = _read(response, path=path, most_bytes=_MOST_BYTES)
@@ -199,7 +207,7 @@ class Transport:
         content: Mapping[str, Any] | None = None,
     ) -> requests.Response:
         try:
-            return self._session.request(
+            response = self._session.request(
                 method,
                 url,
                 params=query,
@@ -209,6 +217,7 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             )
+            return response if response.ok else _shortened(response)
         except requests.RequestException as error:
             # Its text may hold the address with a query; the kind says what matters.
             raise Uncertain(
@@ -289,11 +298,26 @@ def _read(response: requests.Response, *, path: str, most_bytes: int) -> bytes:
         response.close()
 
 
+def _shortened(response: requests.Response) -> requests.Response:
+    """Read a refusal's body, as far as a message goes: it is looked at more than once."""
+    data = bytearray()
+    for piece in response.iter_content(1 << 14):
+        data += piece
+        if len(data) > _MOST_MESSAGE_BYTES:
+            data.clear()
+            break
+    response.close()
+    kept = requests.Response()
+    kept.status_code, kept.headers, kept.url = response.status_code, response.headers, response.url
+    kept.raw = io.BytesIO(bytes(data))
+    return kept
+
+
 def _message(response: requests.Response) -> str:
     """Return what the API says, in one line; the body stays readable."""
     try:
         said = response.json()
-    except (ValueError, requests.RequestException):
+    except (ValueError, RecursionError, requests.RequestException):
         return ""
     text = said.get("message") or said.get("error") or "" if isinstance(said, dict) else ""
     return " ".join(str(text).split())[:300]
@@ -308,7 +332,8 @@ def _refused(method: str, path: str, response: requests.Response) -> ForgeError:
     if status in (403, 451):
         return Forbidden(
             what,
-            remedy="give the job the permission (pull-requests: write); a fork's job has none",
+            remedy="give the job the permission (pull-requests: write for comments, actions: read"
+            " for artifacts); a fork's job has none",
         )
     if status in (404, 410):
         return Missing(what, remedy="it is not there, or the token may not see it")
@@ -328,6 +353,7 @@ def _unreadable(method: str, path: str) -> ForgeError:
 
 def _number(text: str | None) -> float | None:
     try:
-        return None if text is None else float(text)
+        number = None if text is None else float(text)
     except ValueError:
         return None
+    return number if number is not None and math.isfinite(number) else None

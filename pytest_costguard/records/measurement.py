@@ -30,6 +30,8 @@ class WorkloadId(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.nodeid:
             raise ValueError("nodeid must not be empty")
+        if self.nodeid.startswith("-"):
+            raise ValueError("nodeid must not begin with -: in a command it would be an option")
 
     def __str__(self) -> str:
         return f"{self.nodeid} [{self.name}]" if self.name else self.nodeid

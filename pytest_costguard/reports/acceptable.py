@@ -35,7 +35,7 @@ def acceptable_changes(report: Report) -> tuple[AcceptableChange, ...]:
             worse = one.ratio if METRICS[one.metric].better == "lower" else 1 / one.ratio
             key = (verdict.workload.nodeid, one.metric)
             # The workloads of a test share its rules, so the worst of them counts.
-            found[key] = max(found.get(key, 0.0), math.ceil((worse - 1) * 100 + 0.5) / 100)
+            found[key] = max(found.get(key, 0.0), (math.floor((worse - 1) * 100) + 1) / 100)
     return tuple(
         AcceptableChange(nodeid=nodeid, metric=metric, up_to=up_to)
         for (nodeid, metric), up_to in found.items()

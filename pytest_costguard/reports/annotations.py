@@ -42,7 +42,7 @@ def annotations_of(report: Report, *, prefix: str = "") -> tuple[str, ...]:
 
 def failure_without_report(exit_code: int) -> str:
     """Return the annotation of a session of pytest that left no report."""
-    message = f"pytest ended with exit code {exit_code} and left no report: the log says why"
+    message = f"the session ended with exit code {exit_code} and left no report: the log says why"
     return _command("error", {"title": _OWN_TITLE}, message)
 
 

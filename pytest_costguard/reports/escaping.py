@@ -29,6 +29,8 @@ _SHORT = r"[a-z]?\d{1,3}[a-z]?"
 _DATE = r"\d{4}-\d\d-\d\d|\d\d:\d\d"
 _SIGNS = r"[%±≤≥\N{EN DASH}]|items/s"
 _SAFE = re.compile(rf"\(?(?:{_WORD}|{_NUMBER}|{_SHORT}|{_DATE}|{_SIGNS})\)?[.,;:?]?")
+_COMMIT = re.compile(r"\b[0-9a-fA-F]{7,}\b")
+"""What GitHub would link where there is such a commit, be it a word."""
 _LIST_START = re.compile(r"(?:\d+[.)]|[-+*=#>~]+)[:,;]?$")
 
 
@@ -43,6 +45,19 @@ def plain(text: str, *, limit: int = NAME_LIMIT) -> str:
     seen = "".join(char for char in spaced if unicodedata.category(char) not in _DROPPED)
     visible = " ".join(seen.split())
     return visible if len(visible) <= limit else f"{visible[: limit - 1].rstrip()}…"
+
+
+def logged(text: str, *, limit: int = PROSE_LIMIT) -> str:
+    """Return lines for the log of a job, in which nothing commands a runner.
+
+    GitHub's runner obeys a line that begins with `::`, and `##[` anywhere in one.
+    """
+    lines = (plain(line, limit=limit) for line in text.split("\n"))
+    # The indent of a remedy below its error is ours.
+    return "\n".join(
+        ("  " if line.startswith(("remedy:", "::")) else "") + line.replace("##[", "## [")
+        for line in lines
+    )
 
 
 def code(text: str, *, limit: int = NAME_LIMIT, table: bool = True) -> str:
@@ -74,6 +89,7 @@ def prose(text: str, *, limit: int = PROSE_LIMIT, table: bool = True) -> str:
     pending: list[str] = []
     for position, token in enumerate(plain(text, limit=limit).split(" ")):
         bare = bool(_SAFE.fullmatch(token)) and not (position == 0 and _LIST_START.match(token))
+        bare = bare and not _COMMIT.search(token)
         if bare:
             _flush(pending, pieces, limit=limit, table=table)
             pieces.append(token)

@@ -19,7 +19,12 @@ _TITLE = "### Inference latency, memory and cost"
 
 
 def render(
-    report: Report, *, limit: int = COMMENT_LIMIT, rows: int = ROWS, notes: Sequence[str] = ()
+    report: Report,
+    *,
+    limit: int = COMMENT_LIMIT,
+    rows: int = ROWS,
+    notes: Sequence[str] = (),
+    commands: bool = True,
 ) -> str:
     """Return the report as Markdown in fewer than `limit` bytes.
 
@@ -31,11 +36,20 @@ def render(
         limit: bytes.
         rows: of one table, at most.
         notes: what a reader must know beside it; they come before its own warnings.
+        commands: whether there are commands to copy; none out of a stranger's report.
     """
     view = view_of(report, most_lines=rows)
     view = replace(view, warnings=(*notes, *view.warnings))
+    if not commands:
+        view = without_commands(view)
     text = f"{_TITLE}\n\n{sections(view, rows=rows)}"
     return cut(tidied(text), limit=limit, notice=NOTICE)
+
+
+def without_commands(view: ReportView) -> ReportView:
+    """Return a view that offers nothing to copy into a terminal."""
+    baseline = replace(view.baseline, command="")
+    return replace(view, baseline=baseline, reproduce=(), acceptable=(), accept=())
 
 
 def sections(view: ReportView, *, rows: int = ROWS) -> str:

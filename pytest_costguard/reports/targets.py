@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_costguard.records import Report, WorkloadId
 from pytest_costguard.reports.escaping import COMMENT_LIMIT, cut
-from pytest_costguard.reports.markdown import NOTICE, ROWS, sections, tidied
+from pytest_costguard.reports.markdown import NOTICE, ROWS, sections, tidied, without_commands
 from pytest_costguard.reports.numbers import ABSENT
 from pytest_costguard.reports.rows import Row, labels_of
 from pytest_costguard.reports.templates import compiled
@@ -43,7 +43,11 @@ class TargetRow:
 
 
 def render_targets(
-    reports: Mapping[str, Report], *, limit: int = COMMENT_LIMIT, notes: Sequence[str] = ()
+    reports: Mapping[str, Report],
+    *,
+    limit: int = COMMENT_LIMIT,
+    notes: Sequence[str] = (),
+    commands: bool = True,
 ) -> str:
     """Return several reports as one comment of fewer than `limit` bytes.
 
@@ -51,8 +55,11 @@ def render_targets(
         reports: by what tells them apart: the target, the leg of a matrix.
         limit: bytes.
         notes: what a reader must know of them all.
+        commands: as for `markdown.render`.
     """
     views = {label: view_of(report, most_lines=ROWS) for label, report in reports.items()}
+    if not commands:
+        views = {label: without_commands(view) for label, view in views.items()}
     text = compiled("targets.md.j2").render(
         columns=[
             Column(label=label, status=view.status, headline=view.headline, body=sections(view))

@@ -63,6 +63,11 @@ def resolve(asked: str, *, repository: Repository, environ: Mapping[str, str]) -
     return Revision(sha=_commit(asked, repository), asked=asked, found_as=asked)
 
 
+def is_of_pull_request(environ: Mapping[str, str]) -> bool:
+    """Whether the CI's environment names the branch that a pull request is to be merged into."""
+    return any(environ.get(name) for name in _BASE_BRANCHES)
+
+
 def _automatic(repository: Repository, environ: Mapping[str, str]) -> Revision:
     branch = next((environ[name] for name in _BASE_BRANCHES if environ.get(name)), "")
     if not branch:
@@ -75,7 +80,7 @@ def _automatic(repository: Repository, environ: Mapping[str, str]) -> Revision:
     branch = branch.removeprefix("refs/heads/")
     # A CI job of a pull request usually checks out its merge into the target: that commit's first
     # parent is the target as it was then, exactly what the merge changes.
-    if len(repository.ask("rev-list", "--parents", "-n1", "HEAD").split()) == 3:
+    if _merged_by_the_ci(branch, repository, environ):
         return Revision(
             sha=_commit("HEAD^1", repository),
             asked="auto",
@@ -84,6 +89,27 @@ def _automatic(repository: Repository, environ: Mapping[str, str]) -> Revision:
     if repository.shallow and commit_named("HEAD^1", repository) is None:
         raise _too_shallow("auto")
     return _merge_base(branch, "auto", repository)
+
+
+def _merged_by_the_ci(branch: str, repository: Repository, environ: Mapping[str, str]) -> bool:
+    """Whether HEAD is the CI's own merge; in one of the change's, its parent is no base."""
+    _, *parents = repository.ask("rev-list", "--parents", "-n1", "HEAD").split()
+    if len(parents) != 2:
+        return False
+    of_github = environ.get("GITHUB_REF", "").endswith("/merge")
+    if of_github and environ.get("GITHUB_SHA") == repository.ask("rev-parse", "HEAD"):
+        return True
+    if parents[0] == environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_SHA"):  # GitLab's merged results
+        return True
+    names = (f"refs/remotes/origin/{branch}", branch)
+    target = next((name for name in names if commit_named(name, repository)), None)
+    if target is None:
+        return False
+    try:
+        repository.ask("merge-base", "--is-ancestor", parents[0], target)
+    except CommandFailed:
+        return False
+    return True
 
 
 def _merge_base(branch: str, asked: str, repository: Repository) -> Revision:

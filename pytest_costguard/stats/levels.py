@@ -41,7 +41,7 @@ def decide_level(values: Sequence[float], *, base: float, limits: Limits) -> Lev
     verdict, below = Verdict.INCONCLUSIVE, near
     if centre + far < base - allowed:
         verdict = Verdict.REGRESSED
-    elif centre - far > base + allowed:
+    elif centre - far > base + limits.improvement * abs(base):
         verdict, below = Verdict.IMPROVED, far
     elif centre - near > base - caught or centre - near >= base - allowed:
         verdict = Verdict.UNCHANGED

@@ -17,12 +17,19 @@ class Limits:
     allow: float
     catch: float
     hypotheses: int = 1
+    better: float | None = None
+    """How much better is an improvement; None: as much as worse is allowed."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.allow < self.catch:
             raise ValueError(f"catch ({self.catch}) must be above allow ({self.allow}), from 0 up")
         if self.hypotheses < 1:
             raise ValueError(f"hypotheses must be at least 1, got {self.hypotheses}")
+
+    @property
+    def improvement(self) -> float:
+        """How much better a change must surely be to be called improved, a share."""
+        return self.allow if self.better is None else self.better
 
     @property
     def alpha(self) -> float:

@@ -242,6 +242,7 @@ def _look(
     """What these units say with the error that this look may spend; verdict None if nothing."""
     alpha, beta = limits.alpha * looks.alpha_shares[look], BETA * looks.beta_shares[look]
     allowed, caught = math.log1p(limits.allow), math.log1p(limits.catch)
+    better = -math.log1p(limits.improvement)
     fitted = fit(units)
     totals = of_total(units)
     whole = fit(totals) if any(unit.total is not None for unit in units) else None
@@ -258,7 +259,7 @@ def _look(
     verdict, upper = None, near
     if lower > allowed:
         verdict = Verdict.REGRESSED
-    elif near < caught and far < -allowed and total < -allowed:
+    elif near < caught and far < better and total < better:
         verdict, upper = Verdict.IMPROVED, far
     elif near < caught and total < caught:
         verdict = Verdict.UNCHANGED

@@ -127,7 +127,7 @@ def _by_spread(
     upper = change + near
     if change - far > allowed:
         verdict = Verdict.REGRESSED
-    elif change + far < -allowed:
+    elif change + far < -math.log1p(limits.improvement):
         verdict, upper = Verdict.IMPROVED, change + far
     elif change + near < caught:
         verdict = Verdict.UNCHANGED
@@ -159,7 +159,7 @@ def _by_range(
     verdict = Verdict.INCONCLUSIVE
     if found.lower > allowed and found.error <= limits.alpha:
         verdict = Verdict.REGRESSED
-    elif found.upper < -allowed and found.error <= limits.alpha:
+    elif found.upper < -math.log1p(limits.improvement) and found.error <= limits.alpha:
         verdict = Verdict.IMPROVED
     elif found.upper < caught and found.error <= BETA:
         verdict = Verdict.UNCHANGED

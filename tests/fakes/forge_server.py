@@ -60,7 +60,7 @@ class State:
     files: dict[str, bytes] = field(default_factory=dict)
     """What is stored elsewhere, by path."""
     answers: dict[str, Any] = field(default_factory=dict)
-    """What GET of a path answers beside the comments."""
+    """What GET of a path answers beside the comments, or what returns that."""
     before: list[Callable[[Seen], None]] = field(default_factory=list)
     """Called with each request before it is answered: another job's work."""
     violations: list[str] = field(default_factory=list)
@@ -241,6 +241,8 @@ def github(state: State, seen: Seen, _: str) -> Answer:
         return _github_comment(state, seen, _found(state, one[1]))
     if seen.method == "GET" and seen.path in state.answers:
         answer = state.answers[seen.path]
+        if callable(answer):
+            answer = answer()
         return answer if isinstance(answer, tuple) else (200, answer, {})
     return _NOT_FOUND
 

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from factories.processes import heed_interrupts
 
 GOOD = """
     def test_good(costguard):
@@ -250,6 +251,7 @@ def test_ctrl_c_leaves_a_valid_partial_report(project):
         cwd=project.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        preexec_fn=heed_interrupts,
     )
     deadline = time.monotonic() + 60
     while not (project.path / "b-is-running").exists() and time.monotonic() < deadline:

@@ -65,6 +65,44 @@ jobs:
 """
 
 
+MATRIX = """\
+name: Inference cost
+on: pull_request
+permissions: {}
+jobs:
+  measure:
+    strategy:
+      fail-fast: false
+      matrix:
+        target: [x86, arm]
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: actions/checkout@v5
+      - uses: pytest-costguard/pytest-costguard/action@main
+        with:
+          install: none
+          artifact-name: costguard-report-${{ matrix.target }}
+          comment: never
+          token: ${{ secrets.GITHUB_TOKEN }}
+          pytest-args: |
+            -p
+            no:cacheprovider
+            --costguard-suite-time=1s
+  comment:
+    needs: measure
+    if: always()
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: pytest-costguard/pytest-costguard/action/report@main
+        with:
+          install: none
+          python-version: ""
+          expect: "3"
+          comment: always
+          token: ${{ secrets.GITHUB_TOKEN }}
+"""
+
+
 @pytest.fixture
 def forge():
     with serving(github) as (server, state):
@@ -137,6 +175,30 @@ def test_a_fork_whose_token_may_not_comment_is_told_so_and_not_failed(workflows,
     assert state.bodies() == []
 
 
+def test_the_legs_of_a_matrix_share_a_comment_and_one_that_is_missing_is_said(workflows, forge):
+    _, state = forge
+    uploads = workflows.folder.parent / "uploads"
+    path = f"/repos/{REPOSITORY}/actions"
+
+    def kept():
+        files = sorted(uploads.glob("*.zip"))
+        for number, file in enumerate(files, 1):
+            state.answers[f"{path}/artifacts/{number}/zip"] = (200, file.read_bytes(), {})
+        listing = [listed(n, file.stem, file.read_bytes()) for n, file in enumerate(files, 1)]
+        return {"total_count": len(listing), "artifacts": listing}
+
+    state.answers[f"{path}/runs/1/artifacts"] = kept
+    workflows.project.put({".github/workflows/matrix.yml": MATRIX})
+    changed(workflows)
+    run = workflows.run(
+        "pull_request", pull_request(), workflow="matrix.yml", GITHUB_BASE_REF="main"
+    )
+    assert run.exit_code == 0, run.log
+    (body,) = state.bodies()
+    assert "on 2 targets" in body
+    assert "1 target of 3 left no report" in body
+
+
 def of_run(number=5):
     source = {"full_name": "mallory/ranker", "owner": {"login": "mallory"}}
     return {
@@ -153,7 +215,9 @@ def of_run(number=5):
 
 
 def left_behind(state, data):
-    state.answers[f"/repos/{REPOSITORY}/pulls"] = [{"number": 7, "head": {"sha": "abc"}}]
+    state.answers[f"/repos/{REPOSITORY}/pulls"] = [
+        {"number": 7, "head": {"sha": "abc", "repo": {"full_name": "mallory/ranker"}}}
+    ]
     state.answers[f"/repos/{REPOSITORY}/actions/runs/5/artifacts"] = {
         "artifacts": [listed(1, "costguard-report", data)]
     }

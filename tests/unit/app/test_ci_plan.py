@@ -63,9 +63,24 @@ def test_a_push_to_the_default_branch_is_recorded():
     assert (plan.mode, plan.arguments, plan.record_as) == ("record", (), "main")
 
 
-@pytest.mark.parametrize("event", ["schedule", "workflow_dispatch"])
-def test_a_nightly_run_of_the_default_branch_is_recorded(event):
-    assert planned({**PUSH, "GITHUB_EVENT_NAME": event}).mode == "record"
+def test_a_run_by_hand_of_the_default_branch_is_recorded():
+    assert planned({**PUSH, "GITHUB_EVENT_NAME": "workflow_dispatch"}).mode == "record"
+
+
+def test_a_schedule_runs_on_the_default_branch_and_its_event_does_not_say_so():
+    event = {"schedule": "17 3 * * *"}
+    assert planned({**PUSH, "GITHUB_EVENT_NAME": "schedule"}, event).mode == "record"
+
+
+def test_a_group_of_the_merge_queue_is_measured_beside_what_it_follows():
+    event = {"merge_group": {"base_sha": "a" * 40, "head_sha": "b" * 40}}
+    plan = planned({**PUSH, "GITHUB_EVENT_NAME": "merge_group"}, event)
+    assert (plan.mode, plan.arguments) == ("side-by-side", (f"--costguard-against={'a' * 40}",))
+
+
+def test_an_event_whose_checkout_is_base_is_refused():
+    with pytest.raises(ConfigError, match="pull_request_target"):
+        planned({**PULL_REQUEST, "GITHUB_EVENT_NAME": "pull_request_target"}, OF_PULL)
 
 
 def test_a_push_to_another_branch_is_compared_and_not_recorded():
@@ -124,7 +139,6 @@ def test_a_mode_that_was_asked_for_is_taken_where_it_may_be(mode):
     ("environ", "event"),
     [
         (PULL_REQUEST, OF_PULL),
-        ({**PULL_REQUEST, "GITHUB_EVENT_NAME": "pull_request_target"}, OF_PULL),
         ({**PULL_REQUEST, "GITHUB_EVENT_NAME": "workflow_run"}, {"workflow_run": {"id": 1}}),
         ({**PUSH, "GITHUB_REF_NAME": "feature"}, None),
         ({**GITLAB, "CI_MERGE_REQUEST_IID": "5"}, None),
@@ -174,7 +188,13 @@ def test_what_the_user_says_comes_last(tmp_path):
     assert session.command[-3:] == ("tests/perf", "-k", "rerank")
 
 
-@pytest.mark.parametrize("name", ["COSTGUARD_TOKEN", "GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("COSTGUARD_TOKEN", "GITHUB_TOKEN", "GITLAB_TOKEN", "COSTGUARD_SAVE"),
+        *("GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH"),
+    ],
+)
 def test_tests_get_no_token_and_no_way_to_command_the_runner(tmp_path, name):
     session = Session()
     measured(session, tmp_path, **{name: "x", "OTHER": "kept"})
@@ -195,12 +215,35 @@ def test_a_report_of_an_earlier_run_is_not_taken_for_this_ones(tmp_path):
         (lambda: judged(head(), None), 1, "failed"),
         (lambda: judged(head(), None), 3, "error"),
         (lambda: None, 4, "error"),
+        (lambda: None, 0, "error"),
     ],
 )
 def test_the_outcome_is_the_reports_unless_pytest_failed_elsewhere(
     tmp_path, report, exit_code, outcome
 ):
     assert measured(Session(report(), exit_code=exit_code), tmp_path).outcome == outcome
+
+
+@pytest.mark.parametrize("exit_code", [0, 5])
+def test_nothing_measured_is_no_pass(tmp_path, exit_code):
+    assert measured(Session(exit_code=exit_code), tmp_path).exit_code == ci.MEASURED_NOTHING
+
+
+def test_a_report_somewhere_else_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="--costguard-report"):
+        ci.measure(
+            planned(PUSH, mode="stored"),
+            arguments=["--costguard-report=elsewhere"],
+            environ={},
+            start=Session(),
+            python="python",
+        )
+
+
+def test_a_revision_is_for_jobs_that_measure_side_by_side(tmp_path):
+    session = Session()
+    measured(session, tmp_path, COSTGUARD_AGAINST="v1.0")
+    assert "COSTGUARD_AGAINST" not in session.environ
 
 
 def test_outputs_and_summary_go_where_github_wants_them(tmp_path):

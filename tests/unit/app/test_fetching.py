@@ -63,7 +63,7 @@ def fetched(connection, rootdir, *, past=("a", "b", "c"), wanted=10):
         workflow=found.workflow,
         wanted=wanted,
         is_ancestor=lambda sha: sha in past,
-        rootdir=rootdir,
+        store=artifact_store("costguard-report", rootdir=rootdir, environ={}),
     )
 
 
@@ -105,12 +105,39 @@ def test_one_without_a_sound_report_is_left_out_with_the_reason(forge, tmp_path)
 
 def test_what_a_checkout_brought_along_is_not_what_the_runs_have_left(forge, tmp_path):
     state, connection = forge
-    store = artifact_store("costguard-report", rootdir=tmp_path)
+    store = artifact_store("costguard-report", rootdir=tmp_path, environ={})
     keep(state, (1, "a", report_of("forged", "a", 1)))
     fetched(connection, tmp_path)
     keep(state, (2, "b", report_of("r2", "b", 2)))
     fetched(connection, tmp_path)
     assert store.run_ids("main") == {"r2"}
+
+
+def test_links_that_a_checkout_brought_along_lead_nowhere(forge, tmp_path):
+    state, connection = forge
+    forged = tmp_path / "forged" / "baselines" / "main"
+    forged.mkdir(parents=True)
+    (forged / "x.json").write_text("{}")
+    store = artifact_store("costguard-report", rootdir=tmp_path, environ={})
+    store.root.parent.mkdir(parents=True)
+    store.root.symlink_to(tmp_path / "forged")
+    keep(state, (2, "b", report_of("r2", "b", 2)))
+    fetched(connection, tmp_path)
+    assert store.run_ids("main") == {"r2"}
+    assert [path.name for path in forged.iterdir()] == ["x.json"]
+
+
+def test_in_a_job_they_lie_outside_of_the_checkout(tmp_path):
+    environ = {"RUNNER_TEMP": str(tmp_path / "runner")}
+    store = artifact_store("costguard-report", rootdir=tmp_path / "checkout", environ=environ)
+    assert store.root.is_relative_to(tmp_path / "runner")
+
+
+def test_where_no_run_has_left_any_there_is_no_baseline_yet(forge, tmp_path):
+    state, connection = forge
+    keep(state)
+    assert fetched(connection, tmp_path).runs == ()
+    assert opened("artifact:costguard-report", rootdir=tmp_path, environ={}).names() == ()
 
 
 def test_before_the_first_fetch_the_store_says_how(tmp_path):

@@ -43,7 +43,7 @@ def slower():
 def forge():
     with serving(github) as (server, state):
         state.answers["/repos/acme/ranker/pulls"] = [
-            {"number": 7, "head": {"sha": "abc"}},
+            {"number": 7, "head": {"sha": "abc", "repo": {"full_name": "mallory/ranker"}}},
             {"number": 8, "head": {"sha": "another"}},
         ]
         yield state, transport(TOKEN, api=server.url, sleep=lambda _: None)
@@ -75,13 +75,15 @@ def test_the_pull_request_and_the_run_come_from_github_and_never_from_the_artifa
     assert (found.numbers, found.run, found.attempt) == ((7,), 5, 2)
     assert found.reports[0].outcome.failed
     assert "of the fork" in found.notes[0]
+    assert found.foreign
 
 
 def test_a_branch_of_the_repository_itself_has_no_such_note(forge):
     state, connection = forge
     keep(state, ("costguard-report", packed(slower())))
     own = {"full_name": "acme/ranker", "owner": {"login": "acme"}}
-    assert left(connection, run={**RUN, "head_repository": own}).notes == ()
+    found = left(connection, run={**RUN, "head_repository": own})
+    assert (found.notes, found.foreign) == ((), False)
 
 
 def test_a_commit_that_was_superseded_belongs_to_no_pull_request(forge):

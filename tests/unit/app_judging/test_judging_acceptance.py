@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 
 import pytest
 from factories.judged import head, judged, only, series
-from factories.judging import gates, regression
+from factories.judging import WORKLOAD, gates, regression
 
+from pytest_costguard.app.judging_pairs import decide_hypothesis
 from pytest_costguard.app.reporting import remake
 from pytest_costguard.config.acceptances import AcceptedChange, accepted_rule
 from pytest_costguard.records import FailOn, Verdict
 from pytest_costguard.reports import markdown
+from pytest_costguard.stats.paired import USUAL_LOOKS, PairedUnit
 
 TODAY = dt.date(2026, 3, 1)
 
@@ -57,13 +60,35 @@ def test_what_is_unchanged_stays_unchanged():
     assert (comparison.verdict, comparison.accepted) == (Verdict.UNCHANGED, False)
 
 
-def test_what_may_lie_above_the_rule_and_surely_lies_below_what_was_accepted_is_not_unchanged():
+def test_what_may_lie_above_the_rule_and_surely_lies_below_what_was_accepted_is_not_known():
     report = judged(
         head(0.00104), series(0.001, spread=0.01), gates=accepted(0.30), fail_on=tuple(FailOn)
     )
     (comparison,) = only(report).comparisons
-    assert (comparison.verdict, comparison.accepted) == (Verdict.INCONCLUSIVE, True)
-    assert not report.outcome.failed
+    assert (comparison.verdict, comparison.accepted) == (Verdict.INCONCLUSIVE, False)
+    assert report.outcome.failed
+
+
+def test_an_acceptance_hides_no_improvement():
+    (comparison,) = only(judged_at(0.00095, 0.20)).comparisons
+    assert comparison.verdict is Verdict.IMPROVED
+
+
+def beside(latency, up_to):
+    """Head beside base in twelve units, held to what was accepted."""
+    wobble = [0.002 * (-1) ** (index // 2) for index in range(12)]
+    units = [
+        PairedUnit(change=math.log(latency) + one, first=("base", "head")[index % 2])
+        for index, one in enumerate(wobble)
+    ]
+    (rule,) = accepted(up_to)[str(WORKLOAD)].regressions
+    return decide_hypothesis(rule, units, looks=USUAL_LOOKS, hypotheses=1, final=True).verdict
+
+
+def test_side_by_side_the_rule_goes_on_until_it_knows_about_what_was_accepted():
+    assert beside(1.10, 0.20) is Verdict.UNCHANGED
+    assert beside(1.30, 0.20) is Verdict.REGRESSED
+    assert beside(0.95, 0.20) is Verdict.IMPROVED
 
 
 @pytest.mark.parametrize("latency", [0.001, 0.0011, 0.0013])

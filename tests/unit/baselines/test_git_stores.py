@@ -230,6 +230,7 @@ def test_a_token_reaches_git_by_its_environment_alone():
         {"GITHUB_SERVER_URL": "https://github.com"},
         {"COSTGUARD_TOKEN": "t", "GITHUB_SERVER_URL": "http://plain.example"},
         {"COSTGUARD_TOKEN": "t"},
+        {"GITLAB_TOKEN": "t", "GITHUB_SERVER_URL": "https://github.com"},
     ],
 )
 def test_without_a_token_or_an_encrypted_server_there_are_no_credentials(environ):

@@ -75,7 +75,7 @@ def test_the_exit_code_is_pytests_and_a_report_that_was_not_made_is_told(
     environ = {**pull_request, "GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(summary)}
     done = ci("--mode", "stored", "--", "no_such_test.py", **environ)
     assert done.exit_code == 4
-    assert "::error title=pytest-costguard::pytest ended with exit code 4" in done.output
+    assert "::error title=pytest-costguard::the session ended with exit code 4" in done.output
     assert "outcome<<" in output.read_text(encoding="utf-8")
     assert "exit code 4" in summary.read_text(encoding="utf-8")
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from factories.artifacts import listed, packed
 from factories.judged import head, judged, series
 from factories.judging import gates, regression
-from fakes.forge_server import TOKEN, github, gitlab, serving
+from fakes.forge_server import TOKEN, Fault, github, gitlab, serving
 
 from pytest_costguard.cli.main import main
 from pytest_costguard.records import to_json
@@ -122,7 +122,9 @@ def after_another_run(url: str, tmp_path: Path, **more: str) -> dict[str, str]:
 
 
 def with_an_artifact(state, data: bytes) -> None:
-    state.answers["/repos/acme/ranker/pulls"] = [{"number": 7, "head": {"sha": "abc"}}]
+    state.answers["/repos/acme/ranker/pulls"] = [
+        {"number": 7, "head": {"sha": "abc", "repo": {"full_name": "mallory/ranker"}}}
+    ]
     state.answers["/repos/acme/ranker/actions/runs/5/artifacts"] = {
         "artifacts": [listed(1, "costguard-report", data)]
     }
@@ -155,14 +157,38 @@ def test_a_hostile_artifact_is_an_error_and_no_comment(tmp_path):
 def test_a_run_that_has_left_nothing_gets_no_comment(tmp_path):
     with serving(github) as (server, state):
         state.answers["/repos/acme/ranker/actions/runs/5/artifacts"] = {"artifacts": []}
-        state.answers["/repos/acme/ranker/pulls"] = [{"number": 7, "head": {"sha": "abc"}}]
+        state.answers["/repos/acme/ranker/pulls"] = [
+            {"number": 7, "head": {"sha": "abc", "repo": {"full_name": "mallory/ranker"}}}
+        ]
         environ = after_another_run(server.url, tmp_path)
         done = costguard("comment", "--artifact", "costguard-report", **environ)
-    assert (done.exit_code, done.output) == (0, "Run 5 has left no report: no comment.\n")
+    assert done.exit_code == 0
+    assert done.output == "Comment at acme/ranker 7: quiet: there is no report.\n"
 
 
-@pytest.mark.parametrize("words", [(), ("report.json", "--artifact", "x")])
-def test_either_files_or_an_artifact(words):
+def test_a_session_without_a_report_lets_no_old_verdict_stand(record, tmp_path):
+    with serving(github) as (server, state):
+        environ = on_github(server.url, tmp_path)
+        costguard("comment", record, **environ)
+        done = costguard("comment", "--no-report", **{**environ, "GITHUB_RUN_ID": "124"})
+    assert done.output == "Comment at acme/ranker 7: updated.\n"
+    assert "No verdict" in state.bodies()[0]
+
+
+def test_troubles_of_the_forge_can_be_forgiven_and_are_told(record, tmp_path):
+    with serving(github) as (server, state):
+        state.faults.append(Fault(status=401, times=9, message="x\n::error::##[add-mask]y"))
+        environ = on_github(server.url, tmp_path)
+        done = costguard("comment", record, "--forgive", **environ)
+    assert done.exit_code == 0
+    assert done.output.startswith("no comment: GET /user: 401")
+    assert "##[" not in done.output
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("report.json", "--artifact", "x"), ("--artifact", "x", "--no-report")]
+)
+def test_either_files_or_an_artifact_or_nothing(words):
     assert costguard("comment", *words).exit_code == 2
 
 

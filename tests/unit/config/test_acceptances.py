@@ -11,6 +11,7 @@ from pytest_costguard.config.acceptances import (
     AcceptedChange,
     accepted_gates,
     in_vain,
+    new_acceptances,
     read_acceptances,
 )
 from pytest_costguard.errors import ConfigError
@@ -126,6 +127,14 @@ def test_less_than_is_allowed_anyway_changes_nothing():
 
 def test_entries_that_accept_nothing_are_named():
     over, gone = entry(until=dt.date(2026, 1, 1)), entry(nodeid="tests/test_gone.py::test_x")
-    told = in_vain([entry(), over, gone], nodeids=["tests/test_a.py::test_a"], today=TODAY)
-    assert ["is over" in told[0], "test_gone" in told[1], len(told)] == [True, True, 2]
-    assert len(in_vain([gone], nodeids=None, today=TODAY)) == 0
+    ungated = entry(metric="p99")
+    gates = {"tests/test_a.py::test_a": Gates(regressions=(rule(),))}
+    told = in_vain([entry(), over, gone, ungated], gates=gates, whole_suite=True, today=TODAY)
+    assert ["is over" in told[0], "test_gone" in told[1], "not gated" in told[2]] == [True] * 3
+    assert len(told) == 3
+    assert in_vain([gone], gates=gates, whole_suite=False, today=TODAY) == ()
+
+
+def test_what_base_has_accepted_is_not_accepted_once_more():
+    old, new = entry(), entry(up_to=0.3)
+    assert new_acceptances([old, new], before=[old]) == (new,)

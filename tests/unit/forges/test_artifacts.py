@@ -163,9 +163,15 @@ def pull(number, sha, repository="mallory/ranker"):
 
 def test_the_pull_request_of_a_fork_is_found_by_branch_and_newest_commit(forge):
     state, connection = forge
-    state.answers["/repos/acme/ranker/pulls"] = [pull(7, "abc"), pull(8, "older")]
+    other = pull(9, "abc", repository="mallory/another-fork")
+    state.answers["/repos/acme/ranker/pulls"] = [pull(7, "abc"), pull(8, "older"), other]
     found = pull_requests_of(
-        connection, repository="acme/ranker", owner="mallory", branch="x&state=closed", sha="abc"
+        connection,
+        repository="acme/ranker",
+        owner="mallory",
+        branch="x&state=closed",
+        sha="abc",
+        source="mallory/ranker",
     )
     assert found == (7,)
     assert state.seen[0].query["head"] == "mallory:x&state=closed"

@@ -8,7 +8,7 @@ from factories.judged import head, judged, series
 from factories.judging import gates, regression
 from fakes.forge_server import Fault, github, serving
 
-from pytest_costguard.app.commenting import post, text_of, worth
+from pytest_costguard.app.commenting import CommentSource, post, text_of, worth
 from pytest_costguard.forges import github as github_forge
 from pytest_costguard.forges.sticky import Marker
 from pytest_costguard.records import Outcome
@@ -33,7 +33,8 @@ def forge():
 
 def posted(thread, *reports, when="auto", run=1):
     marker = Marker(key="main", run=run, attempt=1)
-    return post(reports, thread=thread, marker=marker, when=when)
+    source = CommentSource(reports=reports, numbers=(7,), run=run, attempt=1, notes=())
+    return post(source, thread=thread, marker=marker, when=when)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,25 @@ def test_quiet_first_then_loud_then_up_to_date(forge):
     assert "regressed" in state.bodies()[0]
     assert posted(thread, unchanged(), run=3).outcome == "updated"
     assert "regressed" not in state.bodies()[0]
+
+
+def test_a_run_without_a_report_leaves_no_old_verdict_standing(forge):
+    state, thread = forge
+    assert posted(thread).outcome == "quiet"
+    posted(thread, slower(), run=2)
+    assert posted(thread, run=3).outcome == "updated"
+    assert "No verdict" in state.bodies()[0]
+    assert "regressed" not in state.bodies()[0]
+
+
+def test_a_strangers_report_offers_no_commands(forge):
+    state, thread = forge
+    source = CommentSource(
+        reports=(slower(),), numbers=(7,), run=1, attempt=1, notes=(), foreign=True
+    )
+    post(source, thread=thread, marker=Marker(key="m", run=1, attempt=1), when="auto")
+    assert "pytest --costguard" not in state.bodies()[0]
+    assert "costguard accept" not in state.bodies()[0]
 
 
 def test_never_is_never(forge):

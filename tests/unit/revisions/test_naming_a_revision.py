@@ -64,6 +64,36 @@ def test_automatic_takes_the_first_parent_of_a_merge_checkout(project, repositor
     assert revision.found_as == "the first parent of the merge into main"
 
 
+def test_a_branch_into_which_the_target_was_merged_is_not_its_own_base(
+    project, repository, branched
+):
+    project.git("merge", "-q", "--no-ff", "-m", "main into feature", "main")
+
+    revision = found("auto", repository, GITHUB_BASE_REF="main")
+
+    assert revision.sha == project.git("rev-parse", "main")
+    assert revision.found_as == "the merge base with main"
+
+
+@pytest.mark.parametrize("forge", ["github", "gitlab"])
+def test_the_cis_own_merge_is_known_without_the_target_branch(project, repository, branched, forge):
+    project.git("checkout", "-q", "--detach", "main")
+    base = project.git("rev-parse", "HEAD")
+    project.git("merge", "-q", "--no-ff", "-m", "merge", "feature")
+    environ = {
+        "github": {
+            "GITHUB_BASE_REF": "gone",
+            "GITHUB_REF": "refs/pull/7/merge",
+            "GITHUB_SHA": project.git("rev-parse", "HEAD"),
+        },
+        "gitlab": {
+            "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "gone",
+            "CI_MERGE_REQUEST_TARGET_BRANCH_SHA": base,
+        },
+    }[forge]
+    assert found("auto", repository, **environ).sha == base
+
+
 def test_automatic_outside_of_a_pull_request_asks_for_a_name(repository):
     with pytest.raises(RevisionError, match="names no pull request's base") as caught:
         found("auto", repository)
