@@ -6,7 +6,6 @@ import datetime as dt
 import os
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from pytest_costguard import __version__
 from pytest_costguard.app.accepting import standing_acceptances
 from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.baselines import locate
+from pytest_costguard.app.declared_tests import DeclaredTest, told_in_vain
 from pytest_costguard.app.endings import Ending, Endings
 from pytest_costguard.app.escalation import Announcement, Means, SecondMeasuring
 from pytest_costguard.app.judging import expecting, judge
@@ -24,24 +24,18 @@ from pytest_costguard.app.progress import duration
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.targets import PricedSetup
 from pytest_costguard.baselines.store import Store
-from pytest_costguard.config.acceptances import AcceptedChange, accepted_gates, in_vain
+from pytest_costguard.config.acceptances import AcceptedChange, in_vain
 from pytest_costguard.config.gates import (
-    MarkerSettings,
-    gates_for,
     labels_for,
-    threads_for,
     unmatched_rules,
 )
-from pytest_costguard.config.model import Rule, Settings
+from pytest_costguard.config.model import Settings
 from pytest_costguard.engine.coordinator import Progress
 from pytest_costguard.engine.launch import Side
-from pytest_costguard.engine.opening import CollectedTest
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.host.fingerprint import fingerprint
 from pytest_costguard.host.revision import commit_of, lock_digest
 from pytest_costguard.records import (
-    OF_OWN_PROCESS,
-    PERCENTILES,
     Baseline,
     Escalation,
     Failure,
@@ -51,18 +45,6 @@ from pytest_costguard.records import (
     WorkloadId,
     WorkloadVerdict,
 )
-from pytest_costguard.stats.percentiles import samples_needed, unit_samples_needed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredTest:
-    """A collected test that measures, with what its markers say."""
-
-    nodeid: str
-    path: Path
-    marker: MarkerSettings
-    line: int | None = None
-    """Of its file, from 1; None where pytest does not know it."""
 
 
 class Check:
@@ -124,11 +106,16 @@ class Check:
             StoreError: there is no room for the work trees.
         """
         self._accepted = standing_acceptances(self._settings, self._side)
-        self._gates = {test.nodeid: self._held_to(test) for test in tests}
+        self._gates = {
+            test.nodeid: test.held_to(
+                self._settings, accepted=self._accepted, today=self._created.date()
+            )
+            for test in tests
+        }
         self._lines = {test.nodeid: test.line for test in tests if test.line is not None}
         if self._whole_suite:
             markers = [(test.nodeid, test.marker) for test in tests]
-            self.warnings = tuple(map(_in_vain, unmatched_rules(markers, self._settings)))
+            self.warnings = tuple(map(told_in_vain, unmatched_rules(markers, self._settings)))
         self.warnings += in_vain(
             self._settings.accepted,
             gates=self._gates,
@@ -139,7 +126,9 @@ class Check:
             settings=self._settings,
             side=self._side,
             pricing=self._pricing,
-            tests=[self._collected(test) for test in tests],
+            tests=[
+                test.collected(self._settings, gates=self._gates[test.nodeid]) for test in tests
+            ],
             labels={test.nodeid: labels_for(self._settings, test.marker) for test in tests},
             gates=self._gates,
             open_store=self._open_store,
@@ -322,31 +311,6 @@ class Check:
         )
         self.report = self._judge(run, escalation=self.report.escalation)
 
-    def _held_to(self, test: DeclaredTest) -> Gates:
-        return accepted_gates(
-            gates_for(test.nodeid, self._settings, test.marker),
-            nodeid=test.nodeid,
-            accepted=self._accepted,
-            today=self._created.date(),
-        )
-
-    def _collected(self, test: DeclaredTest) -> CollectedTest:
-        gates = self._gates[test.nodeid]
-        asked = {budget.metric for budget in gates.budgets}
-        asked |= {regression.metric for regression in gates.regressions}
-        needed = [
-            _requests_needed(PERCENTILES[metric], units=self._settings.units)
-            for metric in asked & PERCENTILES.keys()
-        ]
-        return CollectedTest(
-            nodeid=test.nodeid,
-            path=test.path,
-            threads=threads_for(test.nodeid, self._settings, test.marker)[0],
-            min_requests=max(needed, default=0),
-            needs_own_process=not asked.isdisjoint(OF_OWN_PROCESS),
-            metrics=frozenset(asked),
-        )
-
     def _run(self, *, complete: bool) -> Run:
         assert self._measuring is not None, "prepare comes first"
         collection = self._measuring.collection
@@ -407,22 +371,6 @@ class Check:
 def _told(failure: Failure) -> str:
     said = f"\n\nIn the worker:\n{failure.details}" if failure.details else ""
     return f"{failure.workload} was not measured: {failure.reason}{said}"
-
-
-def _in_vain(rule: Rule) -> str:
-    labels = ", ".join(f"{name}={value}" for name, value in rule.labels.items())
-    said = [f"workload {rule.workload!r}"] if rule.workload else []
-    said += [f"labels {labels}"] if labels else []
-    what = f" ({' and '.join(said)})" if said else ""
-    return (
-        f"{rule.origin}{what} matched no test that measures: mend its pattern or its labels,"
-        " or remove it"
-    )
-
-
-def _requests_needed(q: float, *, units: int) -> int:
-    """Requests a unit, so that the samples of all units support a percentile."""
-    return max(unit_samples_needed(q), -(-samples_needed(q) // units))
 
 
 def _located(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_costguard.app.checking import Check, DeclaredTest
+from pytest_costguard.app.checking import Check
+from pytest_costguard.app.declared_tests import DeclaredTest
 from pytest_costguard.app.final_pass import FinalPass, Unmeasured
 from pytest_costguard.app.session import CheckedSession
 from pytest_costguard.engine.launch import Side
