@@ -73,6 +73,7 @@ jobs:
   measure:
     strategy:
       fail-fast: false
+      max-parallel: 1
       matrix:
         target: [x86, arm]
     runs-on: ubuntu-24.04
