@@ -139,6 +139,7 @@ def test_memory_that_grew_has_regressed_in_processes_of_its_own(report):
 def test_every_scenario_finds_work_that_doubled(report, test):
     found = comparisons(report, test)["mean"]
     assert found["verdict"] in NOT_DENIED, found
+    assert found["ratio"] > 1.3
 
 
 def test_nothing_failed_to_be_measured(report):

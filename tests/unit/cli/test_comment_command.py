@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,12 @@ from fakes.forge_server import TOKEN, Fault, github, gitlab, serving
 
 from pytest_costguard.cli.main import main
 from pytest_costguard.records import to_json
+
+
+@pytest.fixture(autouse=True)
+def _no_bounds_on_the_tests_own_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Under a limit of CPU time Linux tells a process's CPU time in ticks, its children's too.
+    monkeypatch.setattr("pytest_costguard.cli.comment._bound", lambda: None)
 
 
 @pytest.fixture
@@ -195,3 +203,14 @@ def test_either_files_or_an_artifact_or_nothing(words):
 def test_a_leg_that_left_no_report_is_said(record):
     done = costguard("comment", record, "--dry-run", "--expect", "3")
     assert "2 targets of 3 left no report" in done.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+def test_a_hostile_report_costs_no_more_than_its_process():
+    code = """
+from pytest_costguard.cli.comment import _bound
+_bound()
+bytearray(64 << 30)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "MemoryError" in done.stderr
