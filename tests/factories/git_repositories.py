@@ -23,9 +23,6 @@ ENVIRON = {
     "GIT_COMMITTER_EMAIL": "author@example.invalid",
 }
 
-NOT_BLAMED = ("unchanged", "inconclusive")
-"""What may be said of the same code on a machine that is not quiet."""
-
 ONE_UNIT = "--costguard-suite-time=1s"
 """No more than the first unit: for what does not need a verdict."""
 

@@ -39,8 +39,6 @@ def fill():
 def score(outputs):
     return {score}
 """
-NOT_DENIED = ("regressed", "inconclusive")
-"""What may be said of twice the work on a machine that is not quiet; the ratio says the rest."""
 TESTS = """
 import asyncio
 import pytest, service
@@ -106,19 +104,19 @@ def comparisons(report, test):
 @pytest.mark.parametrize("metric", ["mean", "p50"])
 def test_a_latency_that_doubled_has_regressed(report, metric):
     found = comparisons(report, "test_latency_cost_and_quality")[metric]
-    assert found["verdict"] in NOT_DENIED, found
+    assert found["verdict"] == "regressed", found
     assert found["ratio"] > 1.5
 
 
 def test_a_tail_that_doubled_is_never_called_better_or_the_same(report):
     found = comparisons(report, "test_latency_cost_and_quality")["p90"]
-    assert found["verdict"] in NOT_DENIED, found
+    assert found["verdict"] in ("regressed", "inconclusive"), found
     assert found["ratio"] > 1.2
 
 
 def test_a_throughput_that_halved_has_regressed(report):
     found = comparisons(report, "test_latency_cost_and_quality")["throughput"]
-    assert found["verdict"] in NOT_DENIED, found
+    assert found["verdict"] == "regressed", found
     assert found["ratio"] < 0.7
 
 
@@ -138,8 +136,7 @@ def test_memory_that_grew_has_regressed_in_processes_of_its_own(report):
 )
 def test_every_scenario_finds_work_that_doubled(report, test):
     found = comparisons(report, test)["mean"]
-    assert found["verdict"] in NOT_DENIED, found
-    assert found["ratio"] > 1.3
+    assert found["verdict"] == "regressed", found
 
 
 def test_nothing_failed_to_be_measured(report):

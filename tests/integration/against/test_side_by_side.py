@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from factories.git_repositories import NOT_BLAMED, GitProject, report_of
+from factories.git_repositories import GitProject, report_of
 
 CONFIGURATION = """
 [project]
@@ -132,7 +132,7 @@ def test_a_real_regression_is_found_and_what_is_the_same_is_not_blamed(compared)
     assert code == 1, output
     assert found["test_slower", ""]["mean"]["verdict"] == "regressed", output
     assert found["test_slower", ""]["mean"]["ratio"] == pytest.approx(2, rel=0.3)
-    assert found["test_same", ""]["mean"]["verdict"] in NOT_BLAMED, output
+    assert found["test_same", ""]["mean"]["verdict"] == "unchanged", output
     assert found["test_slower", ""]["mean"]["units"] >= 6
     assert "Compared side by side with base (main, " in output
 
@@ -144,7 +144,7 @@ def test_what_is_on_one_side_only_is_new_or_missing(compared):
     assert found["test_several", "added"]["mean"]["verdict"] == "new", output
     assert found["test_not_yet", ""]["mean"]["verdict"] == "new", output
     assert units(report, "test_not_yet") == 6
-    assert found["test_several", "old"]["mean"]["verdict"] in NOT_BLAMED, output
+    assert found["test_several", "old"]["mean"]["verdict"] == "unchanged", output
     assert [one["nodeid"] for one in report["missing"]] == ["tests/test_base.py::test_gone"]
 
 
