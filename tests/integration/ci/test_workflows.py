@@ -150,16 +150,21 @@ def test_a_regression_fails_the_job_after_all_was_told(workflows, forge):
         assert sorted(archive.namelist()) == ["report.json", "report.md"]
 
 
-def test_an_unchanged_pull_request_passes_and_a_rerun_keeps_one_comment(workflows, forge):
+def test_a_pull_request_that_fails_nothing_passes_and_a_rerun_keeps_one_comment(workflows, forge):
     _, state = forge
     state.add("<!-- costguard key=costguard run=1 attempt=1 -->\nplanted", author="mallory")
     changed(workflows)
-    for _ in range(2):
+    for attempt in ("1", "2"):
         run = workflows.run(
-            "pull_request", pull_request(), workflow="cost.yml", GITHUB_BASE_REF="main"
+            "pull_request",
+            pull_request(),
+            workflow="cost.yml",
+            GITHUB_BASE_REF="main",
+            GITHUB_RUN_ATTEMPT=attempt,
         )
         assert run.exit_code == 0, run.log
-    assert len(state.bodies()) == 1
+    (body,) = state.bodies()
+    assert body.startswith("<!-- costguard key=costguard run=1 attempt=2 -->")
     assert state.bodies("mallory") == ["<!-- costguard key=costguard run=1 attempt=1 -->\nplanted"]
 
 
