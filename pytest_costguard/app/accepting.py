@@ -92,12 +92,14 @@ def standing_acceptances(settings: Settings, side: Side) -> tuple[AcceptedChange
     repository = Repository(side.rootdir, environ=side.environ)
     base = resolve(settings.against, repository=repository, environ=side.environ)
     path = side.rootdir.resolve() / FILE
+    name = f"{FILE.as_posix()} of {base.sha[:12]}"
     try:
         inside = path.relative_to(repository.top.resolve())
         text = repository.content(base.sha, inside.as_posix()).decode("utf-8")
-    except (CommandFailed, ValueError):
+    except CommandFailed:
         return settings.accepted  # base has no such file
-    name = f"{FILE.as_posix()} of {base.sha[:12]}"
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} is not UTF-8: {error}", remedy="mend it on base") from error
     before = parse_acceptances(parse_yaml(text, path=path, name=name))
     return new_acceptances(settings.accepted, before=before)
 

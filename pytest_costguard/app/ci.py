@@ -105,9 +105,8 @@ def plan(
     if mode == "record":
         _require_recordable(job, record_on)
         return _record("it was asked for", environ, job=job)
-    if job is not None and _of_pull_request(job):
-        number = "" if job.number is None else f" {job.number}"
-        return _side_by_side(f"this job is about pull request{number}", environ, job=job)
+    if job is not None and job.number is not None:
+        return _side_by_side(f"this job is about pull request {job.number}", environ, job=job)
     if job is not None and job.base_sha:
         return _side_by_side("this job is about a group of the merge queue", environ, job=job)
     if job is not None and job.branch and job.branch in _recorded(job, record_on):
@@ -264,10 +263,6 @@ def _said(environ: Mapping[str, str], key: str) -> str:
     return environ.get(BY_KEY[key].variable or "", "").strip()
 
 
-def _of_pull_request(job: Job) -> bool:
-    return job.number is not None
-
-
 def _recorded(job: Job, record_on: Sequence[str]) -> tuple[str, ...]:
     return tuple(record_on) or ((job.default_branch,) if job.default_branch else ())
 
@@ -275,7 +270,7 @@ def _recorded(job: Job, record_on: Sequence[str]) -> tuple[str, ...]:
 def _require_recordable(job: Job | None, record_on: Sequence[str]) -> None:
     if job is None:
         return
-    if _of_pull_request(job) or job.triggered_by is not None:
+    if job.number is not None or job.triggered_by is not None:
         raise ConfigError(
             f"mode=record in a job about a pull request ({job.event}): a change must not choose"
             " the baseline that judges it",

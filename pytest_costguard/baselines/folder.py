@@ -21,6 +21,7 @@ from pytest_costguard.baselines.store import (
     checked_name,
     file_name,
     is_name,
+    require_own_name,
     require_promotable,
     run_id_of,
 )
@@ -143,11 +144,7 @@ class FolderStore:
             raise
         except RecordError as error:
             raise RecordError(error.message, remedy=remedy) from error
-        if path.name != file_name(run):
-            # Copies of one run would pass for several, and make the spread look smaller than it is.
-            raise RecordError(
-                f"{path}: renamed or copied: its run belongs into {file_name(run)}", remedy=remedy
-            )
+        require_own_name(run, path.name, origin=str(path), remedy=remedy)
         return run
 
     def _write_gitignore(self) -> None:

@@ -14,6 +14,7 @@ from pytest_costguard.baselines.store import (
     checked_name,
     file_name,
     is_name,
+    require_own_name,
     require_promotable,
     run_id_of,
 )
@@ -165,9 +166,5 @@ class RunStore:
             raise
         except RecordError as error:
             raise RecordError(error.message, remedy=remedy) from error
-        if file != file_name(run):
-            # Copies of one run would pass for several, and make the spread look smaller than it is.
-            raise RecordError(
-                f"{origin}: renamed or copied: its run belongs into {file_name(run)}", remedy=remedy
-            )
+        require_own_name(run, file, origin=origin, remedy=remedy)
         return run

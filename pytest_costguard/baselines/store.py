@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from pytest_costguard.baselines.series import moment
-from pytest_costguard.errors import ConfigError, StoreError
+from pytest_costguard.errors import ConfigError, RecordError, StoreError
 from pytest_costguard.records import BaselineRun
 
 DEFAULT_NAME = "main"
@@ -99,6 +99,17 @@ def file_name(run: BaselineRun) -> str:
 def run_id_of(file: str) -> str:
     """Return the id of the run in a file of that name."""
     return file.removesuffix(".json").partition("-")[2]
+
+
+def require_own_name(run: BaselineRun, file: str, *, origin: str, remedy: str) -> None:
+    """Raise `RecordError` where a run lies in a file of another name.
+
+    Copies of one run would pass for several, and make the spread look smaller than it is.
+    """
+    if file != file_name(run):
+        raise RecordError(
+            f"{origin}: renamed or copied: its run belongs into {file_name(run)}", remedy=remedy
+        )
 
 
 def require_promotable(
