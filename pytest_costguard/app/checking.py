@@ -34,7 +34,7 @@ from pytest_costguard.engine.coordinator import Progress
 from pytest_costguard.engine.launch import Side
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.host.fingerprint import fingerprint
-from pytest_costguard.host.revision import commit_of, lock_digest
+from pytest_costguard.host.revision import commit_of, lock_digest, place_in_checkout
 from pytest_costguard.records import (
     Baseline,
     Escalation,
@@ -328,6 +328,7 @@ class Check:
             measurements=collection.measurements(),
             failures=collection.failures,
             lines=self._lines,
+            root=place_in_checkout(self._side.rootdir),
         )
 
     def _judge(self, run: Run, *, escalation: Escalation | None = None) -> Report:

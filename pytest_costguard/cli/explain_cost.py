@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from pytest_costguard.records import Report, WorkloadVerdict
 
 
 @click.command("explain-cost")
@@ -30,12 +24,16 @@ def explain_cost(report_path: Path, workload: str | None) -> None:
       costguard explain-cost report.json "tests/test_search.py::*"
     """  # noqa: D301 - click takes the backspace itself for "leave this paragraph as it is"
     from pytest_costguard.baselines.reading import read_record
+    from pytest_costguard.cli.chosen_workloads import chosen
     from pytest_costguard.cost.arithmetic import explain
     from pytest_costguard.records import Report
 
     report = read_record(report_path, Report)
     parts = []
-    for verdict in _chosen(report, workload, origin=str(report_path)):
+    wanted = report.verdicts
+    if workload is not None:
+        wanted = chosen(report, workload, origin=str(report_path))
+    for verdict in wanted:
         lines = explain(
             verdict.cost,
             target=report.target,
@@ -46,35 +44,6 @@ def explain_cost(report_path: Path, workload: str | None) -> None:
     if workload is None:
         parts += [f"{one.workload}\n  not measured: {one.reason}" for one in report.run.failures]
     click.echo("\n\n".join(_printable(part) for part in parts) or "no workload was measured")
-
-
-def _chosen(report: Report, wanted: str | None, *, origin: str) -> tuple[WorkloadVerdict, ...]:
-    """Return the workloads that are asked for: by name, else by pattern, else by part of it.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    from pytest_costguard.errors import ConfigError
-
-    if wanted is None:
-        return report.verdicts
-    names = {str(verdict.workload): verdict for verdict in report.verdicts}
-    if wanted in names:
-        return (names[wanted],)
-    # Node ids hold brackets of their own, so only * and ? are wild.
-    pattern = wanted.replace("[", "[[]")
-    found = tuple(
-        verdict
-        for name, verdict in names.items()
-        if wanted in name or fnmatch.fnmatchcase(name, pattern)
-    )
-    if found:
-        return found
-    near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.4)
-    raise ConfigError(
-        f"{origin}: no workload is called {wanted!r}",
-        remedy=f"did you mean {near[0]!r}?" if near else "leave WORKLOAD out to see all of them",
-    )
 
 
 def _printable(text: str) -> str:

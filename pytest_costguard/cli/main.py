@@ -23,6 +23,8 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "comment": "pytest_costguard.cli.comment:comment",
         "accept": "pytest_costguard.cli.accept:accept",
         "explain-cost": "pytest_costguard.cli.explain_cost:explain_cost",
+        "plan": "pytest_costguard.cli.plan:plan",
+        "export": "pytest_costguard.cli.export:export",
         "doctor": "pytest_costguard.cli.doctor:doctor",
         "schema": "pytest_costguard.cli.schema:schema",
         "completion": "pytest_costguard.cli.completion:completion",

@@ -27,5 +27,5 @@ def schema_text() -> str:
 
 @click.command
 def schema() -> None:
-    """Print the JSON Schema of runs, baselines, reports, experiments and the doctor's findings."""
+    """Print the JSON Schema of all records: runs, baselines, reports, experiments, plans."""
     click.echo(schema_text(), nl=False)

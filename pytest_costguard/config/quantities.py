@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pytest_costguard.config.words import nearest, refusal
+from pytest_costguard.cost.traffic import HOURS_A_MONTH
 
 _LONGEST = 64
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
@@ -94,7 +95,7 @@ _ENERGY = _Scale(
     factors={"": Decimal(1), "mJ": Decimal("1e-3"), "J": Decimal(1), "kJ": Decimal(10**3)},
     examples='3.5 or "3.5 J" (joules)',
 )
-_HOURS_A_MONTH = Decimal(730)
+_HOURS_A_MONTH = Decimal(HOURS_A_MONTH)
 _HOURS: Mapping[str, Decimal] = {
     "s": 1 / Decimal(3600),
     "min": 1 / Decimal(60),

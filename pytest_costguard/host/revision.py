@@ -55,6 +55,21 @@ def commit_of(root: Path) -> Commit | None:
     return Commit(sha=str(sha).strip(), dirty=bool(changes.strip()), branch=str(branch).strip())
 
 
+def place_in_checkout(root: Path) -> str:
+    """Return the way from the top of the checkout that holds `root`, "" where there is none."""
+    try:
+        import git
+    except ImportError:
+        return ""
+    try:
+        with git.Repo(root, search_parent_directories=True, expand_vars=False) as repo:
+            top = repo.working_tree_dir
+        inside = None if top is None else root.resolve().relative_to(Path(top).resolve())
+    except (git.GitError, OSError, ValueError):
+        return ""
+    return "" if inside is None or inside == Path() else inside.as_posix()
+
+
 def lock_digest(root: Path) -> str | None:
     """Return a digest over names and contents of the lock files, or None where there are none.
 

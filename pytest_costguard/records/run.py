@@ -20,6 +20,7 @@ from pytest_costguard.records.measurement import (
     WorkloadId,
 )
 from pytest_costguard.records.money import MonthlyChange, Target
+from pytest_costguard.records.plan import Plan
 from pytest_costguard.records.verdict import FailOn, Gates, WorkloadVerdict
 
 
@@ -51,6 +52,8 @@ class Run(Record, frozen=True, kw_only=True, tag="run", tag_field="kind"):
     failures: tuple[Failure, ...] = ()
     lines: dict[str, int] = {}
     """The line of its file, from 1, at which each test begins, by node id."""
+    root: str = ""
+    """The way from the checkout's top to pytest's root directory; "" where they are the same."""
 
 
 class BaselineWorkload(Record, frozen=True, kw_only=True):
@@ -206,7 +209,7 @@ class Report(Record, frozen=True, kw_only=True, tag="report", tag_field="kind"):
 
 AnyRecord = Run | BaselineRun | Report
 """What is read again."""
-_Written = AnyRecord | Experiment | DoctorReport
+_Written = AnyRecord | Experiment | DoctorReport | Plan
 
 
 def to_json(record: _Written) -> bytes:

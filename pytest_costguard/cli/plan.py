@@ -1,0 +1,76 @@
+"""`costguard plan`: replicas and the monthly bill, from a report and a traffic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pytest_costguard.cli.plan_options import names_of, plan_options, require_some, terms_of
+
+
+@click.command(short_help="Replicas and the monthly bill of a traffic.")
+@click.argument("report_path", metavar="REPORT.json", type=click.Path(path_type=Path))
+@click.argument("workloads", metavar="[WORKLOAD...]", nargs=-1)
+@plan_options
+@click.option(
+    "--compare",
+    "before_path",
+    metavar="BEFORE.json",
+    type=click.Path(path_type=Path),
+    help="Say what changes from the plan of that report to this one's.",
+)
+@click.option(
+    "--plot",
+    metavar="FILE.svg",
+    type=click.Path(path_type=Path),
+    help="Draw traffic and replicas over time.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def plan(
+    *,
+    report_path: Path,
+    workloads: tuple[str, ...],
+    before_path: Path | None,
+    plot: Path | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Say how many replicas a traffic needs and what a month of them costs; nothing is measured.
+
+    Throughput, times of requests, cold start and price come from the report. Where a replica
+    serves one request at a time, Erlang C says how many keep the SLO at the peak; else goodput
+    times utilisation. The month is told with the peak's replicas all the time, and autoscaled.
+    WORKLOAD is a node id; without any all workloads are planned.
+
+    \b
+    Examples:
+      costguard plan report.json --traffic 3M/day --slo p95=50ms
+      costguard plan report.json --traffic week.csv --autoscaler keda --plot plan.svg
+      costguard plan head.json --compare base.json
+    """  # noqa: D301 - click takes the backspace itself for "leave this paragraph as it is"
+    from pytest_costguard.app.planning import plan_report
+    from pytest_costguard.baselines.files import write_atomically
+    from pytest_costguard.baselines.reading import read_record
+    from pytest_costguard.records import Report, to_json
+    from pytest_costguard.reports import plan as text
+    from pytest_costguard.reports import plan_plot
+
+    if as_json and before_path is not None:
+        raise click.UsageError("--json and --compare exclude each other: print both plans")
+    terms = terms_of(**given)
+    report = read_record(report_path, Report)
+    chosen = names_of(report, workloads, origin=str(report_path))
+    found = plan_report(report, terms=terms, chosen=chosen)
+    require_some(found.plan, origin=str(report_path))
+    if plot is not None:
+        write_atomically(plot, plan_plot.render(found.tracks).encode())
+    if as_json:
+        click.echo(to_json(found.plan).decode())
+        return
+    click.echo(text.render(found.plan), nl=False)
+    if before_path is not None:
+        before = plan_report(read_record(before_path, Report), terms=terms, chosen=chosen)
+        click.echo(f"\nfrom {before_path} to {report_path}:")
+        click.echo(text.render_change(before.plan, found.plan), nl=False)

@@ -1,0 +1,141 @@
+"""A report as OpenMetrics text, for a gateway, a file collector or a dashboard.
+
+OpenMetrics 1.0: a family for each figure, with its unit, and `# EOF` at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pytest_costguard.records import (
+    PERCENTILES,
+    Report,
+    Verdict,
+    WorkloadVerdict,
+)
+from pytest_costguard.reports.escaping import plain
+
+_PREFIX = "costguard"
+_UNFIT = re.compile(r"[^a-zA-Z0-9_]")
+_LABEL_LIMIT = 300
+_LATENCIES = ("mean", *PERCENTILES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
+    family: str
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Family:
+    name: str
+    unit: str
+    help: str
+
+
+_FAMILIES: Mapping[str, _Family] = MappingProxyType(
+    {
+        "latency": _Family(
+            name="latency_seconds", unit="seconds", help="Latency of a request, by statistic."
+        ),
+        "throughput": _Family(
+            name="throughput_inferences_per_second", unit="", help="Inferences a second."
+        ),
+        "cost": _Family(
+            name="cost_usd_per_1k_inferences", unit="", help="US dollars for 1,000 inferences."
+        ),
+        "memory": _Family(
+            name="peak_memory_bytes", unit="bytes", help="Peak resident memory while serving."
+        ),
+        "change": _Family(
+            name="change_ratio",
+            unit="ratio",
+            help="Head over its reference; above 1 is worse for latency and memory.",
+        ),
+        "verdict": _Family(
+            name="verdict", unit="", help="1 for the verdict that a comparison ended with."
+        ),
+        "failed": _Family(name="failed", unit="", help="1 where the gate fails."),
+    }
+)
+
+
+def render(report: Report) -> str:
+    """Return a report as OpenMetrics text: every figure with both ends of its interval."""
+    samples = [*_samples(report)]
+    lines: list[str] = []
+    for key, family in _FAMILIES.items():
+        found = [one for one in samples if one.family == key]
+        if not found:
+            continue
+        name = f"{_PREFIX}_{family.name}"
+        lines += [f"# TYPE {name} gauge"]
+        lines += [f"# UNIT {name} {family.unit}"] if family.unit else []
+        lines += [f"# HELP {name} {family.help}"]
+        lines += [f"{name}{_labels(one.labels)} {one.value!r}" for one in found]
+    return "\n".join((*lines, "# EOF")) + "\n"
+
+
+def _samples(report: Report) -> Iterator[_Sample]:
+    declared = {one.workload: one.declaration.labels for one in report.run.measurements}
+    for verdict in report.verdicts:
+        own = {
+            f"label_{_fit(key)}": value for key, value in declared.get(verdict.workload, {}).items()
+        }
+        labels = {"workload": str(verdict.workload), **own}
+        yield from _figures(verdict, labels)
+        yield from _comparisons(verdict, labels)
+    yield _Sample(family="failed", labels={}, value=float(report.outcome.failed))
+
+
+def _figures(verdict: WorkloadVerdict, labels: Mapping[str, str]) -> Iterator[_Sample]:
+    kinds = {"throughput": "throughput", "peak_memory": "memory"}
+    for metric, seen in verdict.figures.items():
+        family = "latency" if metric in _LATENCIES else kinds.get(metric)
+        if family is None:
+            continue
+        named = {**labels, "statistic": metric} if family == "latency" else labels
+        ends = {"estimate": seen.estimate}
+        if seen.n > 1:
+            ends |= {"lower": seen.lower, "upper": seen.upper}
+        for bound, value in ends.items():
+            yield _Sample(family=family, labels={**named, "bound": bound}, value=value)
+    cost = verdict.cost
+    if cost is None or cost.usd_per_1k is None:
+        return
+    amounts = {"estimate": cost.usd_per_1k, "lower": cost.lower, "upper": cost.upper}
+    for bound, amount in amounts.items():
+        if amount is not None:
+            yield _Sample(family="cost", labels={**labels, "bound": bound}, value=float(amount))
+
+
+def _comparisons(verdict: WorkloadVerdict, labels: Mapping[str, str]) -> Iterator[_Sample]:
+    for one in verdict.comparisons:
+        named = {**labels, "metric": one.metric}
+        if one.ratio is not None:
+            yield _Sample(family="change", labels=named, value=one.ratio)
+        for word in Verdict:
+            told = {**named, "verdict": str(word)}
+            yield _Sample(family="verdict", labels=told, value=float(one.verdict is word))
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(_pairs(labels.items())) + "}"
+
+
+def _pairs(labels: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, value in labels:
+        text = plain(value, limit=_LABEL_LIMIT).replace("\\", "\\\\").replace('"', '\\"')
+        yield f'{name}="{text}"'
+
+
+def _fit(name: str) -> str:
+    """Return a name that a label may have."""
+    return _UNFIT.sub("_", name)

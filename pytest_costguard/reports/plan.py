@@ -1,0 +1,221 @@
+"""A plan for one glance: what each workload needs, what a month costs, and the sum of all."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from pytest_costguard.records import (
+    Bill,
+    Currency,
+    Interval,
+    Month,
+    Plan,
+    PlannedWorkload,
+    Range,
+    Unplanned,
+    WorkloadId,
+)
+from pytest_costguard.reports.escaping import plain
+from pytest_costguard.reports.numbers import ABSENT, day, money, percent, significant
+
+_LABEL, _GAP = 14, "  "
+_TITLES = ("", "a month", "per 1k", "replicas", "most", "full", "late")
+_WAYS = {"static": "the peak's replicas always", "autoscaled": "autoscaled"}
+
+
+def render(plan: Plan, *, width: int = 100) -> str:
+    """Return a plan as text; lines of prose are at most `width` columns long."""
+    blocks = [[*_header(plan, width=width)]]
+    blocks += [[*_workload(one, plan, width=width)] for one in plan.workloads]
+    blocks += [[*_unplanned(one, width=width)] for one in plan.unplanned]
+    if len(plan.workloads) + len(plan.unplanned) > 1:
+        blocks.append([*_totals(plan)])
+    if not plan.workloads and not plan.unplanned:
+        blocks.append(["no workload was measured: there is nothing to plan"])
+    return "\n\n".join("\n".join(lines) for lines in blocks if lines) + "\n"
+
+
+def render_change(before: Plan, after: Plan, *, width: int = 100) -> str:
+    """Return what changes from one plan to the other, workload by workload and in all."""
+    currency = _currency(after)
+    others = {one.workload: one for one in before.workloads}
+    lines: list[str] = []
+    for one in after.workloads:
+        other = others.pop(one.workload, None)
+        lines.append(plain(str(one.workload)))
+        if other is None:
+            lines += _wrapped(_absent(one.workload, before), width=width, indent="  ")
+            continue
+        lines.append(
+            _labelled(
+                "replicas",
+                f"{other.replicas} to {one.replicas} at the peak"
+                f" ({_exact(other.exact)} to {_exact(one.exact)} before rounding)",
+            )
+        )
+        for name in _WAYS:
+            was, now = getattr(other, name), getattr(one, name)
+            if was is not None and now is not None:
+                lines.append(_labelled(name, _bill_change(was.bill, now.bill, currency)))
+    for workload in others:
+        lines.append(plain(str(workload)))
+        lines += _wrapped(_absent(workload, after), width=width, indent="  ")
+    if before.target != after.target:
+        note = "note: the two reports were priced differently, which is in these figures too"
+        lines += _wrapped(note, width=width)
+    return "\n".join(lines) + "\n" if lines else "nothing is planned in both\n"
+
+
+def _absent(workload: WorkloadId, plan: Plan) -> str:
+    """Say why one of two plans has nothing of a workload."""
+    found = [one for one in plan.unplanned if one.workload == workload]
+    return f"no plan in one of both: {found[0].reason}" if found else "only in one of both reports"
+
+
+def total(plan: Plan, *, autoscaled: bool) -> Bill | None:
+    """Return the bill of all workloads; None where one of them has none.
+
+    Bounds add up at the same end of each, and so are wider than they had to be.
+    """
+    months = [one.autoscaled if autoscaled else one.static for one in plan.workloads]
+    bills = [month.bill for month in months if month is not None]
+    if not bills or len(bills) < len(months):
+        return None
+    bounded = all(bill.lower is not None and bill.upper is not None for bill in bills)
+    return Bill(
+        usd=sum((bill.usd for bill in bills), Decimal(0)),
+        lower=sum((bill.lower or Decimal(0) for bill in bills), Decimal(0)) if bounded else None,
+        upper=sum((bill.upper or Decimal(0) for bill in bills), Decimal(0)) if bounded else None,
+    )
+
+
+def _header(plan: Plan, *, width: int) -> Iterator[str]:
+    if plan.target is None:
+        return
+    quote, currency = plan.target.quote, plan.target.currency
+    since = f" as of {day(quote.as_of)}" if quote.as_of else ", date not known"
+    told = (
+        f"Plan on {plan.target.name}: {money(quote.usd_per_hour, currency)} an hour"
+        f" ({quote.source}{since}); a month has 730 hours"
+    )
+    yield from _wrapped(told, width=width)
+
+
+def _workload(one: PlannedWorkload, plan: Plan, *, width: int) -> Iterator[str]:
+    currency = _currency(plan)
+    yield plain(str(one.workload))
+    steady = one.peak_per_second == one.average_per_second
+    rates = f"{_rate(one.average_per_second)} all the time"
+    if not steady:
+        rates = f"{_rate(one.average_per_second)} on average, {_rate(one.peak_per_second)} at most"
+    yield _labelled("traffic", f"{plain(one.traffic)}: {rates}")
+    yield _labelled(
+        "one replica",
+        f"serves {_goodput(one.goodput)}, costs {money(one.usd_per_hour, currency)} an hour,"
+        f" {_starts(one.startup_seconds)}",
+    )
+    objective = f" for {one.objective}" if one.objective else ""
+    yield _labelled(
+        "replicas", f"{one.replicas} at the peak{objective} ({_exact(one.exact)} before rounding)"
+    )
+    yield ""
+    yield from _table(_months(one, plan=plan, currency=currency))
+    for note in one.notes:
+        yield from _wrapped(f"note: {note}", width=width, indent="  ")
+
+
+def _months(one: PlannedWorkload, *, plan: Plan, currency: Currency) -> Iterator[tuple[str, ...]]:
+    yield _TITLES
+    for name, words in _WAYS.items():
+        month: Month | None = getattr(one, name)
+        if month is None:
+            continue
+        by = f"{words} ({plan.scaler})" if name == "autoscaled" else words
+        yield (
+            by,
+            _bill(month.bill, currency),
+            money(month.usd_per_1k, currency),
+            significant(month.replicas),
+            str(month.most),
+            percent(round(month.utilisation, 3)),
+            ABSENT if month.late_share is None else percent(month.late_share),
+        )
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """Return lines in columns: the first to the left, figures to the right."""
+    cells = [*rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        first, *rest = row
+        figures = (cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))
+        yield "  " + _GAP.join((first.ljust(widths[0]), *figures)).rstrip()
+
+
+def _unplanned(one: Unplanned, *, width: int) -> Iterator[str]:
+    yield plain(str(one.workload))
+    yield from _wrapped(f"no plan: {one.reason}", width=width, indent="  ")
+    yield from _wrapped(f"remedy: {one.remedy}", width=width, indent="  ")
+
+
+def _totals(plan: Plan) -> Iterator[str]:
+    currency = _currency(plan)
+    every = len(plan.workloads) + len(plan.unplanned)
+    of = "" if not plan.unplanned else f" ({len(plan.workloads)} of {every} workloads)"
+    for name, words in _WAYS.items():
+        bill = total(plan, autoscaled=name == "autoscaled")
+        if bill is not None:
+            yield f"all together{of}, {words}: {_bill(bill, currency)} a month"
+
+
+def _bill(bill: Bill, currency: Currency) -> str:
+    text = money(bill.usd, currency)
+    if bill.lower is None or bill.upper is None or bill.lower == bill.upper:
+        return text
+    low, high = (significant(one * currency.per_usd) for one in (bill.lower, bill.upper))
+    return f"{text} ({low} to {high})"
+
+
+def _bill_change(before: Bill, after: Bill, currency: Currency) -> str:
+    difference = after.usd - before.usd
+    word = "more" if difference >= 0 else "less"
+    amounts = f"{_bill(before, currency)} to {_bill(after, currency)} a month"
+    return f"{amounts}: {money(abs(difference), currency)} {word}"
+
+
+def _exact(found: Range) -> str:
+    if found.lower is None or found.upper is None or found.lower == found.upper:
+        return significant(found.estimate)
+    ends = f"{significant(found.lower)} to {significant(found.upper)}"
+    return f"{significant(found.estimate)}, {ends}"
+
+
+def _goodput(found: Interval) -> str:
+    text = _rate(found.estimate)
+    if found.n < 2:
+        return text
+    return f"{text} ({significant(found.lower)} to {significant(found.upper)})"
+
+
+def _starts(seconds: float | None) -> str:
+    return "start-up not measured" if seconds is None else f"starts in {significant(seconds)} s"
+
+
+def _rate(items_per_second: float) -> str:
+    return f"{significant(items_per_second)}/s"
+
+
+def _currency(plan: Plan) -> Currency:
+    return Currency() if plan.target is None else plan.target.currency
+
+
+def _labelled(label: str, words: str) -> str:
+    return f"  {label:<{_LABEL}}{words}"
+
+
+def _wrapped(words: str, *, width: int, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        plain(words, limit=2_000), width, initial_indent=indent, subsequent_indent=indent + "  "
+    )

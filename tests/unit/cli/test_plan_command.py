@@ -1,0 +1,83 @@
+"""`costguard plan`: the report in, text, JSON and a picture out; nothing is guessed."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from factories.judged import head, judged
+from factories.money import target
+
+from pytest_costguard.cli.main import main
+from pytest_costguard.cost.unit_cost import cost_of
+from pytest_costguard.records import Plan, to_json
+
+
+@pytest.fixture
+def report(tmp_path):
+    serves = msgspec.structs.replace(target(), stands_for=True)
+    path = tmp_path / "report.json"
+    path.write_bytes(to_json(judged(head(), target=serves, pricer=cost_of)))
+    return path
+
+
+def plan(*words):
+    return CliRunner().invoke(main, ["plan", *map(str, words)])
+
+
+def test_it_says_replicas_and_bill(report):
+    done = plan(report, "--traffic", "3M/day", "--slo", "p95=50ms")
+    assert done.exit_code == 0, done.output
+    assert "replicas" in done.stdout
+    assert "a month" in done.stdout
+    assert "p95 within 50 ms" in done.stdout
+
+
+def test_json_is_one_record_of_the_schema(report):
+    done = plan(report, "--traffic", "3M/day", "--json")
+    found = msgspec.json.decode(done.stdout, type=Plan)
+    assert (found.scaler, len(found.workloads)) == ("HPA", 1)
+    assert json.loads(done.stdout)["kind"] == "plan"
+
+
+def test_a_picture_is_sound_xml(report, tmp_path):
+    path = tmp_path / "plan.svg"
+    traffic = ("--traffic", "peak=9k/s,average=3k/s", "--startup", "30s")
+    done = plan(report, *traffic, "--plot", path)
+    assert done.exit_code == 0, done.output
+    assert ElementTree.parse(path).getroot().tag.endswith("svg")
+
+
+def test_two_reports_are_compared(report):
+    done = plan(report, "--traffic", "3M/day", "--compare", report)
+    assert "0 more" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--traffic", "lots"), 11, "is no traffic"),
+        (("--slo", "p95"), 11, "--slo p95"),
+        (("--slo", "p42=1s"), 11, "--slo"),
+        (("--utilisation", "0%"), 2, "above 0%"),
+        (("--utilisation", "120%"), 11, "more than the whole"),
+        (("--min", "3", "--max", "2"), 2, "--max is below --min"),
+        (("--json", "--compare", "x.json"), 2, "exclude each other"),
+        (("test_another",), 11, "no workload is called"),
+        (("--startup", "soon"), 11, "--startup"),
+    ],
+)
+def test_what_is_not_understood_is_an_error(report, words, code, told):
+    done = plan(report, *words)
+    assert done.exit_code == code, done.output
+    assert told in done.output + done.stderr
+
+
+def test_without_traffic_it_says_what_to_do(report):
+    done = plan(report)
+    assert done.exit_code == 11
+    assert "how much it serves is not known" in done.stderr
+    assert "--traffic" in done.stderr
