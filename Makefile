@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WHEELHOUSE := .wheelhouse
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check bench evidence format clean
+.PHONY: help setup demo test lint check bench evidence lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml requirements-dev.txt constraints.txt
 # The packaging tests and the benchmark of an unused plugin install from here, without a network.
 $(WHEELHOUSE)/.filled: pyproject.toml constraints.txt | $(VENV)/.installed
 	rm -rf $(WHEELHOUSE)
-	$(PIP) wheel -c constraints.txt --wheel-dir $(WHEELHOUSE) hatchling ".[benchmark]"
+	$(PIP) wheel -c constraints.txt --wheel-dir $(WHEELHOUSE) hatchling ".[benchmark,ci]"
 	rm -f $(WHEELHOUSE)/pytest_costguard-*.whl
 	touch $@
 
@@ -46,6 +46,12 @@ bench: $(VENV)/.installed ## Measure this tool itself beside its peers; writes d
 
 evidence: $(VENV)/.installed ## Write docs/benchmarks-verdicts.md from the recorded units
 	$(BIN)/python -m benchmarks.verdicts page
+
+lock: $(VENV)/.installed ## Write action/locked.txt anew: what the action's jobs with rights install
+	$(PIP) install uv
+	echo hatchling | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --custom-compile-command "make lock" --constraints constraints.txt --extra ci \
+	  --output-file action/locked.txt pyproject.toml -
 
 format: $(VENV)/.installed ## Format the code and mend what can be mended
 	$(BIN)/ruff format .

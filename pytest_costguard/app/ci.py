@@ -9,10 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from pytest_costguard.app.jobs import TOKENS
+from pytest_costguard.app.jobs import TOKENS, recorded_branches, require_recordable, unprotected
 from pytest_costguard.baselines.reading import read_record
 from pytest_costguard.baselines.store import DEFAULT_NAME, checked_name
-from pytest_costguard.config.options import BY_KEY
+from pytest_costguard.config.options import BY_KEY, OPTIONS
+from pytest_costguard.config.words import parse_switch
 from pytest_costguard.errors import ConfigError, StoreError
 from pytest_costguard.forges.events import Job
 from pytest_costguard.forges.job_files import add, outputs, room
@@ -39,6 +40,8 @@ KEPT_FROM_TESTS = (
     "GITHUB_STEP_SUMMARY",
 )
 """Variables that tests have no business with: by these a step speaks to its runner."""
+_OF_THE_PLAN = frozenset({"against", "report", "save"})
+"""Options that the plan gives pytest itself, or keeps from it."""
 _WHOLE = 100_000
 """Rows of a table in the summary: it is cut by bytes alone."""
 _PYTEST_INTERRUPTED, _PYTEST_NOTHING = 2, 5
@@ -103,13 +106,14 @@ def plan(
     if mode == "stored":
         return Plan(mode="stored", because="it was asked for")
     if mode == "record":
-        _require_recordable(job, record_on)
+        if job is not None:
+            require_recordable(job, record_on)
         return _record("it was asked for", environ, job=job)
     if job is not None and job.number is not None:
         return _side_by_side(f"this job is about pull request {job.number}", environ, job=job)
     if job is not None and job.base_sha:
         return _side_by_side("this job is about a group of the merge queue", environ, job=job)
-    if job is not None and job.branch and job.branch in _recorded(job, record_on):
+    if job is not None and job.branch and job.branch in recorded_branches(job, record_on):
         return _record(f"this is the branch {job.branch}", environ, job=job)
     because = "this is no job of GitHub Actions or GitLab CI" if job is None else _elsewhere(job)
     return Plan(mode="stored", because=because)
@@ -142,7 +146,8 @@ def measure(
     _refuse_another_report(arguments)
     kept = (*KEPT_FROM_TESTS, *(() if plan.mode == "side-by-side" else (_AGAINST,)))
     child = {name: value for name, value in environ.items() if name not in kept}
-    exit_code = start(command(plan, arguments=arguments, python=python, folder=folder), child)
+    words = command(plan, arguments=arguments, environ=environ, python=python, folder=folder)
+    exit_code = start(words, child)
     fresh = _identity(path) not in (None, before)
     if not fresh and exit_code in (0, _PYTEST_NOTHING):
         exit_code = MEASURED_NOTHING
@@ -151,6 +156,30 @@ def measure(
         report=read_record(path, Report) if fresh else None,
         folder=folder,
     )
+
+
+def _said_flags(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what the environment says as pytest's flags.
+
+    As variables they would come after `addopts`, with which the project's files would outrank
+    what the job says. A switch has no flag that turns it off.
+
+    Raises:
+        ConfigError: a switch is neither on nor off.
+    """
+    found: list[str] = []
+    for option in OPTIONS:
+        variable = option.variable or ""
+        text = environ.get(variable, "").strip()
+        if not text or option.key in _OF_THE_PLAN or "flag" not in option.scopes:
+            continue
+        if option.key == "store" and "@" in text:
+            continue  # an address with a password: arguments are seen by others
+        if option.kind != "switch":
+            found.append(f"{option.flag}={text}")
+        elif parse_switch(text, origin="environment", key=variable):
+            found.append(option.flag)
+    return tuple(found)
 
 
 def _refuse_another_report(arguments: Sequence[str]) -> None:
@@ -163,12 +192,18 @@ def _refuse_another_report(arguments: Sequence[str]) -> None:
 
 
 def command(
-    plan: Plan, *, arguments: Sequence[str], python: str, folder: Path = REPORT_FOLDER
+    plan: Plan,
+    *,
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    python: str,
+    folder: Path = REPORT_FOLDER,
 ) -> tuple[str, ...]:
     """Return the command that measures; what the user says comes last and wins."""
     return (
         *(python, "-m", "pytest", "--costguard", f"--costguard-report={folder}"),
         *plan.arguments,
+        *_said_flags(environ),
         *arguments,
     )
 
@@ -184,11 +219,11 @@ def summary(measured: Measured, *, limit: int) -> str:
     return render(measured.report, limit=limit, rows=_WHOLE)
 
 
-def annotation_commands(measured: Measured, *, prefix: str) -> tuple[str, ...]:
-    """Return the workflow commands that annotate the tests; `prefix` as in `annotations_of`."""
+def annotation_commands(measured: Measured) -> tuple[str, ...]:
+    """Return the workflow commands that annotate the tests."""
     if measured.report is None:
         return (failure_without_report(measured.exit_code),)
-    return annotations_of(measured.report, prefix=prefix)
+    return annotations_of(measured.report)
 
 
 def output_values(plan: Plan, measured: Measured) -> dict[str, str]:
@@ -233,56 +268,20 @@ def tell_github(
         add(Path(path), summary(measured, limit=room(Path(path))))
 
 
-def prefix(rootdir: Path, *, environ: Mapping[str, str]) -> str:
-    """Return the way from the checkout's top to pytest's root directory, "" where it is the top."""
-    top = environ.get("GITHUB_WORKSPACE", "")
-    try:
-        inside = rootdir.resolve().relative_to(Path(top).resolve()) if top else Path()
-    except ValueError:
-        return ""
-    return "" if inside == Path() else inside.as_posix()
-
-
 def _side_by_side(because: str, environ: Mapping[str, str], *, job: Job | None) -> Plan:
     base = job.base_sha if job is not None and job.base_sha else "auto"
-    arguments = () if _said(environ, "against") else (f"--costguard-against={base}",)
-    return Plan(mode="side-by-side", because=because, arguments=arguments)
+    flag = f"{BY_KEY['against'].flag}={_said(environ, 'against') or base}"
+    return Plan(mode="side-by-side", because=because, arguments=(flag,))
 
 
 def _record(because: str, environ: Mapping[str, str], *, job: Job | None) -> Plan:
     name = checked_name(_said(environ, "save") or DEFAULT_NAME)
-    warning = ""
-    if job is not None and not job.branch_protected:
-        warning = (
-            f"the branch {job.branch} is not protected: whoever may push to it chooses the baseline"
-        )
+    warning = "" if job is None else unprotected(job)
     return Plan(mode="record", because=because, record_as=name, warning=warning)
 
 
 def _said(environ: Mapping[str, str], key: str) -> str:
     return environ.get(BY_KEY[key].variable or "", "").strip()
-
-
-def _recorded(job: Job, record_on: Sequence[str]) -> tuple[str, ...]:
-    return tuple(record_on) or ((job.default_branch,) if job.default_branch else ())
-
-
-def _require_recordable(job: Job | None, record_on: Sequence[str]) -> None:
-    if job is None:
-        return
-    if job.number is not None or job.triggered_by is not None:
-        raise ConfigError(
-            f"mode=record in a job about a pull request ({job.event}): a change must not choose"
-            " the baseline that judges it",
-            remedy="record on a push to the branch that it is merged into; mode=auto does",
-        )
-    branches = _recorded(job, record_on)
-    if job.branch not in branches:
-        told = ", ".join(branches) or "none, since the CI names no default branch"
-        raise ConfigError(
-            f"mode=record on {job.branch or job.event}: runs are recorded on {told}",
-            remedy="name the branch in record_on, or use mode=stored there",
-        )
 
 
 def _elsewhere(job: Job) -> str:

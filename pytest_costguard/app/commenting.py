@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from pytest_costguard.app.reporting import remake
 from pytest_costguard.errors import Forbidden
@@ -20,7 +20,7 @@ When = Literal["auto", "always", "changes", "failures", "never"]
 _NO_REPORT = """\
 ### Inference latency, memory and cost
 
-! **No verdict.** The newest run has left no report: its log says why.
+! **No verdict.** The newest run has left no report: {} says why.
 """
 _MARKER_BYTES = 300
 """Room for the marker, which stands before the report."""
@@ -48,6 +48,17 @@ class CommentSource:
     """What a reader must know of them."""
     foreign: bool = False
     """Whether a stranger's job has made them."""
+    run_url: str = ""
+    """The page of the run that measured."""
+
+
+class _How(TypedDict):
+    """How a comment is rendered; see `text_of`."""
+
+    limit: int
+    notes: Sequence[str]
+    foreign: bool
+    run_url: str
 
 
 def missing_reports(found: int, *, expected: int | None) -> tuple[str, ...]:
@@ -77,7 +88,8 @@ def text_of(
     *,
     limit: int,
     notes: Sequence[str] = (),
-    commands: bool = True,
+    foreign: bool = False,
+    run_url: str = "",
 ) -> str:
     """Return the comment: one report as it is, several with a column a target.
 
@@ -85,12 +97,14 @@ def text_of(
         reports: whose verdicts are decided again from their own measurements.
         limit: bytes.
         notes: what a reader must know of them.
-        commands: whether there are commands to copy.
+        foreign: whether they are a stranger's; see `markdown.render`.
+        run_url: the page of the run that measured.
     """
+    how = _How(limit=limit, notes=notes, foreign=foreign, run_url=run_url)
     if len(reports) == 1:
-        return markdown.render(reports[0], limit=limit, notes=notes, commands=commands)
+        return markdown.render(reports[0], **how)
     labelled = dict(zip(_labels(reports), reports, strict=True))
-    return render_targets(labelled, limit=limit, notes=notes, commands=commands)
+    return render_targets(labelled, **how)
 
 
 def post(source: CommentSource, *, thread: Thread, marker: Marker, when: When) -> Posted:
@@ -112,13 +126,14 @@ def post(source: CommentSource, *, thread: Thread, marker: Marker, when: When) -
     if when == "never":
         return Posted(outcome="quiet", reason="no comment was asked for")
     remade = [remake(report) for report in source.reports]
-    text = _NO_REPORT
+    text = _no_report(source.run_url)
     if remade:
         text = text_of(
             remade,
             limit=thread.limit - _MARKER_BYTES,
             notes=source.notes,
-            commands=not source.foreign,
+            foreign=source.foreign,
+            run_url=source.run_url,
         )
     create = any(worth(report, when) for report in remade)
     try:
@@ -129,6 +144,10 @@ def post(source: CommentSource, *, thread: Thread, marker: Marker, when: When) -
         about = f"nothing that --when={when} is about" if remade else "there is no report"
         return Posted(outcome="quiet", reason=about)
     return Posted(outcome=done.outcome, id=done.id)
+
+
+def _no_report(run_url: str) -> str:
+    return _NO_REPORT.format(f"[its log]({run_url})" if run_url else "its log")
 
 
 def _labels(reports: Sequence[Report]) -> list[str]:

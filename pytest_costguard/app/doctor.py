@@ -24,6 +24,7 @@ from pytest_costguard.engine.opening import CollectedTest, roll
 from pytest_costguard.errors import ConfigError, WorkerError
 from pytest_costguard.host.affinity import available_cores, pin
 from pytest_costguard.host.cgroup import ControlGroups
+from pytest_costguard.host.cpu_time import cpu_time_step
 from pytest_costguard.host.fingerprint import fingerprint
 from pytest_costguard.host.sensors import load_average
 from pytest_costguard.host.tuning import Tuning, cpu_pressure
@@ -156,6 +157,7 @@ def machine_facts(*, root: Path, environ: Mapping[str, str]) -> MachineFacts:
         turbo=tuning.turbo,
         virtual=tuning.virtual,
         clock_source=tuning.clock_source,
+        cpu_time_step_seconds=cpu_time_step(),
         load_average=load_average(root),
         cpu_pressure=cpu_pressure(root),
         # To be held where it may run already: it changes nothing, and tells whether it is allowed.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,40 @@ def required_job(environ: Mapping[str, str]) -> Job:
             remedy="to see the comment, give --dry-run",
         )
     return found
+
+
+def recorded_branches(job: Job, record_on: Sequence[str]) -> tuple[str, ...]:
+    """Return the branches whose runs are recorded: those named, else the default branch."""
+    return tuple(record_on) or ((job.default_branch,) if job.default_branch else ())
+
+
+def unprotected(job: Job) -> str:
+    """Return a warning where anybody may push to the branch that is recorded, else ""."""
+    if job.branch_protected:
+        return ""
+    return f"the branch {job.branch} is not protected: whoever may push to it chooses the baseline"
+
+
+def require_recordable(job: Job, record_on: Sequence[str]) -> None:
+    """Raise `ConfigError` where what a job has measured would let a change choose its judge.
+
+    Args:
+        job: this one.
+        record_on: branches whose runs are recorded; none: the repository's default branch.
+    """
+    if job.number is not None or job.triggered_by is not None:
+        raise ConfigError(
+            f"nothing is recorded in a job about a pull request ({job.event}): a change must not"
+            " choose the baseline that judges it",
+            remedy="record on a push to the branch that it is merged into",
+        )
+    branches = recorded_branches(job, record_on)
+    if job.branch not in branches:
+        told = ", ".join(branches) or "no branch, since the CI names no default one"
+        raise ConfigError(
+            f"nothing is recorded on {job.branch or job.event}: runs are recorded on {told}",
+            remedy="name the branch (record-on), or record nothing there (mode=stored)",
+        )
 
 
 def connection(job: Job, environ: Mapping[str, str]) -> Transport:

@@ -8,6 +8,9 @@ about comes from GitHub alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from decimal import Decimal
+
 from pytest_costguard.app.commenting import CommentSource, missing_reports, text_of
 from pytest_costguard.app.reporting import remake
 from pytest_costguard.baselines.reading import decode_record
@@ -26,6 +29,11 @@ _FROM_FORK = (
 _MOST_WORKLOADS = 2_000
 _MOST_VALUES = 1_000_000
 """Times of all units in a report."""
+_MOST_RULES = 64
+"""Budgets and limits of one workload."""
+_MOST_LOOKS = 64
+_MOST_DIGITS = 24
+"""Before or after the point of an amount: written out, more could fill a memory."""
 
 
 def left_reports(
@@ -57,7 +65,12 @@ def left_reports(
     if source is None:
         numbers = () if job.number is None else (job.number,)
         return CommentSource(
-            reports=reports, numbers=numbers, run=run, attempt=job.attempt, notes=notes
+            reports=reports,
+            numbers=numbers,
+            run=run,
+            attempt=job.attempt,
+            notes=notes,
+            run_url=job.run_url,
         )
     foreign = source.head_repository != job.repository
     if foreign:
@@ -69,6 +82,7 @@ def left_reports(
         attempt=source.attempt,
         notes=notes,
         foreign=foreign,
+        run_url=job.page_of(run),
     )
 
 
@@ -92,8 +106,7 @@ def _validated(data: bytes, *, origin: str) -> Report:
     Raises:
         RecordError: it is not sound, larger than a report can be, or contradicts itself.
     """
-    report = decode_record(data, Report, origin=origin)
-    _require_modest(report, origin=origin)
+    report = decoded(data, origin=origin)
     try:
         remade = remake(report)
         text_of([remade], limit=COMMENT_LIMIT)
@@ -114,20 +127,60 @@ def _validated(data: bytes, *, origin: str) -> Report:
     return remade
 
 
-def _require_modest(report: Report, *, origin: str) -> None:
-    """Refuse what would take minutes to decide: nobody measures so much."""
+def decoded(data: bytes, *, origin: str) -> Report:
+    """Return the report in data that another job has left, of a size that somebody measures.
+
+    Raises:
+        RecordError: it is not sound, or would take minutes to decide.
+    """
+    report = decode_record(data, Report, origin=origin)
+    for problem in _excesses(report):
+        raise RecordError(
+            f"{origin}: more {problem} than a report can have",
+            remedy="split the suite into several reports, each with a name of its own",
+        )
+    return report
+
+
+def _excesses(report: Report) -> Iterator[str]:
+    """Return in what a report is larger than anybody's."""
+    sides = [] if report.against is None else [report.against]
     measurements = [*report.run.measurements]
-    if report.against is not None:
-        measurements += report.against.run.measurements
     for look in report.escalation.looks if report.escalation is not None else ():
-        measurements += (*look.head, *look.against.run.measurements)
+        measurements += look.head
+        sides.append(look.against)
+    for against in sides:
+        measurements += against.run.measurements
     values = sum(
         len(unit.blocks) + len(unit.together) + len(unit.latency_seconds)
         for one in measurements
         for unit in one.units
     )
     if len(measurements) > _MOST_WORKLOADS or values > _MOST_VALUES:
-        raise RecordError(
-            f"{origin}: more measurements than a report can have",
-            remedy="split the suite into several reports, each with a name of its own",
-        )
+        yield "measurements"
+    stored = () if report.baseline is None else report.baseline.runs
+    kept = sum(
+        len(found) for run in stored for one in run.workloads for found in one.metrics.values()
+    )
+    told = len(report.run.failures) + len(report.missing) + len(stored)
+    if told > _MOST_WORKLOADS or kept > _MOST_VALUES:
+        yield "failures, missing workloads and runs"
+    held = report.gates.values()
+    if len(held) > _MOST_WORKLOADS or any(
+        len(one.budgets) + len(one.regressions) > _MOST_RULES for one in held
+    ):
+        yield "budgets and limits"
+    if any(len(against.looks) > _MOST_LOOKS for against in sides):
+        yield "looks"
+    if any(abs(amount.adjusted()) > _MOST_DIGITS for amount in _amounts(report)):
+        yield "digits"
+
+
+def _amounts(report: Report) -> Iterator[Decimal]:
+    """Return the amounts that a report's own figures are made of."""
+    target = report.target
+    if target is None:
+        return
+    quote = target.quote
+    known = (quote.usd_per_hour, target.currency.per_usd, quote.discount, quote.memory_gib)
+    yield from (one for one in (*known, target.instance_share) if one is not None)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pytest_costguard.engine.pairing import COARSE_CPU_TIME_SECONDS
 from pytest_costguard.records import Disturbed, Finding, MachineFacts, SameTwice
 from pytest_costguard.reports.numbers import change, percent
 
@@ -89,6 +90,10 @@ def _other_load(grounds: Grounds) -> bool:
 def _interrupted(grounds: Grounds) -> bool:
     often = (grounds.disturbed.switches_a_second or 0.0) > _MANY_SWITCHES
     return often and not _kept_waiting(grounds)
+
+
+def _cpu_time_step(grounds: Grounds) -> float:
+    return grounds.machine.cpu_time_step_seconds or 0.0
 
 
 def _in_turns(grounds: Grounds) -> list[SameTwice]:
@@ -187,6 +192,16 @@ RULES: tuple[Rule, ...] = (
         ),
         remedy="Boot with the processor's own counter (clocksource=tsc) where it is stable, or let"
         " a request do more work.",
+    ),
+    Rule(
+        name="cpu_time",
+        gain=_when(lambda g: _cpu_time_step(g) > COARSE_CPU_TIME_SECONDS, 0.27),
+        finding=lambda g: (
+            f"A process's CPU time is told in steps of {_cpu_time_step(g) * 1e3:.3g} ms, so that"
+            " wall time is compared, with all that others do on the same core."
+        ),
+        remedy="Remove the limit on CPU time (ulimit -t, RLIMIT_CPU): under one, Linux counts in"
+        " ticks.",
     ),
     Rule(
         name="in_turns",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_costguard.app.relaying import with_our_streams
 from pytest_costguard.baselines.store import Store, checked_name
 from pytest_costguard.errors import ConfigError, StoreError
 
@@ -28,7 +30,7 @@ class Recorded:
 
 def start_process(command: Sequence[str]) -> int:
     """Run a command in the working folder with our own standard streams; return its exit code."""
-    return subprocess.run(command, check=False).returncode
+    return with_our_streams(command, os.environ)
 
 
 def start_quietly(command: Sequence[str]) -> int:

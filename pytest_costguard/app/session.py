@@ -11,7 +11,7 @@ from typing import Any
 from pytest_costguard.app.baselines import save
 from pytest_costguard.app.checking import Check
 from pytest_costguard.app.reporting import write_reports
-from pytest_costguard.app.stores import opened
+from pytest_costguard.app.stores import opened, require_writable
 from pytest_costguard.app.targets import priced_setup
 from pytest_costguard.baselines.store import Store
 from pytest_costguard.config.cascade import resolve
@@ -42,6 +42,8 @@ class CheckedSession:
         self.settings = resolve(cli=given, environ=environ, rootdir=rootdir)
         self._rootdir = rootdir
         self._environ = environ
+        if self.settings.save is not None:
+            require_writable(self.settings.store, environ)
         self._pricing = priced_setup(self.settings, today=dt.datetime.now(tz=dt.UTC).date())
 
     def check(self, *, side: Side, whole_suite: bool) -> Check:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from pytest_costguard.baselines.folder import FOLDER_NAME, FolderStore
 from pytest_costguard.baselines.store import Store, checked_name
 from pytest_costguard.config.words import did_you_mean
 from pytest_costguard.errors import ConfigError, RevisionError, StoreError
+
+if TYPE_CHECKING:
+    from pytest_costguard.forges.events import Job
 
 Open = Callable[[str, Path, Mapping[str, str]], Store]
 
@@ -68,6 +73,64 @@ def opened(spec: str, *, rootdir: Path, environ: Mapping[str, str]) -> Store:
             f"store {spec!r}: {scheme}: is no kind of store", remedy=did_you_mean(scheme, _SCHEMES)
         )
     return FolderStore(rootdir / spec)
+
+
+@contextmanager
+def lent(spec: str, *, job: Job, environ: Mapping[str, str]) -> Iterator[Store]:
+    """Lend the store that a text names to a job without a checkout.
+
+    Args:
+        spec: `git:BRANCH`, or an address.
+        job: knows the repository.
+        environ: holds credentials.
+
+    Raises:
+        ConfigError: it names none that is there for other jobs.
+        StoreError: it cannot be opened.
+    """
+    scheme, _, branch = spec.partition(":")
+    if "://" in spec:
+        yield opened(spec, rootdir=Path.cwd(), environ=environ)
+        return
+    if scheme != "git":
+        raise ConfigError(
+            f"store {spec}: what is recorded there would end with this job",
+            remedy="name a branch, git:costguard-baselines, or an address such as s3://bucket/path",
+        )
+    from pytest_costguard.app.jobs import git_credentials
+    from pytest_costguard.baselines.git_repository import GitRepository
+    from pytest_costguard.baselines.git_stores import BranchFiles
+    from pytest_costguard.baselines.run_store import RunStore
+
+    address = f"{job.server}/{job.repository}.git"
+    with GitRepository.apart(address, credentials=git_credentials(environ)) as repository:
+        yield RunStore(BranchFiles(repository, branch))
+
+
+def is_folder(spec: str) -> bool:
+    """Whether a text names a folder of the project, which every checkout has for itself."""
+    scheme, colon, _ = spec.partition(":")
+    return not (colon and (scheme in _SCHEMES or "://" in spec))
+
+
+def require_writable(spec: str, environ: Mapping[str, str]) -> None:
+    """Raise `ConfigError` where a change would write what judges it, and others.
+
+    Args:
+        spec: of the store.
+        environ: of the job.
+    """
+    if is_folder(spec):
+        return  # it ends with the checkout, or is in the change's own diff
+    from pytest_costguard.app.jobs import current_job
+
+    job = current_job(environ)
+    if job is not None and (job.number is not None or job.triggered_by is not None):
+        raise ConfigError(
+            f"a job about a pull request ({job.event}) writes nothing to {spec}: a change must not"
+            " choose the baseline that judges it",
+            remedy="write it in a job on the branch that it is merged into",
+        )
 
 
 def _on_branch(branch: str, rootdir: Path, environ: Mapping[str, str]) -> Store:

@@ -38,6 +38,7 @@ from pytest_costguard.engine.protocol import (
 from pytest_costguard.engine.serving import WorkloadServer, serve, serve_async
 from pytest_costguard.errors import CostguardError
 from pytest_costguard.host.affinity import pin
+from pytest_costguard.host.cpu_time import cpu_time_step
 from pytest_costguard.host.fingerprint import fingerprint
 from pytest_costguard.host.process import holds_device
 from pytest_costguard.measure.calibration import calibrate
@@ -272,6 +273,7 @@ class Worker:
                 is_async=loaded.adapter.is_async,
                 uses_device=_uses_device(loaded.adapter, description),
                 pinned=loaded.pinned,
+                cpu_time_step_seconds=cpu_time_step(),
             )
         )
 

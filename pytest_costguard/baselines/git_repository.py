@@ -36,12 +36,19 @@ class GitRepository:
     Args:
         folder: a folder of the checkout.
         credentials: variables that let git speak with the remote; they reach git alone.
+        depth: how many commits of a branch are brought; None: all of them.
 
     Raises:
         StoreError: the folder is in no checkout, or git is not installed.
     """
 
-    def __init__(self, folder: Path, *, credentials: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        credentials: Mapping[str, str] | None = None,
+        depth: int | None = None,
+    ) -> None:
         from git import Repo
         from git.exc import InvalidGitRepositoryError, NoSuchPathError
 
@@ -55,6 +62,7 @@ class GitRepository:
                 f"{folder} is in no git checkout",
                 remedy="run in a checkout, or keep baselines in a folder: store = .costguard",
             ) from error
+        self._depth = () if depth is None else ("--depth", str(depth))
         self._environ = {
             # What git sets for its hooks would lead elsewhere.
             "GIT_DIR": str(self._folder),
@@ -112,7 +120,7 @@ class GitRepository:
             return False
         self._text(
             *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
-            *(REMOTE, f"+{wanted}:{ref}"),
+            *(*self._depth, REMOTE, f"+{wanted}:{ref}"),
         )
         return True
 
@@ -151,6 +159,25 @@ class GitRepository:
             GitFailed: it does not.
         """
         self._text("update-ref", "--no-deref", ref, commit, before or "0" * 40)
+
+    @classmethod
+    @contextmanager
+    def apart(
+        cls, address: str, *, credentials: Mapping[str, str] | None = None
+    ) -> Iterator[GitRepository]:
+        """Lend a repository that knows one remote, by its address, and is gone afterwards.
+
+        No checkout takes part, so nothing that code has left in one does: settings, hooks, files.
+        """
+        from git import Repo
+
+        with tempfile.TemporaryDirectory(prefix="costguard-git-") as folder:
+            with Repo.init(folder, bare=True) as repo:
+                repo.create_remote(REMOTE, address)
+            # The newest commit holds every run, and what follows it can be pushed. Settings of
+            # whoever works here could lead the credentials elsewhere.
+            own = {"GIT_CONFIG_GLOBAL": os.devnull, **(credentials or {})}
+            yield cls(Path(folder), credentials=own, depth=1)
 
     def _stored(self, data: bytes) -> str:
         return self._text("hash-object", "-w", "--stdin", given=data)

@@ -12,10 +12,11 @@ import click
 
 from pytest_costguard.app import baselines
 from pytest_costguard.app.recording import record as record_runs
-from pytest_costguard.app.stores import configured
+from pytest_costguard.app.stores import configured, configured_spec, require_writable
 from pytest_costguard.baselines.series import Summary, hardware_name, moment, summaries
 from pytest_costguard.baselines.store import DEFAULT_NAME, Store
 from pytest_costguard.config.options import BY_KEY
+from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import BaselineRun
 from pytest_costguard.reports.escaping import logged, plain
 from pytest_costguard.reports.numbers import ABSENT, percent, quantity, scale_for
@@ -35,6 +36,14 @@ class Place:
     def store(self) -> Store:
         """The store, opened; raises where it cannot be."""
         return configured(self.given, rootdir=self.rootdir)
+
+    @property
+    def written(self) -> Store:
+        """The store, to be written; raises where this job must not."""
+        import os
+
+        require_writable(configured_spec(self.given, rootdir=self.rootdir), os.environ)
+        return self.store
 
 
 @click.group
@@ -122,7 +131,7 @@ def record(context: click.Context, name: str, runs: int, pytest_arguments: tuple
         runs=runs,
         arguments=_saving_there(context.obj) + pytest_arguments,
         rootdir=context.obj.rootdir,
-        store=context.obj.store,
+        store=context.obj.written,
         progress=lambda number, of: click.echo(f"costguard: session {number} of {of}", err=True),
     )
     click.echo(f"Recorded {_counted(done.runs, 'run')} of {runs} in baseline {name!r}.")
@@ -146,7 +155,7 @@ def promote(place: Place, source: str, target: str) -> None:
     On the same hardware they take the place of what TARGET had of the same workloads; other
     workloads, and runs on other hardware, stay.
     """
-    promoted = place.store.promote(source, target)
+    promoted = place.written.promote(source, target)
     click.echo(f"Promoted {_counted(len(promoted), 'run')} from {source!r} to {target!r}.")
 
 
@@ -160,7 +169,7 @@ def prune(place: Place, name: str, keep: int | None, older_than: int | None, cor
     """Remove old runs or corrupt files of one baseline."""
     gone = baselines.prune(
         name,
-        store=place.store,
+        store=place.written,
         keep=keep,
         older_than=None if older_than is None else dt.timedelta(days=older_than),
         corrupt=corrupt,
@@ -172,12 +181,24 @@ def prune(place: Place, name: str, keep: int | None, older_than: int | None, cor
 
 
 @baseline.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--artifact",
+    metavar="NAME",
+    help="On GitHub, instead of a file: the reports that other jobs of this run have kept as the"
+    " artifacts NAME and NAME-…, into a branch or an address. Needs no checkout.",
+)
 @click.option("--name", default=DEFAULT_NAME, show_default=True, help="The baseline.")
 @click.pass_obj
-def import_(place: Place, file: Path, name: str) -> None:
+def import_(place: Place, file: Path | None, artifact: str | None, name: str) -> None:
     """Add a JSON file of pytest-benchmark, or a run of pytest-costguard, to a baseline."""
-    run, path = baselines.import_file(file, name, store=place.store)
+    if (file is None) == (artifact is None):
+        raise click.UsageError("give a file, or --artifact")
+    if file is None:
+        assert artifact is not None, "one of the two is given"
+        _import_artifacts(place, artifact, name=name)
+        return
+    run, path = baselines.import_file(file, name, store=place.written)
     workloads = _counted(len(run.workloads), "workload")
     click.echo(f"Imported {workloads} into {name!r}: {path}")
 
@@ -204,8 +225,6 @@ def fetch(
     For stores of git:BRANCH and artifact:NAME, in a job of the CI; for others there is nothing to
     do. The token comes from COSTGUARD_TOKEN or GITHUB_TOKEN.
     """
-    from pytest_costguard.app.stores import configured_spec
-
     if if_needed and _side_by_side():
         click.echo("This job measures side by side: no baseline is needed.")
         return
@@ -214,10 +233,54 @@ def fetch(
     if scheme == "artifact":
         _fetch_artifacts(place, artifact, branch=branch, workflow=workflow, runs=runs)
     elif scheme == "git":
-        names = ", ".join(place.store.names()) or "none yet"
-        click.echo(f"Baselines in {place.store.location}: {names}.")
+        _tell_branch(place.store)
     else:
         click.echo(f"store {spec}: nothing to fetch.")
+
+
+def _import_artifacts(place: Place, artifact: str, *, name: str) -> None:
+    import os
+
+    from pytest_costguard.app.jobs import connection, required_job, unprotected
+    from pytest_costguard.app.recording_left import record_left
+    from pytest_costguard.app.stores import lent
+
+    job = required_job(os.environ)
+    if job.forge != "github":
+        raise _only_on_github("--artifact")
+    spec = configured_spec(place.given, rootdir=place.rootdir)
+    with lent(spec, job=job, environ=os.environ) as store:
+        recorded = record_left(
+            job,
+            connection=connection(job, os.environ),
+            artifact=artifact,
+            name=name,
+            record_on=_recorded_branches(),
+            store=store,
+        )
+    if warning := unprotected(job):
+        click.echo(f"warning: {logged(warning)}")
+    for one in recorded:
+        where = hardware_name(one.run.fingerprint)
+        click.echo(f"Recorded in baseline {name!r}: {logged(where, limit=300)}: {one.place}")
+
+
+def _only_on_github(what: str) -> ConfigError:
+    return ConfigError(
+        f"{what} reads the artifacts of GitHub Actions",
+        remedy="use git:BRANCH, or an address that both jobs can reach",
+    )
+
+
+def _recorded_branches() -> tuple[str, ...]:
+    """Return the branches whose runs are recorded, as the environment names them."""
+    import os
+
+    from pytest_costguard.config.ci_options import CI_BY_KEY
+    from pytest_costguard.config.words import parse_words
+
+    said = os.environ.get(CI_BY_KEY["record_on"].variable or "", "")
+    return parse_words(said, origin="environment", key="record_on")
 
 
 def _side_by_side() -> bool:
@@ -226,13 +289,11 @@ def _side_by_side() -> bool:
     from pytest_costguard.app.ci import plan
     from pytest_costguard.app.jobs import current_job
     from pytest_costguard.config.ci_options import CI_BY_KEY
-    from pytest_costguard.config.words import parse_words
 
-    said = {key: os.environ.get(CI_BY_KEY[key].variable or "", "") for key in ("mode", "record_on")}
     chosen = plan(
         current_job(os.environ),
-        mode=said["mode"].strip() or "auto",
-        record_on=parse_words(said["record_on"], origin="environment", key="record_on"),
+        mode=os.environ.get(CI_BY_KEY["mode"].variable or "", "").strip() or "auto",
+        record_on=_recorded_branches(),
         environ=os.environ,
     )
     return chosen.mode == "side-by-side"
@@ -243,17 +304,13 @@ def _fetch_artifacts(
 ) -> None:
     import os
 
-    from pytest_costguard.app.fetching import age, fetch_artifacts
+    from pytest_costguard.app.fetching import fetch_artifacts
     from pytest_costguard.app.jobs import connection, required_job
     from pytest_costguard.app.stores import ancestry, artifact_store
-    from pytest_costguard.errors import ConfigError
 
     job = required_job(os.environ)
     if job.forge != "github":
-        raise ConfigError(
-            "store artifact:NAME reads the artifacts of GitHub Actions",
-            remedy="use git:BRANCH, or an address that both jobs can reach",
-        )
+        raise _only_on_github("store artifact:NAME")
     found = fetch_artifacts(
         job,
         connection=connection(job, os.environ),
@@ -269,9 +326,24 @@ def _fetch_artifacts(
     for reason in found.left_out:
         click.echo(f"left out: {logged(reason, limit=300)}")
     click.echo(f"Fetched {_counted(len(found.runs), 'run')} into {found.place}.")
-    if (newest := found.newest) is not None:
-        how_old = age(newest, now=dt.datetime.now(tz=dt.UTC))
-        click.echo(f"The newest is of commit {_commit(newest)}, {how_old}.")
+    if found.newest is not None:
+        _tell_newest(found.newest)
+
+
+def _tell_branch(store: Store) -> None:
+    names = store.names()
+    click.echo(f"Baselines in {store.location}: {', '.join(names) or 'none yet'}.")
+    for name in names:
+        runs = store.series(name)
+        click.echo(f"{name}: {_counted(len(runs), 'run')}.")
+        _tell_newest(runs[-1])
+
+
+def _tell_newest(run: BaselineRun) -> None:
+    from pytest_costguard.app.fetching import age
+
+    how_old = age(run, now=dt.datetime.now(tz=dt.UTC))
+    click.echo(f"The newest is of commit {_commit(run)}, {how_old}.")
 
 
 def _saving_there(place: Place) -> tuple[str, ...]:

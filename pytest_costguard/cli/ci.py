@@ -98,13 +98,15 @@ def ci(
 
     job = current_job(os.environ)
     branches = parse_words(record_on or "", origin="command line", key="--record-on")
-    chosen = _writable(plan(job, mode=mode, record_on=branches, environ=os.environ))
+    planned = plan(job, mode=mode, record_on=branches, environ=os.environ)
+    chosen = _of_base(_writable(planned), job)
     arguments = (*_lines(pytest_args), *pytest_arguments(context))
     click.echo(f"costguard: {chosen.mode}, since {_told(chosen.because)}")
     if chosen.warning:
         click.echo(f"costguard: warning: {_told(chosen.warning)}")
     if dry_run or _debugging(os.environ):
-        click.echo(shlex.join(command(chosen, arguments=arguments, python=sys.executable)))
+        words = command(chosen, arguments=arguments, environ=os.environ, python=sys.executable)
+        click.echo(shlex.join(words))
     if dry_run:
         return
     measured = measure(
@@ -137,6 +139,33 @@ def _writable(chosen: Plan) -> Plan:
     return replace(chosen, record_as=None, because=because)
 
 
+def _of_base(chosen: Plan, job: Job | None) -> Plan:
+    """Return a plan in which a pull request is not compared with what it has written itself."""
+    import os
+    from dataclasses import replace
+    from pathlib import Path
+
+    from pytest_costguard.app.baselines import project_root
+    from pytest_costguard.app.stores import configured_spec, is_folder
+    from pytest_costguard.config.options import BY_KEY
+
+    option = BY_KEY["store"]
+    said = os.environ.get(option.variable or "", "").strip()
+    if chosen.mode != "stored" or said or job is None or job.number is None:
+        return chosen
+    spec = configured_spec(None, rootdir=project_root(Path.cwd()))
+    if not is_folder(spec):
+        warning = (
+            f"the store {spec} is named by the change's own configuration: name it in the workflow"
+        )
+        return replace(chosen, warning=warning)
+    return replace(
+        chosen,
+        because=f"{chosen.because}; the baseline is the one that base has committed",
+        arguments=(*chosen.arguments, f"{option.flag}=commit:auto"),
+    )
+
+
 def _record(measured: Measured, name: str) -> None:
     from pathlib import Path
 
@@ -158,16 +187,13 @@ def _tell(
 ) -> None:
     import os
     import secrets
-    from pathlib import Path
 
-    from pytest_costguard.app.baselines import project_root
-    from pytest_costguard.app.ci import annotation_commands, prefix, tell_github
+    from pytest_costguard.app.ci import annotation_commands, tell_github
 
     if job is None or job.forge != "github":
         return
     if with_annotations:
-        below = prefix(project_root(Path.cwd()), environ=os.environ)
-        for command in annotation_commands(measured, prefix=below):
+        for command in annotation_commands(measured):
             click.echo(command)
     tell_github(
         chosen,
@@ -190,10 +216,10 @@ class _Starting:
         import time
 
         from pytest_costguard.app.relaying import relayed, with_our_streams
-        from pytest_costguard.forges.job_log import group
+        from pytest_costguard.forges.job_log import Group
 
-        frame = group("Measure", forge=self._forge, token=secrets.token_hex(16), now=time.time())
-        click.echo(frame.opening, nl=False)
+        frame = Group(title="Measure", forge=self._forge, token=secrets.token_hex(16))
+        click.echo(frame.opening(now=time.time()), nl=False)
         sys.stdout.flush()
         try:
             # On GitHub both streams are read apart: what is late must not come after the closing.
@@ -201,7 +227,7 @@ class _Starting:
             return run(command, environ)
         finally:
             sys.stdout.flush()
-            click.echo(frame.closing, nl=False)
+            click.echo(frame.closing(now=time.time()), nl=False)
 
 
 def _lines(text: str | None) -> tuple[str, ...]:

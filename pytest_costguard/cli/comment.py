@@ -140,10 +140,10 @@ def _post(
     marker = Marker(key=key, run=left.run, attempt=left.attempt)
     for one in wanted:
         done = post(left, thread=thread(job, one, transport=transport), marker=marker, when=when)
-        _tell(done, at=f"{job.repository} {one}", environ=os.environ)
+        _tell(done, at=f"{job.repository} {one}", environ=os.environ, job=job)
 
 
-def _tell(done: Posted, *, at: str, environ: Mapping[str, str]) -> None:
+def _tell(done: Posted, *, at: str, environ: Mapping[str, str], job: Job) -> None:
     import secrets
 
     from pytest_costguard.forges.job_files import add, outputs
@@ -151,6 +151,11 @@ def _tell(done: Posted, *, at: str, environ: Mapping[str, str]) -> None:
 
     because = f": {logged(done.reason, limit=500)}" if done.reason else ""
     click.echo(f"Comment at {at}: {done.outcome}{because}.")
+    if done.outcome == "not allowed" and job.from_fork:
+        command = "::notice title=pytest-costguard::" if job.forge == "github" else ""
+        click.echo(
+            f"{command}a fork's job may not comment: see `costguard init --github fork-safe`"
+        )
     if path := environ.get("GITHUB_OUTPUT"):
         values = {
             "comment-outcome": done.outcome,
@@ -168,8 +173,13 @@ def _preview(left: CommentSource) -> None:
     if not reports:
         click.echo("There is no report: a comment that is there would say so.")
         return
-    commands = not left.foreign
-    text = text_of(reports, limit=COMMENT_LIMIT, notes=left.notes, commands=commands)
+    text = text_of(
+        reports,
+        limit=COMMENT_LIMIT,
+        notes=left.notes,
+        foreign=left.foreign,
+        run_url=left.run_url,
+    )
     click.echo(text, nl=False)
 
 
@@ -185,6 +195,7 @@ def _from_files(wanted: _Wanted, *, job: Job | None = None) -> CommentSource:
         run=0 if job is None else job.run,
         attempt=0 if job is None else job.attempt,
         notes=missing_reports(len(wanted.paths), expected=wanted.expect),
+        run_url="" if job is None else job.run_url,
     )
 
 

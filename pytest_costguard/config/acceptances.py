@@ -149,9 +149,10 @@ def new_acceptances(
     Side by side the regression of an old entry is on both sides; counted again, the entry would
     let every later change get worse by as much.
     """
-    known = {(one.nodeid, one.metric, one.up_to, one.until) for one in before}
+    # Another day alone would accept the same once more.
+    known = {(one.nodeid, one.metric, one.up_to, one.reason) for one in before}
     return tuple(
-        one for one in accepted if (one.nodeid, one.metric, one.up_to, one.until) not in known
+        one for one in accepted if (one.nodeid, one.metric, one.up_to, one.reason) not in known
     )
 
 

@@ -13,6 +13,8 @@ SLOW_SECONDS = 0.003
 """From here on a request fills a block of its own: alternating, each would be seen once."""
 _BLOCKED_SHARE = 0.01
 """CPU time tells what a caller feels where a request waits for less than this share of it."""
+COARSE_CPU_TIME_SECONDS = 10e-6
+"""A clock of CPU time that moves in longer steps does not tell blocks of 3 ms apart."""
 _ONE_THREAD = 1.05
 """CPU time over wall time that one thread cannot exceed, but for the clocks' own error."""
 _FAR_APART = 3.0
@@ -95,6 +97,8 @@ def _more_than_cpu_time(announced: Mapping[SideName, Announced]) -> str:
             return "a device does its work"
         if not one.pinned:
             return "its process may not be held to a core"
+        if (step := one.cpu_time_step_seconds) > COARSE_CPU_TIME_SECONDS:
+            return f"its CPU time is told in steps of {step * 1e3:.3g} ms"
     return ""
 
 

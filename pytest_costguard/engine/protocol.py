@@ -73,6 +73,8 @@ class Announced(_Message, frozen=True, kw_only=True, tag=True):
     """Whether something other than the CPU does its work."""
     pinned: bool = True
     """Whether the process is held to the cores that it was told."""
+    cpu_time_step_seconds: float = 0.0
+    """How finely the process's CPU time is told."""
 
 
 class WarmedUp(_Message, frozen=True, kw_only=True, tag=True):

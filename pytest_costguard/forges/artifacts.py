@@ -24,6 +24,8 @@ MOST_REPORTS = 16
 MOST_BYTES = 16 << 20
 """Of an artifact as it is downloaded."""
 MOST_UNPACKED_BYTES = 64 << 20
+_MOST_LISTED = 2_000
+"""Artifacts of a run that are looked at: a stranger's job can leave as many as it likes."""
 _MOST_RATIO = 200
 """Unpacked to packed; a zip bomb reaches 1,000, reports a tenth of this limit."""
 _BESIDE = frozenset({REPORT, "report.md"})
@@ -53,7 +55,12 @@ def artifacts_of(
     """
     path = f"/repos/{quote(repository)}/actions/runs/{run}/artifacts"
     newest: dict[str, Artifact] = {}
-    for entry in connection.pages(path, under="artifacts"):
+    for number, entry in enumerate(connection.pages(path, under="artifacts")):
+        if number == _MOST_LISTED:
+            raise ForgeError(
+                f"run {run} has more than {_MOST_LISTED} artifacts: none of them was read",
+                remedy="let the jobs of that run keep fewer artifacts",
+            )
         found = _artifact(entry)
         wanted = found is not None and (found.name == name or found.name.startswith(f"{name}-"))
         if found is None or not wanted:

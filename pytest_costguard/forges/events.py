@@ -65,9 +65,13 @@ class Job:
     @property
     def run_url(self) -> str:
         """The page of this run, with its summary and files."""
+        return self.page_of(self.run)
+
+    def page_of(self, run: int) -> str:
+        """Return the page of a run of this repository."""
         if self.forge == "gitlab":
-            return f"{self.server}/{self.repository}/-/pipelines/{self.run}"
-        return f"{self.server}/{self.repository}/actions/runs/{self.run}"
+            return f"{self.server}/{self.repository}/-/pipelines/{run}"
+        return f"{self.server}/{self.repository}/actions/runs/{run}"
 
 
 def job(environ: Mapping[str, str], event: Mapping[str, Any] | None = None) -> Job | None:

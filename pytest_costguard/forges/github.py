@@ -11,7 +11,11 @@ from pytest_costguard.forges.port import Comment
 from pytest_costguard.forges.transport import Transport
 
 ACTIONS_AUTHOR = "github-actions[bot]"
-"""Whose comments those of a job's own token are: it may not ask who it is."""
+"""Whose comments those of a job's own token are, where it may not ask who it is."""
+_BOT = "[bot]"
+_WHO = {"query": "query { viewer { login } }"}
+_GRAPHQL = {True: "../graphql", False: "graphql"}
+"""Beside the address of an Enterprise server's REST interface, `/api/v3`, and below GitHub's."""
 _API = "https://api.github.com"
 _LIMIT = 65_000
 
@@ -39,13 +43,26 @@ class GitHubThread:
         self._author: str | None = None
 
     def author(self) -> str:
-        """Return the token's user, or the bot's name where a job's own token may not ask."""
+        """Return the token's user, or the bot of the App whose token it is."""
         if self._author is None:
             try:
                 self._author = _text(self._connection.get("/user"), "login")
             except (Forbidden, Missing):
-                self._author = ACTIONS_AUTHOR
+                self._author = self._bot()
         return self._author
+
+    def _bot(self) -> str:
+        """Return the name of an App's bot: its token may ask by GraphQL alone who it is."""
+        enterprise = self._connection.address.endswith("/api/v3")
+        try:
+            answer = self._connection.post(_GRAPHQL[enterprise], _WHO)
+        except (Forbidden, Missing):
+            return ACTIONS_AUTHOR
+        login = _inside(_inside(_inside(answer, "data"), "viewer"), "login")
+        if not isinstance(login, str):
+            return ACTIONS_AUTHOR
+        # A person could be called as a bot is without its ending.
+        return login if login.endswith(_BOT) else f"{login}{_BOT}"
 
     def comments(self) -> Iterator[Comment]:
         """Return all comments, from all pages."""
@@ -110,6 +127,10 @@ def _comment(entry: Any) -> Comment:
 def _body(entry: Any) -> str:
     body = entry.get("body")
     return body if isinstance(body, str) else ""
+
+
+def _inside(entry: Any, key: str) -> Any:
+    return entry.get(key) if isinstance(entry, dict) else None
 
 
 def _text(entry: Any, key: str) -> str:

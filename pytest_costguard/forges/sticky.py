@@ -7,6 +7,8 @@ repository under test, and the author is compared since anybody may begin a comm
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -19,8 +21,10 @@ _MARKER = re.compile(
     rf"<!-- costguard key=(?P<key>{_KEY.pattern}) run=(?P<run>\d{{1,19}})"
     r" attempt=(?P<attempt>\d{1,9}) -->(?:\r?\n|$)"
 )
-_LOOKS = 3
+_LOOKS = 4
 """How often what another job wrote meanwhile is mended."""
+_SETTLING_SECONDS = 3.0
+"""After a write, before it is looked at: a job that had read before it may write after it."""
 
 Outcome = Literal["created", "updated", "unchanged", "outdated"]
 
@@ -65,17 +69,27 @@ class Stuck:
     id: int
 
 
-def stick(thread: Thread, text: str, marker: Marker, *, create: bool = True) -> Stuck | None:
+def stick(
+    thread: Thread,
+    text: str,
+    marker: Marker,
+    *,
+    create: bool = True,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Stuck | None:
     """Leave exactly one comment of the marker's key, with `text` unless a newer run has written.
 
-    Two jobs at once converge: after writing, all comments are read again, the newest run's text
-    is put into the oldest of ours and the others are removed, by whoever sees them.
+    Two jobs at once converge: some seconds after writing, all comments are read again, the newest
+    run's text is put into the oldest of ours and the others are removed, by whoever sees them.
+    Forges have no write that depends on what is there, so an older job that takes longer than
+    those seconds between its reading and its writing is not met with.
 
     Args:
         thread: the pull request.
         text: of the comment, without a marker.
         marker: this run's.
         create: whether one is made where there is none.
+        sleep: waits some seconds.
 
     Returns:
         None where there is none, and none was to be made.
@@ -90,6 +104,7 @@ def stick(thread: Thread, text: str, marker: Marker, *, create: bool = True) -> 
         return None
     if not ours:
         _create(thread, body)
+        sleep(_SETTLING_SECONDS)
         outcome, ours = "created", _ours(thread, marker.key)
     for look in range(_LOOKS):
         if not ours:
@@ -112,6 +127,7 @@ def stick(thread: Thread, text: str, marker: Marker, *, create: bool = True) -> 
         for other, _ in others:
             with suppress(Missing):  # another job was quicker
                 thread.delete(other.id)
+        sleep(_SETTLING_SECONDS)
         ours = _ours(thread, marker.key)
     return Stuck(outcome=outcome, id=ours[0][0].id if ours else kept.id)
 

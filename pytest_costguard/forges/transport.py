@@ -67,6 +67,11 @@ class Transport:
         self._now = now
         self._written: float | None = None
 
+    @property
+    def address(self) -> str:
+        """The API's, without a slash at its end."""
+        return self._base.rstrip("/")
+
     def get(self, path: str, query: Query | None = None) -> Any:
         """Return what is at a path below the API's address."""
         return self._json("GET", path, query=query)

@@ -22,6 +22,8 @@ class MachineFacts(Record, frozen=True, kw_only=True):
     turbo: bool | None = None
     virtual: bool | None = None
     clock_source: str = ""
+    cpu_time_step_seconds: float | None = None
+    """How finely a process's CPU time is told."""
     load_average: float | None = None
     """Of one minute, before anything was measured."""
     cpu_pressure: float | None = None

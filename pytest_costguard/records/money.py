@@ -46,6 +46,8 @@ class Currency(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.per_usd.is_finite() or self.per_usd <= 0:
             raise ValueError(f"per_usd must be above zero, got {self.per_usd}")
+        if not (len(self.code) == 3 and self.code.isascii() and self.code.isupper()):
+            raise ValueError(f"code must be three capital letters, got {self.code!r}")
 
 
 TargetOrigin = Literal["command line", "configuration", "detected", "price"]

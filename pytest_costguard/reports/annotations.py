@@ -24,19 +24,15 @@ _IN_MESSAGES = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _IN_PROPERTIES = _IN_MESSAGES | {":": "%3A", ",": "%2C"}
 
 
-def annotations_of(report: Report, *, prefix: str = "") -> tuple[str, ...]:
+def annotations_of(report: Report) -> tuple[str, ...]:
     """Return one workflow command for each finding that needs action, the worst first.
 
     What fails the run is an error, anything else a warning.
-
-    Args:
-        report: of the run.
-        prefix: from the repository's top to pytest's root directory, "" where they are the same.
     """
     rows = view_of(report).action
     failing = [row for row in rows if row.fails]
     others = [row for row in rows if not row.fails]
-    places = _Places(prefix=prefix, lines=report.run.lines)
+    places = _Places(root=report.run.root, lines=report.run.lines)
     return (*_commands("error", failing, places), *_commands("warning", others, places))
 
 
@@ -50,13 +46,13 @@ def failure_without_report(exit_code: int) -> str:
 class _Places:
     """Where tests are in the repository."""
 
-    prefix: str
+    root: str
     lines: Mapping[str, int]
 
     def of(self, workload: str) -> dict[str, str]:
         """Return the file and, where it is known, the line of a workload's test."""
         path = workload.partition("::")[0]
-        place = {"file": f"{self.prefix.rstrip('/')}/{path}" if self.prefix else path}
+        place = {"file": f"{self.root}/{path}" if self.root else path}
         # A workload's name, where it has one, follows the node id of its test.
         tests = [one for one in self.lines if workload == one or workload.startswith(f"{one} [")]
         return place | {"line": str(self.lines[max(tests, key=len)])} if tests else place

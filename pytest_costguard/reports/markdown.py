@@ -14,8 +14,17 @@ from pytest_costguard.reports.view import ReportView, view_of
 
 ROWS = 100
 """Rows of one table; a reader of more wants report.json."""
-NOTICE = "**This report was cut** to fit into a comment. The whole of it is in report.json."
+_CUT = "**This report was cut** to fit in here. The whole of it is in {}."
 _TITLE = "### Inference latency, memory and cost"
+
+
+def notice(run_url: str) -> str:
+    """Return what a report that was cut says: where the whole of it is.
+
+    Args:
+        run_url: the page of the run that measured, as the CI names it; "" where there is none.
+    """
+    return _CUT.format(f"report.json of [the run]({run_url})" if run_url else "report.json")
 
 
 def render(
@@ -24,7 +33,8 @@ def render(
     limit: int = COMMENT_LIMIT,
     rows: int = ROWS,
     notes: Sequence[str] = (),
-    commands: bool = True,
+    foreign: bool = False,
+    run_url: str = "",
 ) -> str:
     """Return the report as Markdown in fewer than `limit` bytes.
 
@@ -36,25 +46,28 @@ def render(
         limit: bytes.
         rows: of one table, at most.
         notes: what a reader must know beside it; they come before its own warnings.
-        commands: whether there are commands to copy; none out of a stranger's report.
+        foreign: whether it is a stranger's: then there are no commands to copy, and what its
+            project's code has a part in is quoted, not said.
+        run_url: see `notice`.
     """
     view = view_of(report, most_lines=rows)
-    view = replace(view, warnings=(*notes, *view.warnings))
-    if not commands:
-        view = without_commands(view)
-    text = f"{_TITLE}\n\n{sections(view, rows=rows)}"
-    return cut(tidied(text), limit=limit, notice=NOTICE)
+    text = f"{_TITLE}\n\n{sections(view, rows=rows, notes=notes, foreign=foreign)}"
+    return cut(tidied(text), limit=limit, notice=notice(run_url))
 
 
-def without_commands(view: ReportView) -> ReportView:
+def sections(
+    view: ReportView, *, rows: int = ROWS, notes: Sequence[str] = (), foreign: bool = False
+) -> str:
+    """Return all of a report but its title; see `render`."""
+    shown = _without_commands(view) if foreign else view
+    template = compiled("comment.md.j2", foreign=foreign)
+    return template.render(view=shown, row_limit=rows, notes=notes, absent=ABSENT).strip()
+
+
+def _without_commands(view: ReportView) -> ReportView:
     """Return a view that offers nothing to copy into a terminal."""
     baseline = replace(view.baseline, command="")
     return replace(view, baseline=baseline, reproduce=(), acceptable=(), accept=())
-
-
-def sections(view: ReportView, *, rows: int = ROWS) -> str:
-    """Return all of a report but its title."""
-    return compiled("comment.md.j2").render(view=view, row_limit=rows, absent=ABSENT).strip()
 
 
 def tidied(markdown: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pytest_costguard.records import (
     WorkloadId,
     WorkloadVerdict,
 )
+from pytest_costguard.records.metrics import Direction
 from pytest_costguard.reports import marks
 from pytest_costguard.reports.marks import Mark
 from pytest_costguard.reports.numbers import (
@@ -52,6 +54,8 @@ class Row:
     reason: str = ""
     origin: str = ""
     """Where the limit is set."""
+    severity: float = 0.0
+    """How much worse than its reference or its limit, as a share; the order of equals."""
     corrected: bool = False
     """Whether the change visibly differs from head ÷ base, corrected for the machine's speed."""
 
@@ -119,6 +123,7 @@ def _of_failures(report: Report, labels: Mapping[str, str]) -> Iterator[Row]:
             workload=str(failure.workload),
             label=labels[str(failure.workload)],
             metric="measurement",
+            severity=math.inf,
             reason=f"{_first_line(failure.reason).rstrip('.')}. Remedy: {failure.remedy}",
         )
 
@@ -196,6 +201,7 @@ def _of_comparison(
         limit=_allowed(rule) if rule else ABSENT,
         reason=comparison.reason,
         origin=rule.origin if rule else "",
+        severity=0.0 if for_all else _worse(comparison.ratio, METRICS[comparison.metric].better),
         corrected=not for_all and _corrected(comparison),
     )
 
@@ -242,17 +248,32 @@ def _of_budget(
         limit=ABSENT if result.limit is None else f"{sign} {quantity(result.limit, scale)}",
         reason=result.reason,
         origin=budget.origin,
+        severity=_worse(
+            estimate / result.limit if estimate is not None and result.limit else None,
+            "lower" if budget.bound == "at most" else "higher",
+        ),
     )
 
 
+def _worse(ratio: float | None, better: Direction) -> float:
+    """Return by which share a ratio is on the wrong side; 0 where it is not, or not known."""
+    if ratio is None or not ratio > 0:
+        return 0.0
+    return max(0.0, (ratio if better == "lower" else 1 / ratio) - 1)
+
+
 def _in_order(rows: list[Row]) -> tuple[Row, ...]:
-    urgency: dict[str, tuple[bool, int]] = {}
+    """Return what needs action first, the worst of a kind first, a workload's rows together."""
+    urgency: dict[str, tuple[bool, int, float]] = {}
     for row in rows:
-        key = (not row.fails, row.mark.urgency)
-        urgency[row.workload] = min(urgency.get(row.workload, key), key)
+        urgency[row.workload] = min(urgency.get(row.workload, _urgency(row)), _urgency(row))
     ordered = sorted(rows, key=lambda row: (urgency[row.workload], row.workload))
     return tuple(
         row
         for _, group in groupby(ordered, key=lambda row: row.workload)
-        for row in sorted(group, key=lambda row: (not row.fails, row.mark.urgency))
+        for row in sorted(group, key=_urgency)
     )
+
+
+def _urgency(row: Row) -> tuple[bool, int, float]:
+    return not row.fails, row.mark.urgency, -row.severity

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_costguard.records import Report, WorkloadId
 from pytest_costguard.reports.escaping import COMMENT_LIMIT, cut
-from pytest_costguard.reports.markdown import NOTICE, ROWS, sections, tidied, without_commands
+from pytest_costguard.reports.markdown import ROWS, notice, sections, tidied
 from pytest_costguard.reports.numbers import ABSENT
 from pytest_costguard.reports.rows import Row, labels_of
 from pytest_costguard.reports.templates import compiled
@@ -47,7 +47,8 @@ def render_targets(
     *,
     limit: int = COMMENT_LIMIT,
     notes: Sequence[str] = (),
-    commands: bool = True,
+    foreign: bool = False,
+    run_url: str = "",
 ) -> str:
     """Return several reports as one comment of fewer than `limit` bytes.
 
@@ -55,21 +56,25 @@ def render_targets(
         reports: by what tells them apart: the target, the leg of a matrix.
         limit: bytes.
         notes: what a reader must know of them all.
-        commands: as for `markdown.render`.
+        foreign: as for `markdown.render`.
+        run_url: as for `markdown.notice`.
     """
     views = {label: view_of(report, most_lines=ROWS) for label, report in reports.items()}
-    if not commands:
-        views = {label: without_commands(view) for label, view in views.items()}
-    text = compiled("targets.md.j2").render(
+    text = compiled("targets.md.j2", foreign=foreign).render(
         columns=[
-            Column(label=label, status=view.status, headline=view.headline, body=sections(view))
+            Column(
+                label=label,
+                status=view.status,
+                headline=view.headline,
+                body=sections(view, foreign=foreign),
+            )
             for label, view in views.items()
         ],
         rows=_rows(reports, views),
         notes=notes,
         row_limit=ROWS,
     )
-    return cut(tidied(text), limit=limit, notice=NOTICE)
+    return cut(tidied(text), limit=limit, notice=notice(run_url))
 
 
 def _rows(reports: Mapping[str, Report], views: Mapping[str, ReportView]) -> tuple[TargetRow, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_costguard.errors import StoreError
-from pytest_costguard.reports.escaping import code, fenced, prose, unbroken
+from pytest_costguard.reports.escaping import PROSE_LIMIT, code, fenced, prose, unbroken
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -32,10 +33,16 @@ def locate(name: str) -> Traversable:
     )
 
 
-def compiled(name: str) -> Template:
+def compiled(name: str, *, foreign: bool = False) -> Template:
     """Return the compiled template: sandboxed, and an undefined name is an error.
 
     The filters `code`, `prose`, `unbroken` and `fenced` make foreign text harmless in Markdown.
+    `quoted` is `prose` for texts that a project's own code has a part in, and a code span where
+    that project is a stranger's.
+
+    Args:
+        name: of the file.
+        foreign: whether the report is a stranger's.
     """
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -46,5 +53,11 @@ def compiled(name: str) -> Template:
         autoescape=False,
         keep_trailing_newline=True,
     )
-    environment.filters.update(code=code, prose=prose, fenced=fenced, unbroken=unbroken)
+    environment.filters.update(
+        code=code,
+        prose=prose,
+        quoted=partial(code, limit=PROSE_LIMIT) if foreign else prose,
+        fenced=fenced,
+        unbroken=unbroken,
+    )
     return environment.from_string(locate(name).read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
@@ -27,6 +28,7 @@ _CORRECTION = (
     " differs from the quotient of the two figures."
 )
 _UNSERVED_WORTH_NAMING = 0.05
+_PARAMETERS = re.compile(r"\[.*\]")
 
 Status = Literal["failed", "passed", "interrupted", "no verdict"]
 """How a run ended; `no verdict`: nothing was measured."""
@@ -122,6 +124,24 @@ def _unserved(report: Report, labels: dict[str, str]) -> list[str]:
     return [text]
 
 
+def _shared_traffic(report: Report) -> list[str]:
+    """Say that one declared traffic counts several times in what is said of a month."""
+    if report.outcome.monthly is None:
+        return []
+    # The parameters of a test are part of its marker's origin.
+    declared = Counter(
+        (held.traffic.text, _PARAMETERS.sub("", held.traffic.origin))
+        for held in report.gates.values()
+        if held.traffic is not None
+    )
+    return [
+        f"traffic {text} ({origin}) counts in full for each of {counted(times, 'workload')}: where"
+        " they share it, declare each one's part"
+        for (text, origin), times in declared.items()
+        if times > 1
+    ]
+
+
 def _tally(rows: tuple[Row, ...]) -> str:
     counts = Counter(row.mark.word for row in rows)
     return ", ".join(f"{count:,} {word}" for word, count in counts.items())
@@ -141,6 +161,7 @@ def _warnings(report: Report, labels: dict[str, str]) -> tuple[str, ...]:
         for text, where in found.items()
     ]
     warnings += _unserved(report, labels)
+    warnings += _shared_traffic(report)
     if report.other_failures:
         failed = counted(report.other_failures, "test")
         warnings.insert(0, f"{failed} failed by themselves: the session fails for that as well.")

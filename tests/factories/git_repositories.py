@@ -79,6 +79,24 @@ def report_of(folder: Path) -> Any:
     return json.loads((folder / "out" / "report.json").read_text())
 
 
+def git(folder: Path, *words: str) -> str:
+    """Run git in a folder and return what it prints."""
+    done = subprocess.run(
+        ["git", *words], cwd=folder, env=ENVIRON, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def bare_server(where: Path) -> Path:
+    """Make a bare repository with a branch main, as a forge keeps it."""
+    bare, first = where / "server.git", where / "first"
+    git(where, "init", "--quiet", "--bare", "-b", "main", str(bare))
+    git(where, "init", "--quiet", "-b", "main", str(first))
+    git(first, "commit", "--quiet", "--allow-empty", "-m", "begin")
+    git(first, "push", "--quiet", str(bare), "main")
+    return bare
+
+
 class GitProject:
     """A repository in `folder` whose files and commits a test makes."""
 

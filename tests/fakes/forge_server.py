@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,6 +17,7 @@ from fakes.github_description import violation
 
 TOKEN = "a-token-that-must-not-be-seen"
 BOT = "github-actions[bot]"
+GRAPHQL = "/graphql"
 
 
 @dataclass
@@ -31,6 +33,8 @@ class Fault:
     message: str = "fault"
     cut: bool = False
     """Close the connection without an answer."""
+    delay_seconds: float = 0.0
+    """Answer later, as if nothing were wrong."""
     after: bool = False
     """Do the work first: the answer alone is lost."""
 
@@ -52,6 +56,8 @@ class State:
 
     author: str | None = BOT
     """None: the token may not ask who it is."""
+    viewer: str | None = None
+    """Who the token is for GraphQL; None: it may not ask there either."""
     comments: list[dict[str, Any]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
@@ -122,12 +128,16 @@ class _Handler(BaseHTTPRequestHandler):
             for act in tuple(state.before):
                 act(seen)
             fault = self._fault(seen)
-            if fault is not None and not fault.after:
+            late = fault.delay_seconds if fault is not None else 0.0
+            if fault is not None and not fault.after and not late:
                 return self._fail(fault)
             status, answer, headers = self.server.dialect(state, seen, parts.path)
-            if fault is not None:
+            if fault is not None and not late:
                 return self._fail(fault)
-        return self._send(status, answer, headers)
+        time.sleep(late)
+        with suppress(OSError):  # who asked may have gone meanwhile
+            self._send(status, answer, headers)
+        return None
 
     def _fault(self, seen: Seen) -> Fault | None:
         for fault in self.server.state.faults:
@@ -176,7 +186,8 @@ class Server(ThreadingHTTPServer):
 
     def unknown(self, seen: Seen) -> str:
         """Return why the forge would not know a request; GitLab publishes no description."""
-        if not self.described or self.dialect is not github or seen.path in self.state.files:
+        stored = seen.path in self.state.files
+        if not self.described or self.dialect is not github or stored or seen.path == GRAPHQL:
             return ""
         return violation(
             seen.method,
@@ -235,6 +246,8 @@ def github(state: State, seen: Seen, _: str) -> Answer:
         return 403, {"message": "Resource not accessible by integration"}, {}
     if seen.path == "/user":
         return 200, {"login": state.author}, {}
+    if seen.path == GRAPHQL:
+        return _graphql(state, seen)
     if re.fullmatch(r"/repos/[^/]+/[^/]+/issues/\d+/comments", seen.path):
         return _github_list(state, seen)
     if one := re.fullmatch(r"/repos/[^/]+/[^/]+/issues/comments/(\d+)", seen.path):
@@ -245,6 +258,15 @@ def github(state: State, seen: Seen, _: str) -> Answer:
             answer = answer()
         return answer if isinstance(answer, tuple) else (200, answer, {})
     return _NOT_FOUND
+
+
+def _graphql(state: State, seen: Seen) -> Answer:
+    """Answer the one question that is asked of it; its description is another than REST's."""
+    if seen.content != {"query": "query { viewer { login } }"}:
+        return 200, {"errors": [{"message": "Parse error"}]}, {}
+    if state.viewer is None:
+        return 403, {"message": "Resource not accessible by integration"}, {}
+    return 200, {"data": {"viewer": {"login": state.viewer}}}, {}
 
 
 def _github_list(state: State, seen: Seen) -> Answer:

@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 from factories.artifacts import listed, packed
+from factories.git_repositories import bare_server, git
 from factories.workflow_runs import REPOSITORY, Workflows, pull_request
 from fakes.forge_server import Fault, github, serving
 
@@ -254,3 +255,72 @@ def test_a_hostile_archive_makes_no_comment(workflows, forge, data):
     assert "error: artifact 1: " in run.log
     assert state.bodies() == []
     assert not (workflows.folder.parent / "report.json").exists()
+
+
+NIGHTLY = """\
+name: Inference cost, nightly
+on: push
+permissions: {}
+jobs:
+  measure:
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: actions/checkout@v5
+      - id: cost
+        uses: pytest-costguard/pytest-costguard/action@main
+        with:
+          install: none
+          mode: stored
+          token: ${{ secrets.GITHUB_TOKEN }}
+          pytest-args: |
+            -p
+            no:cacheprovider
+            --costguard-units=2
+      - if: always()
+        env:
+          OUTCOME: ${{ steps.cost.outputs.outcome }}
+          MODE: ${{ steps.cost.outputs.mode }}
+          COMMENT: ${{ steps.cost.outputs.record-as }}
+        run: echo "told=$OUTCOME/$MODE/$COMMENT"
+  record:
+    needs: measure
+    if: ${{ !cancelled() }}
+    runs-on: ubuntu-24.04
+    steps:
+      - uses: pytest-costguard/pytest-costguard/action/record@main
+        with:
+          install: none
+          python-version: ""
+          token: ${{ secrets.GITHUB_TOKEN }}
+"""
+
+
+def test_what_a_push_has_measured_is_recorded_by_a_job_without_a_checkout(workflows, forge):
+    _, state = forge
+    uploads = workflows.folder.parent / "uploads"
+    bare = bare_server(workflows.folder.parent)
+    path = f"/repos/{REPOSITORY}/actions"
+
+    def kept():
+        data = (uploads / "costguard-report.zip").read_bytes()
+        state.answers[f"{path}/artifacts/1/zip"] = (200, data, {})
+        return {"artifacts": [listed(1, "costguard-report", data)]}
+
+    state.answers[f"{path}/runs/1/artifacts"] = kept
+    workflows.project.put({".github/workflows/nightly.yml": NIGHTLY})
+    workflows.project.git("checkout", "--quiet", "main")
+    sha = workflows.project.commit()
+    event = {"ref": "refs/heads/main", "repository": pull_request()["repository"], "after": sha}
+    run = workflows.run(
+        "push",
+        event,
+        workflow="nightly.yml",
+        GIT_CONFIG_COUNT="1",
+        GIT_CONFIG_KEY_0=f"url.{bare}.insteadOf",
+        GIT_CONFIG_VALUE_0=f"https://github.example.invalid/{REPOSITORY}.git",
+    )
+    assert run.exit_code == 0, run.log
+    assert told(run) == "passed/stored/"
+    files = git(bare, "ls-tree", "-r", "--name-only", "costguard-baselines").splitlines()
+    assert len(files) == 1
+    assert files[0].startswith("baselines/main/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from factories.judged import head, judged, series
 from factories.judging import gates, regression
@@ -13,7 +14,7 @@ from pytest_costguard.app import ci
 from pytest_costguard.config.ci_options import MODES
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.forges.events import job
-from pytest_costguard.records import to_json
+from pytest_costguard.records import WorkloadId, to_json
 
 PULL_REQUEST = {
     "GITHUB_ACTIONS": "true",
@@ -53,9 +54,9 @@ def test_a_pull_request_is_measured_side_by_side_with_its_base():
     assert "pull request 7" in plan.because
 
 
-def test_a_revision_that_was_named_is_left_alone():
+def test_a_revision_that_was_named_is_compared_with():
     plan = planned({**PULL_REQUEST, "COSTGUARD_AGAINST": "v1.0"}, OF_PULL)
-    assert (plan.mode, plan.arguments) == ("side-by-side", ())
+    assert (plan.mode, plan.arguments) == ("side-by-side", ("--costguard-against=v1.0",))
 
 
 def test_a_push_to_the_default_branch_is_recorded():
@@ -145,7 +146,7 @@ def test_a_mode_that_was_asked_for_is_taken_where_it_may_be(mode):
     ],
 )
 def test_a_change_never_records_the_baseline_that_judges_it(environ, event):
-    with pytest.raises(ConfigError, match="mode=record"):
+    with pytest.raises(ConfigError, match="nothing is recorded"):
         planned(environ, event, mode="record")
 
 
@@ -279,7 +280,25 @@ def read_outputs(text: str) -> dict[str, str]:
 def test_without_a_report_the_summary_and_the_annotation_say_so(tmp_path):
     done = measured(Session(exit_code=4), tmp_path)
     assert "exit code 4" in ci.summary(done, limit=10_000)
-    assert ci.annotation_commands(done, prefix="")[0].startswith("::error title=pytest-costguard::")
+    assert ci.annotation_commands(done)[0].startswith("::error title=pytest-costguard::")
+
+
+def test_a_summary_is_the_whole_report_and_not_a_comments_hundred_rows(tmp_path):
+    done = measured(Session(many_regressed(150), exit_code=1), tmp_path)
+    text = ci.summary(done, limit=1_000_000)
+    assert all(f"test_number_{number}" in text for number in range(150))
+
+
+def many_regressed(count):
+    one = slower()
+    (verdict,) = one.verdicts
+    verdicts = tuple(
+        msgspec.structs.replace(
+            verdict, workload=WorkloadId(nodeid=f"tests/test_many.py::test_number_{number}")
+        )
+        for number in range(count)
+    )
+    return msgspec.structs.replace(one, verdicts=verdicts)
 
 
 def test_a_summary_keeps_to_the_room_that_is_left(tmp_path):
@@ -287,12 +306,26 @@ def test_a_summary_keeps_to_the_room_that_is_left(tmp_path):
     assert len(ci.summary(done, limit=700).encode()) < 700
 
 
-@pytest.mark.parametrize(
-    ("below", "expected"), [("", ""), ("services/ranker", "services/ranker"), ("../other", "")]
-)
-def test_the_prefix_leads_from_the_checkout_to_the_project(tmp_path, below, expected):
-    top = tmp_path / "checkout"
-    (top / "services" / "ranker").mkdir(parents=True)
-    (tmp_path / "other").mkdir()
-    assert ci.prefix(top / below, environ={"GITHUB_WORKSPACE": str(top)}) == expected
-    assert ci.prefix(top / below, environ={}) == ""
+def test_what_the_job_says_outranks_addopts_and_the_arguments_outrank_it(tmp_path):
+    session = Session()
+    measured(
+        session,
+        tmp_path,
+        COSTGUARD_FAIL_ON=" strict ",
+        COSTGUARD_DEEP="true",
+        COSTGUARD_ESCALATE="no",
+        COSTGUARD_UNITS="",
+        COSTGUARD_SAVE="weekly",
+    )
+    assert session.command[5:] == (
+        "--costguard-deep",
+        "--costguard-fail-on=strict",
+        *("tests/perf", "-k", "rerank"),
+    )
+
+
+def test_a_switch_that_is_none_is_an_error_before_anything_is_measured(tmp_path):
+    session = Session()
+    with pytest.raises(ConfigError, match="COSTGUARD_DEEP"):
+        measured(session, tmp_path, COSTGUARD_DEEP="perhaps")
+    assert session.command == ()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from decimal import Decimal
 
 import msgspec
 import pytest
 from factories import artifacts as made
 from factories.judged import head, judged, series
 from factories.judging import gates, regression
+from factories.money import target
 from fakes.forge_server import TOKEN, github, serving
 
 from pytest_costguard.app import left_reports as module
@@ -17,7 +19,7 @@ from pytest_costguard.app.left_reports import left_reports
 from pytest_costguard.errors import RecordError
 from pytest_costguard.forges.events import job
 from pytest_costguard.forges.github import transport
-from pytest_costguard.records import Outcome, to_json
+from pytest_costguard.records import Against, Outcome, to_json
 
 ENVIRON = {
     "GITHUB_ACTIONS": "true",
@@ -141,6 +143,37 @@ def test_more_than_a_report_can_hold_is_refused_before_it_is_decided(forge, monk
     keep(state, ("costguard-report", packed(slower())))
     with pytest.raises(RecordError, match="more measurements than a report can have"):
         left(connection)
+
+
+def with_many_looks(report):
+    looks = tuple(range(6, 106))
+    against = Against(requested="main", found_as="a branch", run=report.run, looks=looks)
+    return msgspec.structs.replace(report, against=against)
+
+
+def with_many_limits(report):
+    (name, held), *_ = report.gates.items()
+    many = msgspec.structs.replace(held, regressions=held.regressions * 100)
+    return msgspec.structs.replace(report, gates={name: many})
+
+
+def with_a_long_price(report):
+    priced = target()
+    quote = msgspec.structs.replace(priced.quote, usd_per_hour=Decimal("1e-900000"))
+    return msgspec.structs.replace(report, target=msgspec.structs.replace(priced, quote=quote))
+
+
+@pytest.mark.parametrize(
+    ("larger", "told"),
+    [
+        (with_many_limits, "more budgets and limits"),
+        (with_a_long_price, "more digits"),
+        (with_many_looks, "more looks"),
+    ],
+)
+def test_what_would_take_minutes_is_refused_before_it_is_decided(larger, told):
+    with pytest.raises(RecordError, match=told):
+        module.decoded(to_json(larger(slower())), origin="artifact 1")
 
 
 NASTY = (0, -1, 1e308, 5e-324, 1e-320, "", "x" * 3000, "@everyone", None, [], {}, True, 2**70)

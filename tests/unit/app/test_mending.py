@@ -37,6 +37,7 @@ CASES: dict[str, tuple[Grounds, str]] = {
     "one_core": (grounds(facts={"usable_cores": 1}), "one core to measure on"),
     "pinning": (grounds(facts={"unpinned": "it was refused"}), "held to a core: it was refused."),
     "clock_source": (grounds(facts={"clock_source": "hpet"}), "tells the time by hpet"),
+    "cpu_time": (grounds(facts={"cpu_time_step_seconds": 0.004}), "told in steps of 4 ms"),
     "in_turns": (
         grounds(workload={"pairing": Pairing(kind="restart", reason="threads were busy")}),
         "in turns: threads were busy",

@@ -15,6 +15,8 @@ from factories.git_repositories import ENVIRON, GitProject
 
 from pytest_costguard.app.workflows import ACTION_REVISION, KINDS, rendered
 from pytest_costguard.cli.main import main
+from pytest_costguard.config.acceptances import parse_acceptances
+from pytest_costguard.config.files import parse_yaml
 
 ROOT = Path(__file__).parents[3]
 TEMPLATES = sorted(path.name for path in (ROOT / "templates" / "workflows").iterdir())
@@ -39,14 +41,13 @@ def test_every_action_is_pinned_and_nothing_is_granted_to_all_jobs(name):
                 assert step["with"]["persist-credentials"] is False
 
 
-def test_no_job_that_runs_a_change_may_write():
+def test_no_job_that_runs_the_projects_code_may_write():
     for name in TEMPLATES:
         content = yaml.safe_load(rendered(name))
         triggers = content[True]  # YAML 1.1 reads `on` as a truth value
         assert "pull_request_target" not in triggers
         for job in content["jobs"].values():
-            runs_code = any("checkout" in step.get("uses", "") for step in job["steps"])
-            if runs_code and ("pull_request" in triggers or "workflow_run" in triggers):
+            if any("checkout" in step.get("uses", "") for step in job["steps"]):
                 assert "write" not in job["permissions"].values()
 
 
@@ -54,8 +55,8 @@ def test_templates_use_the_action_as_it_is_in_this_projects_history():
     shallow = _git("rev-parse", "--is-shallow-repository")
     if shallow != "false":
         pytest.skip("this checkout has no history")
-    for path in ("action/action.yml", "action/report/action.yml"):
-        assert _git("cat-file", "-t", f"{ACTION_REVISION}:{path}") == "blob"
+    for name in ("action.yml", "report/action.yml", "record/action.yml", "locked.txt"):
+        assert _git("cat-file", "-t", f"{ACTION_REVISION}:action/{name}") == "blob"
 
 
 def _git(*words):
@@ -71,7 +72,7 @@ def written_to(folder):
         (workflows / name).write_text(rendered(name), encoding="utf-8")
     for path in (ROOT / "example_repo" / ".github" / "workflows").glob("*.yml"):
         (workflows / f"example-{path.name}").write_text(path.read_text(encoding="utf-8"), "utf-8")
-    for place in ("action", "action/report"):
+    for place in ("action", "action/report", "action/record"):
         (folder / place).mkdir(exist_ok=True)
         text = (ROOT / place / "action.yml").read_text(encoding="utf-8")
         (folder / place / "action.yml").write_text(text, encoding="utf-8")
@@ -80,11 +81,30 @@ def written_to(folder):
     return folder
 
 
+def _document_blocks():
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("example_repo/*.md")):
+        yield from _BLOCK.findall(path.read_text(encoding="utf-8"))
+
+
 def _document_workflows():
-    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")):
-        for block in _BLOCK.findall(path.read_text(encoding="utf-8")):
-            if "\njobs:" in block:
-                yield block
+    return (block for block in _document_blocks() if "\njobs:" in block)
+
+
+def test_every_block_of_yaml_in_the_documents_is_what_it_says(tmp_path):
+    pipelines, acceptances = [], []
+    for block in _document_blocks():
+        content = yaml.safe_load(block)
+        if "accepted" in content:
+            acceptances.append(parse_acceptances(parse_yaml(block, path=tmp_path, name="a.yaml")))
+        elif any(isinstance(one, dict) and "script" in one for one in content.values()):
+            pipelines.append(tmp_path / f"{len(pipelines)}.gitlab-ci.yml")
+            pipelines[-1].write_text(block, encoding="utf-8")
+        else:
+            assert "jobs" in content or parse_yaml(block, path=tmp_path, name="costguard.yaml")
+    assert acceptances
+    words = ("check-jsonschema", "--builtin-schema", "vendor.gitlab-ci")
+    done = ran(*words, *map(str, pipelines), cwd=tmp_path)
+    assert (done.returncode, len(pipelines)) == (0, 1), done.stdout + done.stderr
 
 
 def ran(*command, cwd):
@@ -134,9 +154,36 @@ def test_the_schemas_hold(tmp_path, schema, pattern):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_shellcheck_finds_nothing_in_the_actions_script():
-    done = ran("shellcheck", str(ROOT / "action" / "install.sh"), cwd=ROOT)
+def test_shellcheck_finds_nothing_in_the_actions_scripts(tmp_path):
+    scripts = [ROOT / "action" / "install.sh"]
+    for path in sorted(ROOT.glob("action/**/action.yml")):
+        steps = yaml.safe_load(path.read_text(encoding="utf-8"))["runs"]["steps"]
+        for number, step in enumerate(step for step in steps if "run" in step):
+            assert step["shell"] == "bash"
+            scripts.append(tmp_path / f"{path.parent.name}-{number}.sh")
+            known = "".join(f"{name}=; " for name in step.get("env", {}))
+            scripts[-1].write_text(f"#!/usr/bin/env bash\n{known}\n{step['run']}\n", "utf-8")
+    # Variables of a step come from outside.
+    done = ran("shellcheck", "--exclude=SC2034,SC2154", *map(str, scripts), cwd=ROOT)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_nothing_is_cached_and_every_pin_says_its_version():
+    files = [*ROOT.glob("action/**/*.yml"), *ROOT.glob("templates/workflows/*.yml")]
+    assert len(files) > 8
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        assert "cache" not in text.lower(), path
+        for line in re.findall(r"uses: (?!pytest-costguard/)(.*)", text):
+            assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[0-9.]+", line), line
+
+
+def test_no_fork_reaches_a_machine_of_your_own():
+    jobs = yaml.safe_load(rendered("self-hosted-gpu.yml"))["jobs"]
+    own = [job for job in jobs.values() if "self-hosted" in job["runs-on"]]
+    assert own
+    for job in own:
+        assert job["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
 
 
 def init(*words):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from contracts.store import StoreContract
 from factories.baselines import baseline_run
-from factories.git_repositories import ENVIRON
+from factories.git_repositories import ENVIRON, bare_server, git
 
 from pytest_costguard.app.jobs import git_credentials
 from pytest_costguard.app.stores import opened, store_of
@@ -28,23 +28,6 @@ def _no_configuration_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, ENVIRON[name])
 
 
-def git(folder: Path, *words: str) -> str:
-    done = subprocess.run(
-        ["git", *words], cwd=folder, env=ENVIRON, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
-
-
-def server(where: Path) -> Path:
-    """Make a bare repository with a branch main, as a forge keeps it."""
-    bare, first = where / "server.git", where / "first"
-    git(where, "init", "--quiet", "--bare", "-b", "main", str(bare))
-    git(where, "init", "--quiet", "-b", "main", str(first))
-    git(first, "commit", "--quiet", "--allow-empty", "-m", "begin")
-    git(first, "push", "--quiet", str(bare), "main")
-    return bare
-
-
 def cloned(bare: Path, name: str) -> Path:
     folder = bare.parent / name
     git(bare.parent, "clone", "--quiet", str(bare), str(folder))
@@ -59,7 +42,7 @@ class TestBranchOfARemote(StoreContract):
     def make(self, where):
         bare = where / "server.git"
         if not bare.exists():
-            server(where)
+            bare_server(where)
         name = f"clone-{len(list(where.iterdir()))}"
         return on_branch(cloned(bare, name))
 
@@ -73,7 +56,7 @@ class TestBranchWithoutARemote(StoreContract):
 
 @pytest.fixture
 def bare(tmp_path):
-    return server(tmp_path)
+    return bare_server(tmp_path)
 
 
 def test_the_branch_shares_nothing_with_the_code_and_only_grows(bare):

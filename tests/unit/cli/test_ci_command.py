@@ -40,6 +40,37 @@ def test_a_dry_run_prints_the_plan_and_the_command_and_runs_nothing(pull_request
     assert command.endswith("--costguard-against=auto tests/perf -k 'a b'")
 
 
+def test_a_job_that_is_debugged_shows_the_command(tmp_path, monkeypatch, pull_request):
+    monkeypatch.chdir(tmp_path)
+    words = ("--mode", "stored", "--no-gate", "--", "no_such_test.py")
+    quiet = ci(*words, **pull_request).output
+    loud = ci(*words, **{**pull_request, "RUNNER_DEBUG": "1"}).output
+    assert "-m pytest --costguard" not in quiet
+    assert "-m pytest --costguard" in loud
+
+
+def test_stored_numbers_of_a_pull_request_are_those_that_base_has_committed(
+    tmp_path, monkeypatch, pull_request
+):
+    monkeypatch.chdir(tmp_path)
+    done = ci("--mode", "stored", "--dry-run", **pull_request)
+    assert done.output.splitlines()[1].endswith("--costguard-store=commit:auto")
+
+
+def test_a_store_that_the_workflow_names_is_taken(tmp_path, monkeypatch, pull_request):
+    monkeypatch.chdir(tmp_path)
+    done = ci("--mode", "stored", "--dry-run", COSTGUARD_STORE="git:kept", **pull_request)
+    assert done.output.splitlines()[1].endswith("--costguard-store=git:kept")
+    assert "warning" not in done.output
+
+
+def test_a_store_that_the_change_itself_names_is_warned_of(tmp_path, monkeypatch, pull_request):
+    (tmp_path / "pyproject.toml").write_text('[tool.costguard]\nstore = "git:kept"\n')
+    monkeypatch.chdir(tmp_path)
+    done = ci("--mode", "stored", "--dry-run", **pull_request)
+    assert "name it in the workflow" in done.output
+
+
 def test_arguments_come_one_a_line_from_the_variable(pull_request):
     lines = "tests/perf\n  -k  \n\na b\n"
     done = ci("--dry-run", COSTGUARD_PYTEST_ARGS=lines, **pull_request)

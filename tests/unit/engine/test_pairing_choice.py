@@ -84,6 +84,7 @@ def test_waiting_for_a_core_and_stolen_time_are_not_waiting_of_the_requests_own(
         ({"is_async": True}, "a coroutine function"),
         ({"uses_device": True}, "a device does its work"),
         ({"pinned": False}, "may not be held to a core"),
+        ({"cpu_time_step_seconds": 0.004}, "CPU time is told in steps of 4 ms"),
         ({"terms": PairingTerms(cores=(0,), clock="wall")}, "wall time was asked for"),
     ],
 )

@@ -55,6 +55,15 @@ def test_a_link_is_refused():
         unpacked(made.with_a_link(), origin="a")
 
 
+def test_a_run_that_keeps_thousands_of_artifacts_is_not_read_to_its_end(forge):
+    state, connection = forge
+    page = [made.listed(number, f"other-{number}", b"") for number in range(100)]
+    state.answers["/repos/acme/ranker/actions/runs/5/artifacts"] = {"artifacts": page}
+    with pytest.raises(ForgeError, match="more than 2000 artifacts"):
+        artifacts_of(connection, repository="acme/ranker", run=5, name="costguard-report")
+    assert len(state.seen) <= 21
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked():
     with pytest.raises(RecordError, match="far more than it is"):
         unpacked(made.packed({"report.json": b"0" * 50_000_000}), origin="a")

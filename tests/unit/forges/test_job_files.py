@@ -6,7 +6,7 @@ import pytest
 
 from pytest_costguard.errors import StoreError
 from pytest_costguard.forges.job_files import add, outputs, room
-from pytest_costguard.forges.job_log import group
+from pytest_costguard.forges.job_log import Group
 
 
 def test_a_value_of_several_lines_is_one_value():
@@ -40,8 +40,9 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_on_github_foreign_output_commands_nothing():
-    frame = group("Measure", forge="github", token="t0k", now=0.0)
-    log = f"{frame.opening}::error::forged\n::endgroup::\nno line end{frame.closing}"
+    frame = Group(title="Measure", forge="github", token="t0k")
+    inside = "::error::forged\n::endgroup::\nno line end"
+    log = f"{frame.opening(now=0.0)}{inside}{frame.closing(now=1.0)}"
     lines = log.splitlines()
     assert lines[:2] == ["::group::Measure", "::stop-commands::t0k"]
     assert lines[-2:] == ["::t0k::", "::endgroup::"]
@@ -49,10 +50,10 @@ def test_on_github_foreign_output_commands_nothing():
 
 
 def test_on_gitlab_a_section_folds():
-    frame = group("Measure", forge="gitlab", token="t0k", now=12.9)
-    assert frame.opening == "\x1b[0Ksection_start:12:costguard_t0k\r\x1b[0KMeasure\n"
-    assert "section_end:12:costguard_t0k" in frame.closing
+    frame = Group(title="Measure", forge="gitlab", token="t0k")
+    assert frame.opening(now=12.9) == "\x1b[0Ksection_start:12:costguard_t0k\r\x1b[0KMeasure\n"
+    assert "section_end:80:costguard_t0k" in frame.closing(now=80.1)
 
 
 def test_elsewhere_there_is_a_title():
-    assert group("Measure", forge=None, token="t", now=0.0).opening == "Measure\n"
+    assert Group(title="Measure", forge=None, token="t").opening(now=0.0) == "Measure\n"

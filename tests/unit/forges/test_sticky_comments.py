@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import threading
 
 import pytest
+import requests
 from fakes.forge_server import BOT, TOKEN, Fault, github, gitlab, serving
 
 from pytest_costguard.errors import ConfigError, Forbidden, ForgeError, Uncertain
@@ -30,9 +32,9 @@ class Forge:
         connection = gitlab_forge.transport(TOKEN, **options)
         return GitLabThread(connection, project="acme/ranker", number=7)
 
-    def stick(self, text, *, run=10, attempt=1, key="main"):
+    def stick(self, text, *, run=10, attempt=1, key="main", sleep=lambda _: None):
         marker = Marker(key=key, run=run, attempt=attempt)
-        return stick(self.thread(), text, marker).outcome
+        return stick(self.thread(), text, marker, sleep=sleep).outcome
 
     def texts(self):
         return [body.partition("\n")[2] for body in self.state.bodies()]
@@ -57,9 +59,10 @@ def test_the_same_text_of_the_same_run_changes_nothing(forge):
 
 def test_where_nothing_is_to_be_said_none_is_made_and_an_old_one_is_kept_up_to_date(forge):
     marker = Marker(key="main", run=10, attempt=1)
-    assert stick(forge.thread(), "text", marker, create=False) is None
+    quick = {"create": False, "sleep": lambda _: None}
+    assert stick(forge.thread(), "text", marker, **quick) is None
     forge.stick("old", run=9)
-    assert stick(forge.thread(), "text", marker, create=False).outcome == "updated"
+    assert stick(forge.thread(), "text", marker, **quick).outcome == "updated"
     assert forge.texts() == ["text"]
 
 
@@ -116,6 +119,21 @@ def test_another_job_that_creates_one_at_the_same_moment_is_met_with(forge):
     forge.state.before.append(other)
     assert forge.stick("older", run=10) == "outdated"
     assert forge.texts() == ["newer"]
+
+
+def test_an_older_job_that_had_read_before_and_writes_after_is_written_over(forge):
+    forge.stick("first", run=9)
+    older = f"{Marker(key='main', run=10, attempt=1)}\nolder"
+    waits = []
+
+    def overtaken(seconds):
+        if not waits:
+            forge.state.comments[0]["body"] = older
+        waits.append(seconds)
+
+    assert forge.stick("newer", run=11, sleep=overtaken) == "updated"
+    assert forge.texts() == ["newer"]
+    assert waits == [3.0, 3.0]
 
 
 def test_many_writers_at_once_leave_one_comment_of_the_newest_run(forge):
@@ -184,9 +202,49 @@ def test_what_begins_with_no_marker_has_none(body):
     assert Marker.of(body) is None
 
 
-def test_on_github_a_jobs_own_token_may_not_ask_who_it_is():
+@pytest.mark.parametrize(
+    ("viewer", "writer"),
+    [
+        (None, BOT),
+        (BOT, BOT),
+        ("acme-perf[bot]", "acme-perf[bot]"),
+        ("acme-perf", "acme-perf[bot]"),
+    ],
+)
+def test_on_github_a_token_that_may_not_ask_who_it_is_knows_its_comments(viewer, writer):
     with serving(github) as (server, state):
-        state.author = None
+        state.author, state.viewer, state.writer = None, viewer, writer
+        marker = Marker(key="main", run=99, attempt=1)
+        state.add(f"{marker}\nplanted", author="acme-perf")
         forge = Forge("github", server, state)
         assert forge.stick("first") == "created"
         assert forge.stick("second", run=11) == "updated"
+        assert [body.partition("\n")[2] for body in state.bodies(writer)] == ["second"]
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("https://api.github.com", "https://api.github.com/graphql"),
+        ("https://git.acme.example/api/v3", "https://git.acme.example/api/graphql"),
+    ],
+)
+def test_an_enterprise_server_is_asked_at_its_own_address(address, asked):
+    session = Refusing()
+    connection = github_forge.transport(TOKEN, api=address, session=session)
+    GitHubThread(connection, repository="acme/ranker", number=7).author()
+    assert session.asked == [f"GET {address}/user", f"POST {asked}"]
+
+
+class Refusing(requests.Session):
+    """Answers 403 to everything, and remembers what was asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def request(self, method, url, **_):
+        self.asked.append(f"{method} {url}")
+        answer = requests.Response()
+        answer.status_code, answer.raw = 403, io.BytesIO(b"{}")
+        return answer

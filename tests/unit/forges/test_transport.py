@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
+import requests
 from fakes.forge_server import TOKEN, Fault, github, serving
 
 from pytest_costguard.errors import Forbidden, ForgeError, Missing, Uncertain
 from pytest_costguard.forges import github as github_forge
+from pytest_costguard.forges import transport
 
 PATH = "/repos/acme/ranker/actions/runs/1"
 
@@ -108,13 +112,61 @@ def test_a_renamed_repository_is_followed(forge, connection):
     assert connection.get("/moved") == {"id": 1}
 
 
-def test_a_file_that_is_stored_elsewhere_is_fetched_without_the_token(forge, connection):
+class Redirecting(requests.Session):
+    """Sends to a file at another origin, and remembers what it was asked with."""
+
+    def __init__(self, location):
+        super().__init__()
+        self.location = location
+        self.asked = []
+
+    def request(self, method, url, *, headers, **_):
+        self.asked.append((url, {name.lower(): value for name, value in headers.items()}))
+        answer = requests.Response()
+        first = len(self.asked) == 1
+        answer.status_code, answer.url = (302 if first else 200), url
+        answer.headers.update({"location": self.location} if first else {})
+        answer.raw = io.BytesIO(b"content")
+        return answer
+
+
+def test_a_file_that_is_stored_elsewhere_is_fetched_without_the_token():
+    session = Redirecting("https://files.example.invalid/blob?signature=x")
+    connection = github_forge.transport(TOKEN, api="https://api.github.com", session=session)
+    assert connection.download("/zip", most_bytes=100) == b"content"
+    (_, of_the_api), (address, of_the_store) = session.asked
+    assert address.startswith("https://files.example.invalid/")
+    assert of_the_api["authorization"] == f"Bearer {TOKEN}"
+    assert of_the_store == {}
+
+
+def test_a_file_of_the_api_itself_is_fetched_with_the_token(forge, connection):
+    forge[1].files["/blob"] = b"content"
+    forge[1].answers["/zip"] = (302, {}, {"location": f"{forge[0].url}/blob"})
+    assert connection.download("/zip", most_bytes=100) == b"content"
+    assert forge[1].seen[-1].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_login_in_a_netrc_file_does_not_replace_the_token(
+    forge, connection, tmp_path, monkeypatch
+):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login mallory password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    connection.get(PATH)
+    assert forge[1].seen[-1].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_server_that_does_not_answer_in_time_is_given_up(forge, connection, waited, monkeypatch):
+    monkeypatch.setattr(transport, "_READ_SECONDS", 0.2)
+    forge[1].faults.append(Fault(delay_seconds=1.0, times=9))
+    with pytest.raises(Uncertain, match="no answer"):
+        connection.get(PATH)
+    assert waited == [1.0, 2.0, 4.0, 8.0]
+
+
+def test_a_file_elsewhere_without_https_is_not_fetched(forge, connection):
     with serving(github, described=False) as (store, stored):
         stored.files["/blob"] = b"content"
-        # Only https may be left for another origin, so the store is the API's own here.
-        forge[1].files["/blob"] = b"content"
-        forge[1].answers["/zip"] = (302, {}, {"location": f"{forge[0].url}/blob"})
-        assert connection.download("/zip", most_bytes=100) == b"content"
         forge[1].answers["/zip"] = (302, {}, {"location": f"{store.url}/blob"})
         with pytest.raises(ForgeError, match="without https"):
             connection.download("/zip", most_bytes=100)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_costguard.host.revision import commit_of, lock_digest
+from pytest_costguard.host.revision import commit_of, lock_digest, place_in_checkout
 
 git = pytest.importorskip("git")
 
@@ -114,6 +114,14 @@ def test_the_index_is_not_written(repository):
     (repository / "model.py").touch()
     commit_of(repository)
     assert (repository / ".git/index").stat().st_mtime_ns == before
+
+
+def test_a_project_is_found_below_the_top_of_its_checkout(repository, tmp_path):
+    (repository / "services" / "ranker").mkdir(parents=True)
+    assert place_in_checkout(repository / "services" / "ranker") == "services/ranker"
+    assert place_in_checkout(repository) == ""
+    assert place_in_checkout(tmp_path) == ""
+    assert place_in_checkout(tmp_path / "no-such-folder") == ""
 
 
 def test_a_project_without_lock_files_has_no_digest(tmp_path):

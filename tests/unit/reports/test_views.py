@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 from factories.reports import (
     CLASSIFY,
@@ -18,7 +20,14 @@ from factories.reports import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_costguard.records import FailOn, Report, WorkloadId
+from pytest_costguard.records import (
+    FailOn,
+    Gates,
+    MonthlyChange,
+    Report,
+    Traffic,
+    WorkloadId,
+)
 from pytest_costguard.reports import markdown, terminal
 from pytest_costguard.reports.junit import properties
 from pytest_costguard.reports.rows import labels_of
@@ -222,3 +231,27 @@ def test_every_workload_has_a_line_of_figures() -> None:
     lines = view_of(regressed_and_over()).figures.lines
 
     assert [line.workload for line in lines] == [RERANK, CLASSIFY, EMBED]
+
+
+def with_traffic(**origins: str) -> Report:
+    """A report in which money a month is told, and these workloads serve a traffic."""
+    made = regressed_and_over()
+    monthly = MonthlyChange(usd=Decimal(310), lower=Decimal(250), upper=Decimal(370))
+    outcome = msgspec.structs.replace(made.outcome, monthly=monthly)
+    gates = {
+        name: Gates(traffic=Traffic(items_per_month=1e6, text="1M/month", origin=origin))
+        for name, origin in origins.items()
+    }
+    return msgspec.structs.replace(made, outcome=outcome, gates=gates)
+
+
+def test_one_traffic_of_several_parametrised_tests_is_said_to_count_several_times() -> None:
+    shared = with_traffic(a="marker of a.py::t[x] (a.py:3)", b="marker of a.py::t[y] (a.py:3)")
+    (warning,) = [one for one in view_of(shared).warnings if "traffic" in one]
+    assert warning.startswith("traffic 1M/month (marker of a.py::t (a.py:3)) counts in full for")
+    assert "each of 2 workloads" in warning
+
+
+def test_traffics_of_their_own_are_no_reason_to_warn() -> None:
+    apart = with_traffic(a="marker of a.py::t (a.py:3)", b="marker of b.py::t (b.py:3)")
+    assert not any("traffic" in one for one in view_of(apart).warnings)
