@@ -14,7 +14,7 @@ from pytest_costguard.errors import RevisionError
 from pytest_costguard.reports.templates import locate
 from pytest_costguard.revisions.repository import CommandFailed, Repository
 
-ACTION_REVISION = "12e191ae4bd1d6d75af665b7c66acc6e37cdaf8b"
+ACTION_REVISION = "920aa9d2652f6f19fc2d7a3efaa66775f686e39e"
 """The commit of this project at which templates use the action; set at each release."""
 
 KINDS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
