@@ -198,7 +198,7 @@ def _limits() -> Iterator[str]:
     yield ""
     yield (
         "- How often a verdict is wrong: these figures are about the cost of measuring, not about"
-        " its soundness. That is tested on null data in `tests/unit/app_judging`."
+        " its soundness. That is measured in [benchmarks-verdicts.md](benchmarks-verdicts.md)."
     )
     yield (
         "- The time that measuring itself takes: by default 6 fresh processes of half a second a"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks.verdicts.entries import Batch
 from benchmarks.verdicts.figures import (
@@ -38,6 +38,13 @@ class Goal:
     promise: str
     measured: str
     reached: bool | None
+    in_the_way: str = ""
+    """Where it is not reached, or not sure: by how much, and why."""
+
+
+def told(goal: Goal) -> Goal:
+    """Return a goal that says nothing of what is in the way where it is reached."""
+    return replace(goal, in_the_way="") if goal.reached else goal
 
 
 def at_most(found: Proportion, limit: float) -> bool | None:
@@ -63,8 +70,6 @@ def goals(
 ) -> list[Goal]:
     """Hold the recorded units of one condition against what was promised."""
     alarms = next(a for a in suite_alarms(recorded, repeats=repeats) if a.size == SUITE)
-    caught = summed(all_of(replayed(recorded, CAUGHT)), within=CAUGHT.within)
-    smaller = summed(all_of(replayed(recorded, SMALLER)), within=SMALLER.within)
     found = [
         Goal(
             promise=f"{condition}: a suite of {SUITE} unchanged workloads fails in at most 1 %",
@@ -72,18 +77,38 @@ def goals(
             if alarms.drawn.trials
             else str(alarms.consecutive),
             reached=at_most(alarms.consecutive, FALSE_ALARMS),
+            in_the_way=f"so few suites bound it at {100 * alarms.consecutive.upper:.0f} % only; the"
+            " rule itself gives 1 %",
         ),
-        _caught(f"{condition}: 5 % is caught in at least 95 % within 12 s", caught.in_time),
+        _caught(
+            f"{condition}: 5 % is caught in at least 95 % within 12 s",
+            replayed(recorded, CAUGHT),
+            within=CAUGHT.within,
+        ),
         _caught(
             f"{condition}: 3 % (allow 1, catch 3) is caught in at least 95 % within 26 s",
-            smaller.in_time,
+            replayed(recorded, SMALLER),
+            within=SMALLER.within,
         ),
     ]
-    return found + _waiting(recorded, batches, condition=condition)
+    return [told(goal) for goal in found + _waiting(recorded, batches, condition=condition)]
 
 
-def _caught(promise: str, in_time: Proportion) -> Goal:
-    return Goal(promise=promise, measured=str(in_time), reached=at_least(in_time, CAUGHT_SHARE))
+def _caught(promise: str, trials: Mapping[str, Sequence[Trial]], *, within: float) -> Goal:
+    in_time = summed(all_of(trials), within=within).in_time
+    late = []
+    for name, found in trials.items():
+        one = summed(found, within=within)
+        if one.in_time.trials and one.in_time.share < CAUGHT_SHARE:
+            seconds = statistics.median(one.paired_seconds)
+            units = statistics.median(one.units)
+            late.append(f"{name}: {one.in_time}, {seconds:.1f} s in {units:.0f} units (medians)")
+    return Goal(
+        promise=promise,
+        measured=str(in_time),
+        reached=at_least(in_time, CAUGHT_SHARE),
+        in_the_way="; ".join(late) or "too few verdicts to be sure",
+    )
 
 
 def _waiting(
@@ -108,6 +133,10 @@ def _waiting(
             if median is None
             else f"{median:.1f} s, the median; one that stays undecided counts as never",
             reached=None if median is None else median <= UNCHANGED_SECONDS,
+            in_the_way=""
+            if median is None or median <= UNCHANGED_SECONDS
+            else f"{median - UNCHANGED_SECONDS:+.2f} s: six units are started, loaded and warmed up"
+            " on both sides",
         ),
         Goal(
             promise=f"{condition}: a suite of 10 such workloads takes under 90 s",

@@ -156,9 +156,13 @@ def _goals(
         if by_condition[condition]:
             batches = recorded.batches[condition]
             found = goals(by_condition[condition], batches, condition=condition, repeats=repeats)
-            rows += [(goal.promise, goal.measured, _REACHED[goal.reached]) for goal in found]
+            rows += [
+                (goal.promise, goal.measured, _REACHED[goal.reached], goal.in_the_way)
+                for goal in found
+            ]
     if rows:
-        yield sections.table(("Goal", "Measured", "Reached"), rows, align="l l l")
+        titles = ("Goal", "Measured", "Reached", "What is in the way")
+        yield sections.table(titles, rows, align="l l l l")
         yield (
             "*Not sure*: the interval holds both answers. Seconds are of paired measuring unless"
             " wall time is named; all workloads count, the slow one as well."
@@ -170,7 +174,10 @@ def _machine(found: Sequence[Circumstances]) -> str:
         return "## Machine\n\nNothing was recorded."
     machine = found[-1].machine
     days = sorted({one.recorded.date().isoformat() for one in found})
-    commits = sorted({one.commit[:10] for one in found if one.commit})
+    # A plus is a work tree with changes.
+    commits = sorted(
+        {one.commit[:10] + "+" * one.commit.endswith("+") for one in found if one.commit}
+    )
     versions = ", ".join(f"{name} {version}" for name, version in sorted(machine.packages.items()))
     loads = [one.load_average for one in found]
     usual, most = statistics.median(loads), max(loads)

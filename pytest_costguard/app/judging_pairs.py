@@ -25,6 +25,7 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.reports.numbers import change, counted, percent
 from pytest_costguard.reports.ways import way
+from pytest_costguard.stats.disturbances import disturbances
 from pytest_costguard.stats.paired import (
     DEEP_LOOKS,
     FEWEST_UNITS,
@@ -142,7 +143,7 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
             seconds=seconds,
             looks=pairs.against.looks,
         )
-        reason = subject.explained(reason)
+        reason = _explained(reason, subject=subject, base=pairs.base.get(workload))
     higher = METRICS[metric].better == "higher"
     bounds = (decision.upper, decision.lower) if higher else (decision.lower, decision.upper)
     sign = -1 if higher else 1
@@ -157,6 +158,16 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
         reason=reason,
         units=decision.units,
     )
+
+
+def _explained(reason: str, *, subject: Subject, base: Measurement | None) -> str:
+    """Add what disturbed either side: both were measured at the same time, on the same cores."""
+    told = subject.explained(reason)
+    others = () if base is None else disturbances(base)
+    if not others:
+        return told
+    where = "on base" if told != reason else "while base was measured"
+    return f"{told}; {where}, {' and '.join(others)}"
 
 
 def _regressed_together(decision: PairedDecision) -> PairedDecision:

@@ -73,7 +73,8 @@ class Standings:
         next_look = next((look for look in self._looks.units if look > units), units)
         decided = not open_words and units >= _UNGATED_UNITS
         words = estimate + f" after {units} of {next_look} units" if estimate else ""
-        return Standing(decided=decided, next_look=next_look, words=words)
+        looked = units in self._looks.units
+        return Standing(decided=decided, next_look=next_look, words=words, looked=looked)
 
 
 def gates_by_workload(gates: Mapping[str, Gates]) -> Callable[[WorkloadId], Gates]:

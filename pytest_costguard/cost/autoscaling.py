@@ -203,7 +203,8 @@ class _Fleet:
         every = self.scaler.every_seconds
         last = self.now + every * max(0, math.ceil((end - self.now) / every) - 1)
         self.looks_at = last + every
-        self._want(self.size, at=last)
+        if self.ready:  # nothing is starting, and this is what the look before has wanted
+            self.wanted[-1] = (last, self.ready)
         self._pass(end, rate)
 
     def _look(self, rate: float) -> bool:
@@ -276,6 +277,11 @@ class _Fleet:
 
     def _account(self, seconds: float, rate: float) -> None:
         surplus = rate - self.ready * self.items_per_second
+        if surplus <= 0 and self.backlog == 0:  # nearly always
+            if rate > 0:
+                self.asked_at = self.now + seconds
+            self.log.append((seconds, rate, self.ready, self.ready + len(self.starting), 0))
+            return
         waiting = 0.0
         if surplus > 0:
             waiting = seconds

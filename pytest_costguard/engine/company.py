@@ -20,17 +20,15 @@ from pytest_costguard.engine.protocol import (
     TogetherDone,
 )
 from pytest_costguard.engine.sides import BothSessions, SideRefused, at
-from pytest_costguard.records import Block, SideName
+from pytest_costguard.records import SideName
 
 Answer = TypeVar("Answer", bound=Event)
-Company = tuple[Block, ...]
-"""The requests of one side that count, a block each."""
 _DOING = "serving beside the other side"
 
 
 def serve_together(
     pair: BothSessions, *, requests: int, seconds_per_request: float
-) -> dict[SideName, Company]:
+) -> dict[SideName, TogetherDone]:
     """Let both sides serve the same `requests` requests at the same time, from the first input on.
 
     Args:
@@ -52,7 +50,7 @@ def serve_together(
     # One answer for all requests of both, on half a core each: more than a step's own time.
     done = _answers(pair, TogetherDone, more_seconds=4 * requests * seconds_per_request)
     _stop(pair, pair.order)
-    return {side: answer.blocks for side, answer in done.items()}
+    return done
 
 
 def _answers(

@@ -55,6 +55,8 @@ class Progress:
     elapsed_seconds: float
     until: Literal["end", "look"] = "end"
     """A look may find that more units are needed; the end is the end."""
+    undecided: tuple[str, ...] = ()
+    """Side by side: each workload that was looked at last and is not decided, and how far it is."""
 
     @property
     def remaining_seconds(self) -> float | None:

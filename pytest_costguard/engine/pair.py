@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pytest_costguard.engine.company import Company, serve_together
+from pytest_costguard.engine.company import serve_together
 from pytest_costguard.engine.pairing import SLOW_SECONDS, PairingTerms, choose, spinning
 from pytest_costguard.engine.plain import (
     DISCARD_BELOW_SECONDS,
@@ -32,6 +32,7 @@ from pytest_costguard.engine.protocol import (
     EndTogether,
     Load,
     RunBlock,
+    TogetherDone,
     WarmedUp,
     WarmUp,
 )
@@ -156,7 +157,7 @@ def measure_pair(
     )
 
 
-_NOBODY: Company = ()
+_NOBODY = TogetherDone(blocks=())
 
 
 def _plan(
@@ -250,7 +251,7 @@ def _measured(
     index: int,
     lone: bool,
     clock: ClockName,
-    together: Company,
+    together: TogetherDone,
 ) -> MeasuredUnit:
     alone = lone and announced.alone
     unit = Unit(
@@ -263,6 +264,7 @@ def _measured(
         cold_start=announced.cold_start if alone else None,
         quality=ended.quality,
         clock=clock,
-        together=together,
+        together=together.blocks,
+        together_sensors=together.sensors,
     )
     return MeasuredUnit(announced=announced, unit=unit, notes=(*announced.notes, *ended.notes))

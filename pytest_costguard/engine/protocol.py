@@ -97,6 +97,8 @@ class TogetherDone(_Message, frozen=True, kw_only=True, tag=True):
     """The answer to `Count`: a block for each request; the worker goes on serving until `Stop`."""
 
     blocks: tuple[Block, ...]
+    sensors: Sensors | None = None
+    """Of these requests: the core was shared, so they waited for it."""
 
 
 class Stopped(_Message, frozen=True, kw_only=True, tag=True):

@@ -157,12 +157,13 @@ class WorkloadServer:
 
     def _count_together(self, command: RunTogether, channel: WorkerChannel) -> None:
         blocks: list[Block] = []
+        read = self.instruments.watch()
         with contextlib.closing(self.served.one_by_one(first=command.first)) as stream:
             for block in stream:
                 if len(blocks) < command.requests:
                     blocks.append(block)
                     if len(blocks) == command.requests:
-                        channel.send(TogetherDone(blocks=tuple(blocks)))
+                        channel.send(TogetherDone(blocks=tuple(blocks), sensors=read()))
                 elif (told := channel.receive(timeout_seconds=0.0)) is not None:
                     assert isinstance(told, Stop), "nothing else ends what goes on"
                     return

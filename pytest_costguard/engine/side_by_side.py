@@ -212,6 +212,7 @@ class SideBySide:
         known = [w for nodeid in self._tests for w in self.collection.workloads(nodeid)]
         done = expected = 0
         words = ""
+        undecided: list[str] = []
         looks = [self._effort.least_units]
         for one in known:
             measured = self.collection.measurement(one)
@@ -222,6 +223,8 @@ class SideBySide:
             done += units
             expected += units if ended else max(units, goal)
             looks.append(goal)
+            if standing is not None and standing.looked and not ended:
+                undecided.append(f"{one}: {standing.words}")
             if one == workload and standing is not None:
                 words = standing.words
         expected += self._effort.least_units * max(0, len(self._tests) - len(known))
@@ -233,5 +236,6 @@ class SideBySide:
                 share=min(0.99, done / max(1, expected)),
                 elapsed_seconds=time.monotonic() - self._started,
                 until="look",
+                undecided=tuple(undecided),
             )
         )

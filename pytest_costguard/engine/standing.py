@@ -14,6 +14,8 @@ class Standing:
     """The units at which it is looked at next."""
     words: str = ""
     """For a person who waits."""
+    looked: bool = False
+    """Whether it was looked at after its last unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

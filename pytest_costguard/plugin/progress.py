@@ -8,9 +8,12 @@ from pytest_costguard.app.escalation import Announcement
 from pytest_costguard.app.progress import duration, in_words
 from pytest_costguard.engine.coordinator import Progress
 
+_MOST_SHOWN = 10
+"""Workloads that a log names after a look."""
+
 
 class ProgressLine:
-    """Shows how far the measuring is; silent with `-q`."""
+    """Shows how far the measuring is, and after a look what is not decided; silent with `-q`."""
 
     def __init__(self, reporter: pytest.TerminalReporter | None, *, quiet: bool) -> None:
         self._reporter = None if quiet else reporter
@@ -59,6 +62,10 @@ class ProgressLine:
             self._open = True
         elif told != self._told:
             self._reporter.write_line(text)
+            for line in progress.undecided[:_MOST_SHOWN]:
+                self._reporter.write_line(f"costguard:   not decided: {line}")
+            if (more := len(progress.undecided) - _MOST_SHOWN) > 0:
+                self._reporter.write_line(f"costguard:   and {more} more")
         self._told = told
 
     def close(self) -> None:

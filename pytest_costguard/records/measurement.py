@@ -198,6 +198,8 @@ class Unit(Record, frozen=True, kw_only=True):
 
     They begin with the first input, a block each.
     """
+    together_sensors: Sensors | None = None
+    """Of those requests."""
 
     def __post_init__(self) -> None:
         if not self.blocks:

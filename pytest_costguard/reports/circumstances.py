@@ -8,12 +8,13 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from pytest_costguard.cost.unit_cost import NO_TARGET
 from pytest_costguard.records import (
     Against,
     BudgetVerdict,
+    ClockName,
     Escalation,
     Pairing,
     PairingKind,
@@ -38,11 +39,11 @@ DEFAULT_BASELINE = "main"
 _ACCEPTED = "accepted"
 _NAME = re.compile(r"\w[\w.-]*", flags=re.ASCII)
 _TESTS_IN_COMMAND = 5
-_WAYS: Mapping[PairingKind, str] = MappingProxyType(
+_WAYS: Mapping[PairingKind, Mapping[ClockName, str]] = MappingProxyType(
     {
-        "alternating": "Compared by wall time",
-        "together": "At the same time on one core",
-        "restart": "Each alone in its turn",
+        "alternating": {"cpu": "Compared by CPU time", "wall": "Compared by wall time"},
+        "together": dict.fromkeys(get_args(ClockName), "At the same time on one core"),
+        "restart": dict.fromkeys(get_args(ClockName), "Each alone in its turn"),
     }
 )
 _NOTHING_TO_ESCALATE = (
@@ -260,11 +261,10 @@ def _base_facts(against: Against) -> tuple[Fact, ...]:
 
 
 def _pairings(pairings: Mapping[str, Pairing]) -> Iterator[Fact]:
-    """Say which workloads were not compared by CPU time in alternating blocks, and why."""
+    """Say how the sides of each workload were measured beside each other, and why so."""
     names: dict[tuple[str, str], list[str]] = {}
     for name, how in pairings.items():
-        if (how.kind, how.clock) != ("alternating", "cpu"):
-            names.setdefault((_WAYS[how.kind], how.reason), []).append(name)
+        names.setdefault((_WAYS[how.kind][how.clock], how.reason), []).append(name)
     for (label, reason), found in names.items():
         more = f" and {len(found) - 3} more" if len(found) > 3 else ""
         yield Fact(label=label, value=f"{', '.join(found[:3])}{more}: {reason}")

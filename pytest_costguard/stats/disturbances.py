@@ -15,15 +15,20 @@ def disturbances(measurement: Measurement) -> tuple[str, ...]:
 
     Waiting for a core or time taken by the hypervisor above 2 % of the wall time, any throttling,
     more than 50 involuntary switches a second, a device whose clock was held down. What the
-    machine does not tell is not named.
+    machine does not tell is not named. While both sides shared a core they waited for it by
+    design: then only the hypervisor and throttling count.
     """
     sensors = [unit.sensors for unit in measurement.units if unit.sensors.wall_seconds > 0]
     wall = sum(reading.wall_seconds for reading in sensors)
     if not wall:
         return ()
+    shared = [unit.together_sensors for unit in measurement.units if unit.together_sensors]
+    everything = [*sensors, *shared]
     waited = _total(reading.run_queue_wait_seconds for reading in sensors) / wall
-    stolen = _total(reading.steal_seconds for reading in sensors) / wall
-    throttled = _total(reading.throttled_seconds for reading in sensors)
+    stolen = _total(reading.steal_seconds for reading in everything) / sum(
+        reading.wall_seconds for reading in everything
+    )
+    throttled = _total(reading.throttled_seconds for reading in everything)
     switches = _total(reading.involuntary_switches for reading in sensors) / wall
     found = []
     if waited > _SHARE_THAT_MATTERS:

@@ -515,6 +515,43 @@ def in_euros() -> Report:
     return msgspec.structs.replace(all_unchanged(), target=target)
 
 
+def sixty_workloads() -> Report:
+    """A large suite: three got slower, two are not decided, one got faster."""
+    verdicts = [
+        unchanged(
+            f"tests/inference/test_{family}.py::test_{family}[{size}]",
+            mean=0.0004 * (1 + number),
+            memory=(200 + 10 * number) * MIB,
+            p99=0.0006 * (1 + number),
+        )
+        for number, (family, size) in enumerate(
+            (family, size)
+            for family in ("rerank", "embed", "classify", "translate", "summarise", "detect")
+            for size in ("xs", "s", "m", "l", "xl", "fp32", "fp16", "int8", "batch1", "batch8")
+        )
+    ]
+    changed = {
+        7: (Verdict.REGRESSED, 1.083, "surely more than 2 % worse, in 10 units by CPU time"),
+        18: (Verdict.REGRESSED, 1.31, "surely more than 2 % worse, in 6 units by CPU time"),
+        33: (Verdict.REGRESSED, 1.046, "surely more than 2 % worse, in 16 units by CPU time"),
+        40: (Verdict.INCONCLUSIVE, 1.03, "between 2 % and 5 %: --costguard-deep would decide"),
+        41: (Verdict.INCONCLUSIVE, 1.02, "between 2 % and 5 %: --costguard-deep would decide"),
+        55: (Verdict.IMPROVED, 0.88, "surely more than 2 % better, in 6 units by CPU time"),
+    }
+    for number, (verdict, ratio, reason) in changed.items():
+        one = verdicts[number]
+        base = one.figures["mean"].estimate / ratio
+        slower = compared("mean", verdict, base=base, ratio=ratio, half=0.009, reason=reason)
+        verdicts[number] = msgspec.structs.replace(one, comparisons=(slower, *one.comparisons[1:]))
+    return report(
+        *verdicts,
+        sentence="3 of 60 workloads regressed: mean latency of test_embed[batch1] is 31 % higher;"
+        " 2 inconclusive, 1 improved.",
+        failed=True,
+        with_baseline=baseline(),
+    )
+
+
 EXAMPLES = {
     build.__name__: build
     for build in (
@@ -528,5 +565,15 @@ EXAMPLES = {
         not_priced,
         in_euros,
         busy_machine,
+        sixty_workloads,
     )
 }
+
+
+def three_targets() -> dict[str, Report]:
+    """The same suite on three machines: one fails, one does not know, one is fine."""
+    return {
+        "c7i.large": regressed_and_over(),
+        "c7g.large": inconclusive(),
+        "g5.xlarge": all_unchanged(),
+    }

@@ -178,6 +178,25 @@ def test_a_change_of_no_code_passes_without_a_warning(project):
     assert note.startswith("neither side loaded any of the changed files as a module (README.md)")
 
 
+def test_a_revision_compared_with_itself_and_what_both_trees_lack_are_said(project, tmp_path):
+    library = GitProject(tmp_path / "library")
+    library.commit({"code.txt": "x"})
+    project.git("submodule", "add", "-q", str(library.folder), "vendored")
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d7a' * 16}\nsize 12345\n"
+    project.commit({".gitattributes": "*.bin filter=lfs\n", "weights.bin": pointer})
+    project.git("submodule", "deinit", "-q", "-f", "vendored")
+
+    code, printed = project.measure(ONE_UNIT, revision="HEAD")
+
+    assert code == 0, printed
+    notes = report_of(project.folder)["against"]["notes"]
+    assert any(note.startswith("base and head are the same code") for note in notes)
+    assert "this compares a revision with itself" in notes[0]
+    for side in ("base", "head"):
+        assert any(f"on {side}, Git LFS files are pointers only" in note for note in notes)
+        assert any(f"on {side}, submodules are empty" in note for note in notes)
+
+
 READS_ITS_FILES = """
 import os
 from pathlib import Path

@@ -21,6 +21,10 @@ SERVICE = """
 import asyncio
 
 CACHE = []
+LOADS_FOR = {loads_for}
+
+def same(n):
+    return sum(range({work} * n))
 
 class Model:
     def __init__(self):
@@ -40,16 +44,31 @@ def score(outputs):
     return {score}
 """
 TESTS = """
-import asyncio
+import asyncio, time
+from concurrent.futures import ThreadPoolExecutor
 import pytest, service
 
 WIDE = {"allow": "20%", "catch": "60%"}
-ALL = {name: WIDE for name in ("mean", "p50", "p90", "throughput")}
+ALL = {name: WIDE for name in ("mean", "p50", "p90", "p95", "throughput")}
 
 @pytest.mark.costguard(regression=ALL | {"quality": {"allow": "5%", "catch": "20%"}})
 def test_latency_cost_and_quality(costguard):
     model = service.Model()
     costguard.measure(model, inputs=[20_000], quality=service.score)
+
+@pytest.mark.costguard(regression={"mean": WIDE, "cold_start": WIDE})
+def test_cold_start(costguard):
+    def load():
+        time.sleep(service.LOADS_FOR)
+        return service.Model()
+    costguard.measure(load=load, inputs=[20_000])
+
+@pytest.mark.costguard(regression={"mean": WIDE}, threads=2)
+def test_two_threads(costguard):
+    with ThreadPoolExecutor(2) as pool:
+        def serve(n):
+            return [one.result() for one in [pool.submit(service.same, n) for _ in range(2)]]
+        costguard.measure(serve, inputs=[20_000])
 
 @pytest.mark.costguard(regression={"peak_memory": WIDE})
 def test_memory(costguard):
@@ -82,12 +101,12 @@ def report(tmp_path_factory):
         {
             ".gitignore": "__pycache__\nout\n",
             "pyproject.toml": CONFIGURATION,
-            "service.py": SERVICE.format(room=1000, load=1, work=1, score=0.9),
+            "service.py": SERVICE.format(room=1000, load=1, work=1, score=0.9, loads_for=0.05),
             "tests/test_it.py": TESTS,
         }
     )
     project.git("checkout", "-q", "-b", "change")
-    worse = SERVICE.format(room=100_000_000, load=1, work=2, score=0.5)
+    worse = SERVICE.format(room=100_000_000, load=1, work=2, score=0.5, loads_for=0.2)
     project.commit({"service.py": worse})
     code, output = project.measure("--costguard-price=0.10")
     assert code == 1, output
@@ -108,10 +127,26 @@ def test_a_latency_that_doubled_has_regressed(report, metric):
     assert found["ratio"] > 1.5
 
 
-def test_a_tail_that_doubled_is_never_called_better_or_the_same(report):
-    found = comparisons(report, "test_latency_cost_and_quality")["p90"]
+@pytest.mark.parametrize("metric", ["p90", "p95"])
+def test_a_tail_that_doubled_is_never_called_better_or_the_same(report, metric):
+    found = comparisons(report, "test_latency_cost_and_quality")[metric]
     assert found["verdict"] in ("regressed", "inconclusive"), found
     assert found["ratio"] > 1.2
+
+
+def test_a_start_that_takes_longer_has_regressed_in_processes_of_its_own(report):
+    found = comparisons(report, "test_cold_start")["cold_start"]
+    assert found["verdict"] == "regressed", found
+    assert found["ratio"] > 2
+
+
+def test_two_threads_share_a_set_of_cores_with_the_other_side(report):
+    found = comparisons(report, "test_two_threads")["mean"]
+    assert found["verdict"] == "regressed", found
+    (nodeid,) = [
+        name for name in report["against"]["pairings"] if name.endswith("test_two_threads")
+    ]
+    assert report["against"]["pairings"][nodeid]["clock"] == "wall"
 
 
 def test_a_throughput_that_halved_has_regressed(report):

@@ -155,7 +155,9 @@ def test_what_a_workload_prints_disturbs_nothing(troubled):
 
 def test_a_test_that_differs_from_run_to_run_says_so(troubled):
     _, _, report = troubled
-    assert "test_differs_from_run_to_run" in failures(report)
+    found = failures(report)["test_differs_from_run_to_run"]
+    assert found["side"] == "both"
+    assert "it was reached before, and not in unit" in found["reason"], found
 
 
 def test_a_test_that_fails_on_base_makes_nothing_new_and_green(troubled):

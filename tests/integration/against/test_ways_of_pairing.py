@@ -151,6 +151,7 @@ def test_slow_requests_are_compared_by_cpu_time_at_the_same_time_where_they_can_
         assert "by CPU time" in found["reason"]
         unit = report["run"]["measurements"][0]["units"][0]
         assert all(block["requests"] == 1 for block in unit["together"])
+        assert unit["together_sensors"]["wall_seconds"] > 0
     else:  # a machine that does not let processes be pinned, or a request that was interrupted
         assert how["reason"], output
 

@@ -272,4 +272,9 @@ def test_goals_are_held_against_what_was_recorded():
     assert all(goal.promise.startswith("quiet: ") for goal in found)
     assert [goal.reached for goal in found[1:]] == [True, True, True, True]
     assert found[0].reached is not False
+    assert not any(goal.in_the_way for goal in found if goal.reached)
+    noisy = evidence.batches(deviation=0.05, opening_seconds=0.4)
+    caught = goals(series(noisy), noisy, condition="quiet", repeats=100)[1]
+    assert caught.reached is not True
+    assert " units (medians)" in caught.in_the_way
     assert quickly_started(evidence.batches(units=4, opening_seconds=0.7)) == frozenset()

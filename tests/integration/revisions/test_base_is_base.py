@@ -96,6 +96,7 @@ class Sides:
 
     def __init__(self, folder: Path, case: Case) -> None:
         self.case = case
+        self.safe_path: dict[str, str] = {}
         self.checkout, self.base, self.head = (
             folder / name for name in ("checkout", "trees/base", "trees/head")
         )
@@ -111,6 +112,10 @@ class Sides:
         self.site = Path(sysconfig.get_path("purelib", vars={"base": str(self.environment)}))
         tools = (sysconfig.get_path("purelib"), str(Path(pytest_costguard.__file__).parents[1]))
         (self.site / "tools.pth").write_text("".join(f"{folder}\n" for folder in tools))
+
+    def start_as_pytest_does(self) -> None:
+        """Leave the working folder off the path, as the command `pytest` does."""
+        self.safe_path = {"PYTHONSAFEPATH": "1"}
 
     @staticmethod
     def put(tree: Path, name: str, text: str) -> None:
@@ -155,6 +160,7 @@ class Sides:
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
                 **environ,
+                **self.safe_path,
             },
             capture_output=True,
             text=True,
@@ -163,7 +169,10 @@ class Sides:
         return done.stdout + done.stderr
 
     def naive(self, tree: Path) -> list[object]:
-        return found(self.run(tree, module="pytest", environ={}))
+        return found(self.naive_output(tree))
+
+    def naive_output(self, tree: Path) -> str:
+        return self.run(tree, module="pytest", environ={})
 
     def guarded(self, tree: Path) -> list[object]:
         return found(self.guarded_output(tree))
@@ -191,9 +200,8 @@ def each(cases):
 @each(CASES)
 def test_base_is_base_and_head_is_head(sides):
     sides.install()
-    # A project whose folder is on the path anyhow is safe until its finder goes first.
-    if "flat" not in sides.case.name:
-        assert sides.naive(sides.base)[1] == "head", "without the guard, base would be head"
+    sides.start_as_pytest_does()
+    assert sides.naive(sides.base)[1] == "head", "without the guard, base would be head"
 
     for tree, side in ((sides.base, "base"), (sides.head, "head")):
         file, imported, leaks = sides.guarded(tree)
@@ -275,23 +283,30 @@ def test_a_compiled_module_that_git_ignores_is_refused_and_named(sides):
     for tree in (sides.base, sides.head):
         sides.put(tree, "src/pkg/__init__.py", f"__path__.append({str(compiled.parent)!r})\n")
 
+    naive = sides.naive_output(sides.base)
+    assert "ImportError" in naive
+    assert str(compiled) in naive, "without the guard, what head has built would be loaded"
     output = sides.guarded_output(sides.base)
 
     assert "pkg._speed belongs to the project and is not in the tree of this revision" in output
     assert str(compiled) in output
 
 
-@each([Case("flat", "pkg", "pkg/__init__.py", "hatchling.build", ())])
+@each([Case("src, installed", "pkg", "src/pkg/__init__.py", "setuptools.build_meta", ())])
 def test_a_plugin_of_the_project_is_the_trees_own_with_its_assertions_rewritten(sides):
     for tree, side in ((sides.checkout, "head"), (sides.base, "base")):
         plugin = f"def check(value):\n    assert value == {side!r} + 'x'\n"
-        sides.put(tree, "pkg/plugin.py", plugin)
+        sides.put(tree, "src/pkg/plugin.py", plugin)
         sides.put(tree, "conftest.py", "pytest_plugins = ['pkg.plugin']\n")
     sides.put(
         sides.base,
         "tests/test_where.py",
         "def test_it():\n    from pkg.plugin import check\n    check('wrong')\n",
     )
+
+    sides.install()
+    sides.start_as_pytest_does()
+    assert "headx" in sides.naive_output(sides.base), "without the guard, base would be head"
 
     output = sides.guarded_output(sides.base)
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 from factories.judged import judged, only
 from factories.judging import WORKLOAD, gates, measurement, regression, run, unit
 
-from pytest_costguard.records import Against, Commit, Comparison, Memory, Report, Verdict
+from pytest_costguard.records import (
+    Against,
+    Commit,
+    Comparison,
+    Memory,
+    Report,
+    Sensors,
+    Verdict,
+)
 
 SHA = "1a2b3c4" + 33 * "0"
 SPREAD = (0.03, 0.03, -0.03, -0.03, 0.01, -0.01)
@@ -80,3 +89,34 @@ def test_memory_of_too_few_units_says_how_many_there_are():
 def test_memory_that_neither_side_has_is_not_measured(change):
     found = compared(change, spread=0.1, units=6, metric="peak_memory")
     assert found.reason.startswith("peak memory was not measured")
+
+
+def with_sensors(of, **readings):
+    sensors = Sensors(wall_seconds=1.0, cpu_seconds=1.0, **readings)
+    units = tuple(msgspec.structs.replace(one, sensors=sensors) for one in of.units)
+    return msgspec.structs.replace(of, units=units)
+
+
+def explained(*, base=None, head=None):
+    """Return the reason of a verdict that is not decided, with sensors on either side."""
+    before, after = sides(0.03, spread=4.0, units=24)
+    before, after = with_sensors(before, **(base or {})), with_sensors(after, **(head or {}))
+    against = Against(
+        requested="main",
+        found_as="branch main",
+        run=run(before, run_id="r-base", commit=Commit(sha=SHA)),
+        looks=(6, 10, 16, 24),
+    )
+    report = judged(run(after), against=against, gates=gates(regression()))
+    (comparison,) = only(report).comparisons
+    assert comparison.verdict is Verdict.INCONCLUSIVE
+    return comparison.reason
+
+
+def test_what_disturbed_either_side_explains_a_verdict_that_is_not_decided():
+    stolen = {"steal_seconds": 0.2}
+    assert "the hypervisor" not in explained()
+    assert "while it was measured, the hypervisor took 20 % of the time" in explained(head=stolen)
+    assert "while base was measured, the hypervisor took 20 %" in explained(base=stolen)
+    both = explained(base={"throttled_seconds": 0.5}, head=stolen)
+    assert "the hypervisor took 20 % of the time; on base, the container was throttled" in both

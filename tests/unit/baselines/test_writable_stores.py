@@ -96,3 +96,21 @@ def test_what_is_in_bases_past_is_told_and_a_shallow_clone_does_not_guess(tmp_pa
     shallow = ancestry(tmp_path / "short", environ=ENVIRON, pull_request=False)
     with pytest.raises(RevisionError, match="shallow"):
         shallow("f" * 40)
+
+
+def test_what_is_fetched_from_a_branch_is_told_with_its_commit_and_age(tmp_path, monkeypatch):
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"):
+        monkeypatch.setenv(name, ENVIRON[name])
+    bare = bare_server(tmp_path)
+    git(tmp_path, "clone", "--quiet", str(bare), "project")
+    folder = tmp_path / "project"
+    opened("git:kept", rootdir=folder, environ={}).add("main", baseline_run("r1"))
+    monkeypatch.chdir(folder)
+    silent = dict.fromkeys(("GITHUB_ACTIONS", "GITLAB_CI"))
+    done = CliRunner().invoke(main, ["baseline", "--store", "git:kept", "fetch"], env=silent)
+    assert done.exit_code == 0, done.output
+    first, second, third = done.output.splitlines()
+    assert first == "Baselines in branch kept: main."
+    assert second == "main: 1 run."
+    assert third.startswith("The newest is of commit ")
+    assert third.endswith(" days old.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -214,3 +215,16 @@ bytearray(64 << 30)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "MemoryError" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+def test_a_report_that_takes_too_long_ends_its_process():
+    code = """
+from pytest_costguard.cli import comment
+comment._CPU_SECONDS = 1
+comment._bound()
+while True:
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGXCPU

@@ -57,7 +57,7 @@ def together(**refuses):
 def test_nothing_is_counted_before_both_are_serving():
     journal, serve = together()
     found = serve()
-    assert [len(blocks) for blocks in found.values()] == [3, 3]
+    assert [len(done.blocks) for done in found.values()] == [3, 3]
     steps = [step for _, step in journal]
     assert steps == [
         *(RunTogether, RunTogether, Began, Began, Count, Count),

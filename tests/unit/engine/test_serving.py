@@ -186,6 +186,7 @@ def test_requests_beside_the_other_side_count_from_when_it_is_said_and_go_on_unt
     company.send(Count())
     done = heard(company, TogetherDone)
     assert [(block.requests, block.items) for block in done.blocks] == [(1, 2)] * 3
+    assert done.sensors is not None
     assert company.receive(timeout_seconds=0.05) is None
     company.send(Stop())
     heard(company, Stopped)

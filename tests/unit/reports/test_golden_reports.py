@@ -9,9 +9,10 @@ import os
 from pathlib import Path
 
 import pytest
-from factories.reports import EXAMPLES
+from factories.reports import EXAMPLES, three_targets
 
 from pytest_costguard.reports import markdown, terminal
+from pytest_costguard.reports.targets import render_targets
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -33,6 +34,10 @@ def test_the_terminal_report_is_as_it_was_looked_at(name: str) -> None:
     assert_golden(f"{name}.txt", terminal.render(EXAMPLES[name](), width=80))
 
 
+def test_the_comment_about_several_targets_is_as_it_was_looked_at() -> None:
+    assert_golden("three_targets.md", render_targets(three_targets()))
+
+
 @pytest.mark.parametrize("verbosity", [-1, 1])
 def test_quiet_and_verbose_reports_are_as_they_were_looked_at(verbosity: int) -> None:
     text = terminal.render(EXAMPLES["regressed_and_over"](), width=80, verbosity=verbosity)
@@ -43,4 +48,5 @@ def test_quiet_and_verbose_reports_are_as_they_were_looked_at(verbosity: int) ->
 def test_every_golden_file_belongs_to_an_example() -> None:
     expected = {f"{name}.{form}" for name in EXAMPLES for form in ("md", "txt")}
 
-    assert {path.name for path in GOLDEN.iterdir()} == expected | {"quiet.txt", "verbose.txt"}
+    others = {"quiet.txt", "verbose.txt", "three_targets.md"}
+    assert {path.name for path in GOLDEN.iterdir()} == expected | others

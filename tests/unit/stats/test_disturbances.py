@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from factories.judging import measurement, unit
 
@@ -25,6 +26,15 @@ def sensed(**readings):
 )
 def test_each_disturbance_is_named(readings, said):
     assert disturbances(sensed(**readings)) == (said,)
+
+
+def test_what_was_served_beside_the_other_side_waited_by_design_and_can_be_stolen_from():
+    shared = Sensors(
+        wall_seconds=10.0, cpu_seconds=5.0, run_queue_wait_seconds=5.0, steal_seconds=1.0
+    )
+    (only,) = sensed().units
+    both = measurement([msgspec.structs.replace(only, together_sensors=shared)])
+    assert disturbances(both) == ("the hypervisor took 5 % of the time",)
 
 
 def test_a_quiet_machine_is_not_blamed():
