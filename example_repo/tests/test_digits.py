@@ -16,14 +16,16 @@ from samples.scans import pgm
 
 
 # The whole request, as a caller feels it: bytes in, digits out. One scan is what a person waits
-# for, so that its tail has an SLO; 32 at a time come from the nightly import, which has none.
+# for: its tail has an SLO, and its traffic says what a change costs a month. 32 at a time come
+# from the nightly import, which has neither.
 @pytest.mark.costguard(
     budget={"cost_per_1k": "$0.002", "quality": 0.97},
     regression={"mean": {"allow": "2%", "catch": "5%"}},
     labels={"team": "forms"},
 )
 @pytest.mark.parametrize(
-    "batch_size", [pytest.param(1, marks=pytest.mark.costguard(slo={"p99": "50ms"})), 32]
+    "batch_size",
+    [pytest.param(1, marks=pytest.mark.costguard(slo={"p99": "50ms"}, traffic="40M/day")), 32],
 )
 def test_reading_digits(costguard, held_out, batch_size):
     result = costguard.measure(

@@ -18,7 +18,7 @@ from pytest_costguard.reports.numbers import money
 _FOLLOWED_BY_COST = ("mean", "throughput")
 """At a fixed price, cost is proportional to the one and to the inverse of the other."""
 _SURE = (Verdict.REGRESSED, Verdict.IMPROVED)
-_CENT = Decimal("0.01")
+_QUANTUM = Decimal("0.0001")
 
 
 def monthly_change(
@@ -45,7 +45,7 @@ def monthly_change(
         1 - Decimal(ratio if inverse else 1 / ratio)
         for ratio in (found.ratio, found.lower, found.upper)
     ]
-    usd, *bounds = ((month * share).quantize(_CENT) for share in shares)
+    usd, *bounds = ((month * share).quantize(_QUANTUM) for share in shares)
     return MonthlyChange(usd=usd, lower=min(bounds), upper=max(bounds))
 
 

@@ -69,14 +69,15 @@ def outcome_of(
         counts[_EXPECTED] = len(expected)
     failed = bool(failures) or any(verdict.failing for verdict in verdicts)
     failed = failed or (bool(missing) and FailOn.MISSING in fail_on)
-    found = _Found(verdicts=verdicts, counts=counts, labels=labels_of(named))
-    text = (
-        "; ".join(_clauses(found, unjudged=unjudged, code_unloaded=code_unloaded))
-        or "nothing was measured"
-    )
     monthly = total([one.monthly for one in verdicts])
-    if monthly is not None:
-        text += f": {told(monthly, currency or Currency())}"
+    found = _Found(
+        verdicts=verdicts,
+        counts=counts,
+        labels=labels_of(named),
+        money="" if monthly is None else told(monthly, currency or Currency()),
+    )
+    clauses = _clauses(found, unjudged=unjudged, code_unloaded=code_unloaded)
+    text = "; ".join(clauses) or "nothing was measured"
     return Outcome(
         failed=failed,
         sentence=f"{text[0].upper()}{text[1:]}.",
@@ -110,6 +111,7 @@ class _Found:
     verdicts: Sequence[WorkloadVerdict]
     counts: Mapping[str, int]
     labels: Mapping[str, str]
+    money: str
 
     def changes(self, wanted: Verdict) -> list[str]:
         """Name the comparisons with a verdict, and by how much the metric changed."""
@@ -150,6 +152,8 @@ class _Found:
 
 def _clauses(found: _Found, *, unjudged: str, code_unloaded: bool) -> Iterator[str]:
     yield from _bad(found)
+    if found.money:
+        yield found.money
     yield from _unknown(found)
     if unjudged and found.verdicts:
         yield unjudged

@@ -68,6 +68,7 @@ class BaselineView:
     facts: tuple[Fact, ...] = ()
     hints: tuple[str, ...] = ()
     command: str = ""
+    column: Literal["Baseline", "Base"] = "Baseline"
 
 
 def assumptions_of(report: Report) -> tuple[Fact, ...]:
@@ -239,6 +240,7 @@ def _base_of(against: Against) -> BaselineView:
         f" {_units(against)} of fresh processes.",
         facts=_base_facts(against),
         hints=against.notes,
+        column="Base",
     )
 
 

@@ -31,6 +31,7 @@ _SIGNS = r"[%±≤≥\N{EN DASH}]|items/s"
 _SAFE = re.compile(rf"\(?(?:{_WORD}|{_NUMBER}|{_SHORT}|{_DATE}|{_SIGNS})\)?[.,;:?]?")
 _COMMIT = re.compile(r"\b[0-9a-fA-F]{7,}\b")
 """What GitHub would link where there is such a commit, be it a word."""
+_BRACKETED = re.compile(r"\([^()]+\)")
 _LIST_START = re.compile(r"(?:\d+[.)]|[-+*=#>~]+)[:,;]?$")
 
 
@@ -117,7 +118,9 @@ def _flush(pending: list[str], pieces: list[str], *, limit: int, table: bool) ->
     before, body, after = "", text, ""
     if len(body) > 1 and body[-1] in ".,;:":
         body, after = body[:-1], body[-1]
-    if len(body) > 1 and body[-1] == ")" and body.count(")") > body.count("("):
+    if _BRACKETED.fullmatch(body):
+        before, body, after = "(", body[1:-1], f"){after}"
+    elif len(body) > 1 and body[-1] == ")" and body.count(")") > body.count("("):
         body, after = body[:-1], f"){after}"
     elif len(body) > 1 and body[0] == "(" and body.count("(") > body.count(")"):
         before, body = "(", body[1:]

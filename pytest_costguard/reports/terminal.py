@@ -39,7 +39,7 @@ _Column = tuple[str, list[str]]
 _MONEY_FACTS = ("Price", "Price source", "Share", "Cost")
 _LINES = 50
 _REASONS = 20
-_COMMAND = re.compile(r"^\s*(?:::|##\[)")
+_COMMAND = re.compile(r"^\s*::")
 
 
 def render(report: Report, *, width: int = 80, colour: bool = False, verbosity: int = 0) -> str:
@@ -81,6 +81,8 @@ def printed(parts: Iterable[Any], *, width: int, colour: bool) -> str:
 
 def _inert(line: str) -> str:
     """Keep a CI runner from reading a line of foreign text as a command of its own."""
+    # GitHub's obeys this one anywhere in a line.
+    line = line.replace("##[", "##\N{MIDDLE DOT}[")
     return f"· {line.lstrip()}" if _COMMAND.match(line) else line
 
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from pytest_costguard.records import (
+    Against,
     Baseline,
     BaselineRun,
     Block,
@@ -24,7 +25,9 @@ from pytest_costguard.records import (
     Fingerprint,
     Interval,
     Measurement,
+    MonthlyChange,
     Outcome,
+    Pairing,
     Quote,
     Regression,
     Report,
@@ -324,6 +327,39 @@ def regressed_and_over() -> Report:
     )
 
 
+def side_by_side() -> Report:
+    """The reranker of `regressed_and_over` with its base beside it, at a traffic."""
+    monthly = MonthlyChange(usd=Decimal(310), lower=Decimal(285), upper=Decimal(334))
+    whole = regressed_and_over()
+    slow, same, _ = whole.verdicts
+    (mean, memory) = slow.comparisons
+    told = "surely more than 2 % worse, side by side in 6 units, by CPU time"
+    mean = msgspec.structs.replace(mean, reason=told, runs=6)
+    slow = msgspec.structs.replace(
+        slow, comparisons=(mean, memory), budgets=slow.budgets[1:], monthly=monthly
+    )
+    return report(
+        slow,
+        same,
+        sentence=f"Regressed: {RERANK} mean latency +12.5 %; USD 310 a month more at the declared"
+        " traffic (USD 285 to USD 334); 3 comparisons unchanged; 2 budgets kept.",
+        failed=True,
+        against=Against(
+            requested="merge-base:main",
+            found_as="merge base with branch main",
+            run=msgspec.structs.replace(
+                whole.run, run_id="0190c0ffed", commit=Commit(sha="9b1c" * 10)
+            ),
+            looks=(6, 10, 16, 24),
+            cores=(2, 3),
+            pairings={
+                RERANK: Pairing(kind="alternating", clock="cpu", reason="its time is CPU time"),
+                EMBED: Pairing(kind="together", clock="cpu", reason="its requests are slow"),
+            },
+        ),
+    )
+
+
 def all_unchanged() -> Report:
     return report(
         unchanged(RERANK, mean=0.0123, memory=512 * MIB, p99=0.0187),
@@ -557,6 +593,7 @@ EXAMPLES = {
     for build in (
         first_run,
         regressed_and_over,
+        side_by_side,
         all_unchanged,
         inconclusive,
         not_comparable,

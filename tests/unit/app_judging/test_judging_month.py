@@ -39,8 +39,8 @@ def change(*comparisons, cost=COST, traffic=MILLION):
 def test_ten_per_cent_of_a_thousand_dollars_are_a_hundred():
     found = change(comparison())
     assert found.usd == Decimal("100.00")
-    assert found.lower == Decimal("52.38")
-    assert found.upper == Decimal("183.33")
+    assert found.lower == Decimal("52.3810")
+    assert found.upper == Decimal("183.3333")
 
 
 def test_cheaper_is_below_zero():
@@ -52,7 +52,7 @@ def test_cheaper_is_below_zero():
 def test_throughput_says_the_same_the_other_way_round():
     found = change(comparison("throughput", ratio=1 / 1.1, lower=1 / 1.2, upper=1 / 1.05))
     assert found.usd == Decimal("100.00")
-    assert (found.lower, found.upper) == (Decimal("52.38"), Decimal("183.33"))
+    assert (found.lower, found.upper) == (Decimal("52.3810"), Decimal("183.3333"))
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNCHANGED, Verdict.INCONCLUSIVE, Verdict.NEW])
@@ -100,7 +100,7 @@ def test_it_is_told_in_words(usd, said):
     assert told(MonthlyChange(usd=value, lower=lower, upper=upper), Currency()) == said
 
 
-def test_the_headline_ends_with_the_money():
+def test_the_headline_tells_the_money_right_after_what_regressed():
     target = Target(
         name="prod",
         origin="configuration",
@@ -112,5 +112,7 @@ def test_the_headline_ends_with_the_money():
     }
     report = judged(head(0.0012), series(0.001), gates=held, target=target, pricer=dollar_an_hour)
     assert only(report).monthly is not None
-    assert "a month more at the declared traffic" in report.outcome.sentence
+    regressed, money = report.outcome.sentence.split("; ")[:2]
+    assert regressed.startswith("Regressed: ")
+    assert "a month more at the declared traffic (" in money
     assert report.outcome.monthly == only(report).monthly
