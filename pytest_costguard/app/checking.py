@@ -23,6 +23,7 @@ from pytest_costguard.app.measuring import Measuring, one_side, side_by_side
 from pytest_costguard.app.progress import duration
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.targets import PricedSetup
+from pytest_costguard.baselines.folder import FOLDER_NAME
 from pytest_costguard.baselines.store import Store
 from pytest_costguard.config.acceptances import AcceptedChange, in_vain
 from pytest_costguard.config.gates import (
@@ -379,4 +380,9 @@ def _located(
 ) -> tuple[Baseline | None, str]:
     if settings.baseline == "none":
         return None, ""  # a store that nobody asks for is not opened
-    return locate(settings.baseline, store=open_store(), rootdir=side.rootdir, fingerprint=machine)
+    baseline, problem = locate(
+        settings.baseline, store=open_store(), rootdir=side.rootdir, fingerprint=machine
+    )
+    if baseline is None or settings.store == FOLDER_NAME or "://" in settings.store:
+        return baseline, problem
+    return msgspec.structs.replace(baseline, store=settings.store), problem

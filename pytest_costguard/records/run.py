@@ -103,6 +103,11 @@ class Baseline(Record, frozen=True, kw_only=True):
 
     name: str
     location: str
+    store: str = ""
+    """The option that finds it again; "" for the default, a path, and for an address.
+
+    An address may hold credentials.
+    """
     runs: tuple[BaselineRun, ...] = ()
     other_series: tuple[str, ...] = ()
     """Descriptions of series of the same name on other hardware."""

@@ -301,9 +301,12 @@ def reproduce_commands(report: Report, rows: Iterable[Row]) -> tuple[str, ...]:
         asked = report.baseline_requested
         name = report.baseline.name if asked == "auto" else asked
         words.append(f"--costguard-baseline={name}")
+        if report.baseline.store:
+            words.append(f"--costguard-store={report.baseline.store}")
         if report.escalation is not None:
             words.append("--costguard-escalate")
-    return (shlex.join([*words, *selected]),)
+    there = f"cd {shlex.quote(report.run.root)} && " if report.run.root else ""
+    return (there + shlex.join([*words, *selected]),)
 
 
 def accept_commands(report: Report) -> tuple[str, ...]:

@@ -89,3 +89,19 @@ def test_a_run_is_saved_beside_a_corrupt_one_that_it_is_not_compared_with(projec
     assert (folder / "broken.json").read_text() == "{"
     (other,) = (path for path in saved(project) if path.name != "broken.json")
     assert json.loads(other.read_text())["kind"] == "baseline"
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ((), ""),
+        (("--costguard-store=numbers",), "numbers"),
+        (("--costguard-store=file://kept",), ""),
+    ],
+    ids=["the default", "a folder", "an address, which may hold a password"],
+)
+def test_a_report_says_which_store_its_baseline_is_found_in_again(project, options, kept):
+    project.tests(MEASURES)
+    project.run("--costguard", "--costguard-save=main", *options)
+    project.measure("--costguard-units=1", *options)
+    assert project.report["baseline"].get("store", "") == kept

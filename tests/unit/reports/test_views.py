@@ -101,6 +101,23 @@ def test_the_command_repeats_only_what_needs_action() -> None:
     assert command == f"pytest --costguard --costguard-baseline=main '{RERANK}'"
 
 
+def test_the_command_goes_to_the_folder_and_the_store_that_were_used() -> None:
+    report = failures()
+    assert report.baseline is not None
+    elsewhere = msgspec.structs.replace(
+        report,
+        run=msgspec.structs.replace(report.run, root="services/re ranker"),
+        baseline=msgspec.structs.replace(report.baseline, store="git:costguard-baselines"),
+    )
+
+    (command,) = view_of(elsewhere).reproduce
+
+    assert command == (
+        "cd 'services/re ranker' && pytest --costguard --costguard-baseline=main"
+        f" --costguard-store=git:costguard-baselines '{RERANK}'"
+    )
+
+
 def test_labels_are_short_and_never_the_same() -> None:
     names = ["a/test_x.py::test_one", "b/test_x.py::test_one", "a/test_y.py::test_two", "alone"]
     labels = labels_of([WorkloadId(nodeid=name) for name in names])
