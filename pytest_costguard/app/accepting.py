@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_costguard.app.reporting import remake
-from pytest_costguard.baselines.files import write_atomically
+from pytest_costguard.baselines.files import write_atomically, write_error
 from pytest_costguard.config.acceptances import (
     FILE,
     AcceptedChange,
@@ -55,6 +57,14 @@ def accept(
     """
     require_known([one.metric for one in changes], METRICS, origin="--metric", at="")
     path = rootdir / FILE
+    with _alone(path.parent):
+        _add(changes, path=path, reason=reason, by=by, until=until)
+    return path
+
+
+def _add(
+    changes: Sequence[AcceptableChange], *, path: Path, reason: str, by: str, until: dt.date
+) -> None:
     try:
         before = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -63,6 +73,8 @@ def accept(
         raise ConfigError(f"{path} cannot be read: {error}", remedy="mend the file") from error
     gap = "" if before.endswith("\n") or not before else "\n"
     entries = "".join(_entry(one, reason=reason, by=by, until=until) for one in changes)
+    # What is wrong with them by themselves is not the file's fault.
+    parse_acceptances(parse_yaml(f"{_HEAD}{entries}", path=path, name="command line"))
     after = f"{before or _HEAD}{gap}{entries}"
     name = FILE.as_posix()
     known = len(parse_acceptances(parse_yaml(before, path=path, name=name)))
@@ -73,7 +85,30 @@ def accept(
     if len(written) != known + len(changes):
         raise _not_at_the_end(name)
     write_atomically(path, after.encode())
-    return path
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until nobody else adds to a file in a folder, where the system can tell.
+
+    Raises:
+        StoreError: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.name == "nt":
+            yield
+            return
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def standing_acceptances(settings: Settings, side: Side) -> tuple[AcceptedChange, ...]:
@@ -136,8 +171,18 @@ def _entry(change: AcceptableChange, *, reason: str, by: str, until: dt.date) ->
 
 
 def _text(value: str) -> str:
-    """Return a text of YAML: JSON's are, whatever they hold."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return a text of YAML: JSON's are, once nothing in them is left to be seen by itself.
+
+    Raises:
+        ConfigError: it is no text.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"{value!a} is no text", remedy="write it in UTF-8, as the terminal should"
+        ) from error
+    return json.dumps(value, ensure_ascii=not value.isprintable()).replace("\x7f", "\\x7f")
 
 
 def _not_at_the_end(name: str) -> ConfigError:

@@ -304,7 +304,7 @@ def _runs_at(path: Path) -> tuple[BaselineRun, ...]:
     return tuple({run.run_id: run for run in runs}.values())
 
 
-def measured(record: Run | Report, *, origin: Path) -> Run:
+def measured(record: Run | Report, *, origin: Path | str) -> Run:
     """Return what a record holds of plain measurements, for a comparison by the stored rule.
 
     Raises:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 from pytest_costguard.app.jobs import TOKENS, recorded_branches, require_recordable, unprotected
+from pytest_costguard.app.stores import READ_ONLY, configured_spec, in_checkout
+from pytest_costguard.baselines.folder import FOLDER_NAME
 from pytest_costguard.baselines.reading import read_record
-from pytest_costguard.baselines.store import DEFAULT_NAME, checked_name
+from pytest_costguard.baselines.store import DEFAULT_NAME, checked_name, without_password
+from pytest_costguard.config.cascade import JOB_DECIDES
 from pytest_costguard.config.options import BY_KEY, OPTIONS
-from pytest_costguard.config.words import parse_switch
 from pytest_costguard.errors import ConfigError, StoreError
 from pytest_costguard.forges.events import Job
 from pytest_costguard.forges.job_files import add, outputs, room
@@ -40,8 +42,10 @@ KEPT_FROM_TESTS = (
     "GITHUB_STEP_SUMMARY",
 )
 """Variables that tests have no business with: by these a step speaks to its runner."""
-_OF_THE_PLAN = frozenset({"against", "report", "save"})
-"""Options that the plan gives pytest itself, or keeps from it."""
+_OF_STORED_NUMBERS = tuple(BY_KEY[key].variable or "" for key in ("baseline", "escalate"))
+"""Variables that say nothing where two sides are measured: one workflow has them for both."""
+_RIVALS = (("target", "price"), ("base_python", "base_environment"))
+"""Options of which a run takes one, by their keys."""
 _WHOLE = 100_000
 """Rows of a table in the summary: it is cut by bytes alone."""
 _PYTEST_INTERRUPTED, _PYTEST_NOTHING = 2, 5
@@ -82,7 +86,12 @@ class Measured:
 
 
 def plan(
-    job: Job | None, *, mode: str, record_on: Sequence[str], environ: Mapping[str, str]
+    job: Job | None,
+    *,
+    mode: str,
+    record_on: Sequence[str],
+    environ: Mapping[str, str],
+    rootdir: Path,
 ) -> Plan:
     """Decide what a job compares with.
 
@@ -91,10 +100,23 @@ def plan(
         mode: as asked for, or `auto`.
         record_on: branches whose runs are recorded; none: the repository's default branch.
         environ: in which a revision or a name may be given already.
+        rootdir: the project.
 
     Raises:
-        ConfigError: a run is to be recorded that would let a change choose what judges it.
+        ConfigError: a run is to be recorded that would let a change choose what judges it; or the
+            configuration is not understood.
     """
+    chosen = _chosen(job, mode=mode, record_on=record_on, environ=environ)
+    if chosen.record_as is not None:
+        return _recorded_unless_read_only(chosen, rootdir=rootdir)
+    if chosen.mode == "stored" and job is not None and job.of_a_change:
+        return _judged_by_base(chosen, job, environ=environ, rootdir=rootdir)
+    return chosen
+
+
+def _chosen(
+    job: Job | None, *, mode: str, record_on: Sequence[str], environ: Mapping[str, str]
+) -> Plan:
     if job is not None and job.event == "pull_request_target":
         raise ConfigError(
             "this job is one after pull_request_target: its checkout is base, not the change",
@@ -144,10 +166,8 @@ def measure(
     path = folder / "report.json"
     before = _identity(path)
     _refuse_another_report(arguments)
-    kept = (*KEPT_FROM_TESTS, *(() if plan.mode == "side-by-side" else (_AGAINST,)))
-    child = {name: value for name, value in environ.items() if name not in kept}
-    words = command(plan, arguments=arguments, environ=environ, python=python, folder=folder)
-    exit_code = start(words, child)
+    words = command(plan, arguments=arguments, python=python, folder=folder)
+    exit_code = start(words, session_environ(plan, arguments=arguments, environ=environ))
     fresh = _identity(path) not in (None, before)
     if not fresh and exit_code in (0, _PYTEST_NOTHING):
         exit_code = MEASURED_NOTHING
@@ -158,28 +178,30 @@ def measure(
     )
 
 
-def _said_flags(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what the environment says as pytest's flags.
+def session_environ(
+    plan: Plan, *, arguments: Sequence[str], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the environment of pytest: what the job says comes before the project's `addopts`.
 
-    As variables they would come after `addopts`, with which the project's files would outrank
-    what the job says. A switch has no flag that turns it off.
+    It stays in variables, since arguments are seen by others, and an address may hold a password.
 
-    Raises:
-        ConfigError: a switch is neither on nor off.
+    Args:
+        plan: of this job.
+        arguments: for pytest. What is said among them is not said by a variable as well.
+        environ: of the job.
     """
-    found: list[str] = []
-    for option in OPTIONS:
-        variable = option.variable or ""
-        text = environ.get(variable, "").strip()
-        if not text or option.key in _OF_THE_PLAN or "flag" not in option.scopes:
-            continue
-        if option.key == "store" and "@" in text:
-            continue  # an address with a password: arguments are seen by others
-        if option.kind != "switch":
-            found.append(f"{option.flag}={text}")
-        elif parse_switch(text, origin="environment", key=variable):
-            found.append(option.flag)
-    return tuple(found)
+    kept = {*KEPT_FROM_TESTS}
+    if plan.mode == "side-by-side":
+        # The plan names base by a flag, which would have to outrank the variable.
+        kept |= {_AGAINST, *_OF_STORED_NUMBERS}
+    else:
+        kept.add(_AGAINST)
+    said = {word.partition("=")[0] for word in (*arguments, *plan.arguments)}
+    spoken = {option.key for option in OPTIONS if option.flag in said}
+    spoken |= {key for pair in _RIVALS if spoken & set(pair) for key in pair}
+    kept |= {BY_KEY[key].variable or "" for key in spoken}
+    child = {name: value for name, value in environ.items() if name not in kept}
+    return child | {JOB_DECIDES: "true"}
 
 
 def _refuse_another_report(arguments: Sequence[str]) -> None:
@@ -195,7 +217,6 @@ def command(
     plan: Plan,
     *,
     arguments: Sequence[str],
-    environ: Mapping[str, str],
     python: str,
     folder: Path = REPORT_FOLDER,
 ) -> tuple[str, ...]:
@@ -203,7 +224,6 @@ def command(
     return (
         *(python, "-m", "pytest", "--costguard", f"--costguard-report={folder}"),
         *plan.arguments,
-        *_said_flags(environ),
         *arguments,
     )
 
@@ -278,6 +298,36 @@ def _record(because: str, environ: Mapping[str, str], *, job: Job | None) -> Pla
     name = checked_name(_said(environ, "save") or DEFAULT_NAME)
     warning = "" if job is None else unprotected(job)
     return Plan(mode="record", because=because, record_as=name, warning=warning)
+
+
+def _recorded_unless_read_only(chosen: Plan, *, rootdir: Path) -> Plan:
+    """Return a plan that records nothing where the store is only read."""
+    spec = configured_spec(None, rootdir=rootdir)
+    if not spec.startswith(READ_ONLY):
+        return chosen
+    because = f"{chosen.because}; the store {spec} is only read, and keeps this run by itself"
+    return replace(chosen, record_as=None, because=because)
+
+
+def _judged_by_base(chosen: Plan, job: Job, *, environ: Mapping[str, str], rootdir: Path) -> Plan:
+    """Return a plan in which a change is not compared with what it has written itself."""
+    if _said(environ, "store"):
+        return chosen
+    spec = configured_spec(None, rootdir=rootdir)
+    if not in_checkout(spec, rootdir=rootdir):
+        warning = (
+            f"the store {without_password(spec)} is named by the change's own configuration: name"
+            " it in the workflow"
+        )
+        return replace(chosen, warning=warning)
+    base = f"commit:{job.base_sha or 'auto'}"
+    if spec != FOLDER_NAME:
+        base += f":{spec}"
+    return replace(
+        chosen,
+        because=f"{chosen.because}; the baseline is the one that base has committed",
+        arguments=(*chosen.arguments, f"{BY_KEY['store'].flag}={base}"),
+    )
 
 
 def _said(environ: Mapping[str, str], key: str) -> str:

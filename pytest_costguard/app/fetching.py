@@ -14,16 +14,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from pytest_costguard.app.baselines import as_baseline, measured, require_fit
+from pytest_costguard.app.left_reports import run_left
 from pytest_costguard.baselines.files import write_error
 from pytest_costguard.baselines.folder import FolderStore
-from pytest_costguard.baselines.reading import decode_record
 from pytest_costguard.baselines.store import DEFAULT_NAME
 from pytest_costguard.errors import CostguardError, ForgeError
-from pytest_costguard.forges.artifacts import artifacts_of, downloaded
+from pytest_costguard.forges.artifacts import artifacts_of
 from pytest_costguard.forges.events import Job
 from pytest_costguard.forges.transport import Transport
-from pytest_costguard.records import BaselineRun, Report
+from pytest_costguard.records import BaselineRun
 
 _MOST_RUNS = 60
 """Runs of the branch that are looked at, the newest first."""
@@ -80,7 +79,7 @@ def fetch_artifacts(
             left_out.append(f"run {number}: its commit {sha[:12]} is none of base's past")
             continue
         try:
-            run = _baseline_run(connection, job=job, run=number, artifact=artifact)
+            run = _baseline_run(connection, job=job, run=number, commit=sha, artifact=artifact)
         except CostguardError as error:
             if isinstance(error, ForgeError):
                 raise
@@ -118,7 +117,10 @@ def _clear(folder: Path) -> None:
 
 def age(run: BaselineRun, *, now: dt.datetime) -> str:
     """Return how old a run is, in words."""
-    hours = max(0.0, (now - run.created).total_seconds() / 3600)
+    hours = (now - run.created).total_seconds() / 3600
+    if hours < -1:
+        return "dated in the future"
+    hours = max(0.0, hours)
     if hours < 48:
         return f"{hours:.0f} h old"
     return f"{hours / 24:.0f} days old"
@@ -148,14 +150,12 @@ def _run(entry: Any) -> tuple[int, str]:
 
 
 def _baseline_run(
-    connection: Transport, *, job: Job, run: int, artifact: str
+    connection: Transport, *, job: Job, run: int, commit: str, artifact: str
 ) -> BaselineRun | None:
     kept = artifacts_of(connection, repository=job.repository, run=run, name=artifact)
     exact = next((one for one in kept if one.name == artifact), None)
     if exact is None:
         return None
-    data = downloaded(connection, repository=job.repository, artifact=exact)
-    origin = f"artifact {exact.id}"
-    found = measured(decode_record(data, Report, origin=origin), origin=Path(origin))
-    require_fit(found, DEFAULT_NAME)
-    return as_baseline(found)
+    return run_left(
+        exact, connection=connection, repository=job.repository, commit=commit, name=DEFAULT_NAME
+    )

@@ -45,7 +45,7 @@ def required_job(environ: Mapping[str, str]) -> Job:
     if found is None:
         raise ConfigError(
             "this is no job of GitHub Actions or GitLab CI",
-            remedy="to see the comment, give --dry-run",
+            remedy="run this in one; `costguard comment --dry-run` shows a comment anywhere",
         )
     return found
 
@@ -69,9 +69,9 @@ def require_recordable(job: Job, record_on: Sequence[str]) -> None:
         job: this one.
         record_on: branches whose runs are recorded; none: the repository's default branch.
     """
-    if job.number is not None or job.triggered_by is not None:
+    if job.of_a_change:
         raise ConfigError(
-            f"nothing is recorded in a job about a pull request ({job.event}): a change must not"
+            f"nothing is recorded in a job about a change ({job.event}): a change must not"
             " choose the baseline that judges it",
             remedy="record on a push to the branch that it is merged into",
         )
@@ -128,7 +128,7 @@ def git_credentials(environ: Mapping[str, str]) -> dict[str, str]:
     login = base64.b64encode(f"{user}:{token}".encode()).decode()
     key = f"http.{server.rstrip('/')}/.extraheader"
     count = environ.get("GIT_CONFIG_COUNT", "")
-    first = int(count) if count.isdecimal() else 0
+    first = int(count) if count.isdecimal() and len(count) < 6 else 0
     pairs = ((key, ""), (key, f"AUTHORIZATION: basic {login}"))
     credentials = {"GIT_CONFIG_COUNT": str(first + len(pairs))}
     for place, (name, value) in enumerate(pairs, first):
@@ -139,7 +139,13 @@ def git_credentials(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _token(job: Job, environ: Mapping[str, str]) -> str:
     names = _TOKENS[job.forge]
-    token = next((environ[name] for name in names if environ.get(name)), "")
+    name = next((name for name in names if environ.get(name, "").strip()), "")
+    token = environ.get(name, "").strip()  # a secret that was pasted often ends with a new line
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigError(
+            f"environment: {name} holds characters that no token has",
+            remedy="copy the token anew, without spaces or lines around it",
+        )
     if not token:
         raise ConfigError(
             f"environment: there is no token in {' or '.join(names)}",

@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from pytest_costguard.app.baselines import as_baseline, measured, require_fit
 from pytest_costguard.app.commenting import CommentSource, missing_reports, text_of
 from pytest_costguard.app.reporting import remake
 from pytest_costguard.baselines.reading import decode_record
 from pytest_costguard.errors import CostguardError, RecordError
-from pytest_costguard.forges.artifacts import artifacts_of, downloaded
+from pytest_costguard.forges.artifacts import Artifact, artifacts_of, downloaded
 from pytest_costguard.forges.events import Job
 from pytest_costguard.forges.github import pull_requests_of
 from pytest_costguard.forges.transport import Transport
-from pytest_costguard.records import Report
+from pytest_costguard.records import BaselineRun, Report
 from pytest_costguard.reports.escaping import COMMENT_LIMIT
 
 _FROM_FORK = (
@@ -140,6 +141,42 @@ def decoded(data: bytes, *, origin: str) -> Report:
             remedy="split the suite into several reports, each with a name of its own",
         )
     return report
+
+
+def run_left(
+    artifact: Artifact, *, connection: Transport, repository: str, commit: str, name: str
+) -> BaselineRun:
+    """Return the run in a report that another job has left, as a baseline keeps it.
+
+    Args:
+        artifact: that holds the report.
+        connection: to GitHub.
+        repository: `owner/name`.
+        commit: that the other job was about.
+        name: of the baseline that the run is to be one of.
+
+    Raises:
+        ForgeError: it cannot be had.
+        RecordError: it is not sound, or of another commit.
+        StoreError: it is not fit to be a baseline.
+    """
+    origin = f"artifact {artifact.id}"
+    data = downloaded(connection, repository=repository, artifact=artifact)
+    run = measured(decoded(data, origin=origin), origin=origin)
+    if run.commit is None or run.commit.sha != commit:
+        what = "no commit" if run.commit is None else f"commit {run.commit.sha[:12]}"
+        raise RecordError(
+            f"{origin}: it measured {what}, and its run is about {commit[:12]}",
+            remedy="let the job that measures check out the commit that it runs for, by git",
+        )
+    require_fit(run, name)
+    try:
+        return as_baseline(run)
+    except (ArithmeticError, LookupError, ValueError) as error:
+        raise RecordError(
+            f"{origin}: its figures contradict each other ({type(error).__name__})",
+            remedy="measure again; a report that was edited is not one",
+        ) from error
 
 
 def _excesses(report: Report) -> Iterator[str]:

@@ -7,6 +7,7 @@ its share, what is only a setting weighs less than anything that was seen to dis
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -195,7 +196,10 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="cpu_time",
-        gain=_when(lambda g: _cpu_time_step(g) > COARSE_CPU_TIME_SECONDS, 0.27),
+        # Elsewhere than on Linux the steps are the system's own.
+        gain=_when(
+            lambda g: sys.platform == "linux" and _cpu_time_step(g) > COARSE_CPU_TIME_SECONDS, 0.27
+        ),
         finding=lambda g: (
             f"A process's CPU time is told in steps of {_cpu_time_step(g) * 1e3:.3g} ms, so that"
             " wall time is compared, with all that others do on the same core."

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from pytest_costguard.app.baselines import as_baseline, measured, require_fit
 from pytest_costguard.app.jobs import require_recordable
-from pytest_costguard.app.left_reports import decoded
+from pytest_costguard.app.left_reports import run_left
 from pytest_costguard.baselines.store import Store, checked_name
-from pytest_costguard.errors import RecordError, StoreError
-from pytest_costguard.forges.artifacts import Artifact, artifacts_of, downloaded
+from pytest_costguard.errors import StoreError
+from pytest_costguard.forges.artifacts import artifacts_of
 from pytest_costguard.forges.events import Job
 from pytest_costguard.forges.transport import Transport
 from pytest_costguard.records import BaselineRun
@@ -66,25 +64,10 @@ def record_left(
             f"run {job.run} has left no artifact {artifact}: nothing was recorded",
             remedy="look at the log of the job that measures, and at its artifact-name",
         )
-    runs = [_baseline_run(job, one, connection=connection, name=name) for one in kept]
-    return tuple(RecordedRun(run=run, place=store.add(name, run)) for run in runs)
-
-
-def _baseline_run(job: Job, artifact: Artifact, *, connection: Transport, name: str) -> BaselineRun:
-    origin = f"artifact {artifact.id}"
-    data = downloaded(connection, repository=job.repository, artifact=artifact)
-    run = measured(decoded(data, origin=origin), origin=Path(origin))
-    if run.commit is None or run.commit.sha != job.head_sha:
-        what = "no commit" if run.commit is None else f"commit {run.commit.sha[:12]}"
-        raise RecordError(
-            f"{origin}: it measured {what}, and this run is about {job.head_sha[:12]}",
-            remedy="let the job that measures check out the commit that it runs for, by git",
+    runs = [
+        run_left(
+            one, connection=connection, repository=job.repository, commit=job.head_sha, name=name
         )
-    require_fit(run, name)
-    try:
-        return as_baseline(run)
-    except (ArithmeticError, LookupError, ValueError) as error:
-        raise RecordError(
-            f"{origin}: its figures contradict each other ({type(error).__name__})",
-            remedy="measure again; a report that was edited is not one",
-        ) from error
+        for one in kept
+    ]
+    return tuple(RecordedRun(run=run, place=store.add(name, run)) for run in runs)

@@ -8,6 +8,7 @@ import msgspec
 
 from pytest_costguard.app.judging import expecting, judge
 from pytest_costguard.baselines.files import write_atomically
+from pytest_costguard.errors import RecordError
 from pytest_costguard.records import Report, WorkloadVerdict, to_json
 from pytest_costguard.reports.markdown import render
 
@@ -32,7 +33,20 @@ def remake(report: Report) -> Report:
     """Return the report with every verdict decided again, from the measurements in it alone.
 
     Today's prices, configuration and baselines play no part: what counts is what was stored.
+
+    Raises:
+        RecordError: its figures contradict each other.
     """
+    try:
+        return _remade(report)
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+        raise RecordError(
+            f"the report's figures contradict each other ({type(error).__name__})",
+            remedy="measure again; a report that was edited is not one",
+        ) from error
+
+
+def _remade(report: Report) -> Report:
     remade = judge(
         run=report.run,
         baseline=report.baseline,

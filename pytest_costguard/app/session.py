@@ -43,7 +43,7 @@ class CheckedSession:
         self._rootdir = rootdir
         self._environ = environ
         if self.settings.save is not None:
-            require_writable(self.settings.store, environ)
+            require_writable(self.settings.store, environ, rootdir=rootdir)
         self._pricing = priced_setup(self.settings, today=dt.datetime.now(tz=dt.UTC).date())
 
     def check(self, *, side: Side, whole_suite: bool) -> Check:

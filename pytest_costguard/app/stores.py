@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pytest_costguard.baselines.folder import FOLDER_NAME, FolderStore
-from pytest_costguard.baselines.store import Store, checked_name
+from pytest_costguard.baselines.store import Store, checked_name, without_password
 from pytest_costguard.config.words import did_you_mean
 from pytest_costguard.errors import ConfigError, RevisionError, StoreError
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 Open = Callable[[str, Path, Mapping[str, str]], Store]
 
-_FILE = "file://"
+_FILE = "file"
 _SCHEME = re.compile(r"[a-z]{2,}")
 """One letter is a drive of Windows."""
 
@@ -51,8 +53,8 @@ def opened(spec: str, *, rootdir: Path, environ: Mapping[str, str]) -> Store:
     """Return the store that a text names.
 
     Args:
-        spec: a folder, relative to `rootdir`; `git:BRANCH`; `commit:REV`; `artifact:NAME`; or an
-            address with a scheme that fsspec knows.
+        spec: a folder, relative to `rootdir`; `git:BRANCH`; `commit:REV` or `commit:REV:FOLDER`;
+            `artifact:NAME`; or an address with a scheme that fsspec knows.
         rootdir: the project.
         environ: holds credentials, and the base of a pull request.
 
@@ -64,13 +66,12 @@ def opened(spec: str, *, rootdir: Path, environ: Mapping[str, str]) -> Store:
     scheme, colon, rest = spec.partition(":")
     if colon and scheme in _SCHEMES:
         return _SCHEMES[scheme](rest, rootdir, environ)
-    if spec.startswith(_FILE):
-        return FolderStore(Path(spec.removeprefix(_FILE)))
     if "://" in spec:
         return _at_address(spec)
     if colon and _SCHEME.fullmatch(scheme):
         raise ConfigError(
-            f"store {spec!r}: {scheme}: is no kind of store", remedy=did_you_mean(scheme, _SCHEMES)
+            without_password(f"store {spec!r}: {scheme}: is no kind of store"),
+            remedy=did_you_mean(scheme, _SCHEMES),
         )
     return FolderStore(rootdir / spec)
 
@@ -107,43 +108,65 @@ def lent(spec: str, *, job: Job, environ: Mapping[str, str]) -> Iterator[Store]:
         yield RunStore(BranchFiles(repository, branch))
 
 
-def is_folder(spec: str) -> bool:
-    """Whether a text names a folder of the project, which every checkout has for itself."""
+def in_checkout(spec: str, *, rootdir: Path) -> bool:
+    """Whether a text names a folder of the checkout, which every job has for itself.
+
+    Args:
+        spec: of the store.
+        rootdir: the project, which may be a part of the checkout.
+    """
     scheme, colon, _ = spec.partition(":")
-    return not (colon and (scheme in _SCHEMES or "://" in spec))
+    if colon and (scheme in _SCHEMES or "://" in spec):
+        return False
+    root = rootdir.resolve()
+    top = next((one for one in (root, *root.parents) if (one / ".git").exists()), root)
+    return (root / spec).resolve().is_relative_to(top)
 
 
-def require_writable(spec: str, environ: Mapping[str, str]) -> None:
+def require_writable(spec: str, environ: Mapping[str, str], *, rootdir: Path) -> None:
     """Raise `ConfigError` where a change would write what judges it, and others.
 
     Args:
         spec: of the store.
         environ: of the job.
+        rootdir: the project.
     """
-    if is_folder(spec):
+    if in_checkout(spec, rootdir=rootdir):
         return  # it ends with the checkout, or is in the change's own diff
     from pytest_costguard.app.jobs import current_job
 
     job = current_job(environ)
-    if job is not None and (job.number is not None or job.triggered_by is not None):
+    if job is not None and job.of_a_change:
         raise ConfigError(
-            f"a job about a pull request ({job.event}) writes nothing to {spec}: a change must not"
+            f"a job about a change ({job.event}) writes nothing to"
+            f" {without_password(spec)}: a change must not"
             " choose the baseline that judges it",
             remedy="write it in a job on the branch that it is merged into",
         )
 
 
-def _on_branch(branch: str, rootdir: Path, environ: Mapping[str, str]) -> Store:
+def fresh_branch(branch: str, *, rootdir: Path, environ: Mapping[str, str]) -> Store:
+    """Return the store on a branch, which is fetched now or not at all.
+
+    Raises:
+        StoreError: on reading, where the remote is out of reach.
+    """
+    return _on_branch(branch, rootdir, environ, cached=False)
+
+
+def _on_branch(
+    branch: str, rootdir: Path, environ: Mapping[str, str], *, cached: bool = True
+) -> Store:
     from pytest_costguard.app.jobs import git_credentials
     from pytest_costguard.baselines.git_repository import GitRepository
     from pytest_costguard.baselines.git_stores import BranchFiles
     from pytest_costguard.baselines.run_store import RunStore
 
     repository = GitRepository(rootdir, credentials=git_credentials(environ))
-    return RunStore(BranchFiles(repository, branch))
+    return RunStore(BranchFiles(repository, branch, cached=cached))
 
 
-def _of_commit(revision: str, rootdir: Path, environ: Mapping[str, str]) -> Store:
+def _of_commit(named: str, rootdir: Path, environ: Mapping[str, str]) -> Store:
     from pytest_costguard.baselines.git_repository import GitRepository
     from pytest_costguard.baselines.git_stores import CommitFiles
     from pytest_costguard.baselines.run_store import RunStore
@@ -151,6 +174,8 @@ def _of_commit(revision: str, rootdir: Path, environ: Mapping[str, str]) -> Stor
     from pytest_costguard.revisions.repository import Repository
 
     repository = Repository(rootdir, environ=environ)
+    # No revision has a colon in its name.
+    revision, _, folder = named.partition(":")
     asked = revision or "auto"
     if asked == "auto" and not is_of_pull_request(environ):
         asked = "HEAD"  # without a base, what is committed is what counts
@@ -160,7 +185,8 @@ def _of_commit(revision: str, rootdir: Path, environ: Mapping[str, str]) -> Stor
         raise RevisionError(
             f"store commit:{revision}: {error.message}", remedy=error.remedy
         ) from error
-    files = CommitFiles(GitRepository(rootdir), found.sha, root=rootdir / FOLDER_NAME)
+    root = rootdir / (folder or FOLDER_NAME)
+    files = CommitFiles(GitRepository(rootdir), found.sha, root=root)
     return RunStore(files)
 
 
@@ -175,6 +201,20 @@ def _of_artifacts(artifact: str, rootdir: Path, environ: Mapping[str, str]) -> S
 
 
 def _at_address(address: str) -> Store:
+    scheme, _, place = address.partition("://")
+    if not scheme or not place.strip("/"):
+        raise ConfigError(
+            f"store {address!r} names no place",
+            remedy="write an address with a bucket or a folder, such as s3://bucket/path",
+        )
+    if scheme == _FILE:
+        parts = urlsplit(address)
+        if parts.netloc not in ("", "localhost"):
+            raise ConfigError(
+                f"store {address!r}: a file's address has no host",
+                remedy="write file:///folder, with three slashes, or the folder as it is",
+            )
+        return FolderStore(Path(url2pathname(parts.path)))
     from pytest_costguard.baselines.object_store import ObjectFiles
     from pytest_costguard.baselines.run_store import RunStore
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import MappingProxyType
 
 from pytest_costguard import __version__
 from pytest_costguard.baselines.files import write_atomically
-from pytest_costguard.errors import RevisionError
+from pytest_costguard.errors import ConfigError, RevisionError
 from pytest_costguard.reports.templates import locate
 from pytest_costguard.revisions.repository import CommandFailed, Repository
 
@@ -32,6 +33,7 @@ KINDS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
 """Templates and the names of the files that they become."""
 
 _PLACEHOLDER = "@ACTION_REVISION"
+_PLAIN = re.compile(r"[\w.][\w./-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,20 +56,33 @@ def write_workflows(
         force: write files anew that are there.
 
     Raises:
+        ConfigError: the project's folder or branch cannot stand in a workflow, or of several files
+            that belong together some are there already and others are not.
         StoreError: a file could not be written.
     """
     top, branch = _checkout(rootdir, environ=environ)
-    written: list[Path] = []
-    kept: list[Path] = []
-    for template, name in KINDS[kind]:
-        path = top / ".github" / "workflows" / name
-        if path.exists() and not force:
-            kept.append(path)
-            continue
-        below = Path(os.path.relpath(rootdir, top)).as_posix()
-        write_atomically(path, rendered(template, branch=branch, below=below).encode())
-        written.append(path)
-    return WorkflowsWritten(written=tuple(written), kept=tuple(kept))
+    below = Path(os.path.relpath(rootdir, top)).as_posix()
+    for what, said in (("folder", below), ("branch", branch)):
+        if not _PLAIN.fullmatch(said):
+            raise ConfigError(
+                f"the {what} {said!r} holds characters that a workflow would read as its own",
+                remedy=f"rename the {what}, or copy the template by hand (docs/ci.md)",
+            )
+    folder = top / ".github" / "workflows"
+    texts = {
+        folder / name: rendered(template, branch=branch, below=below)
+        for template, name in KINDS[kind]
+    }
+    there = [path for path in texts if path.exists() and not force]
+    if there and len(there) < len(texts):
+        raise ConfigError(
+            f"{there[0]} is there already, and the files of {kind} belong together",
+            remedy="look whether it may go; --force writes all of them anew",
+        )
+    written = [path for path in texts if path not in there]
+    for path in written:
+        write_atomically(path, texts[path].encode())
+    return WorkflowsWritten(written=tuple(written), kept=tuple(there))
 
 
 def rendered(template: str, *, branch: str = "main", below: str = ".") -> str:

@@ -169,15 +169,17 @@ class GitRepository:
 
         No checkout takes part, so nothing that code has left in one does: settings, hooks, files.
         """
-        from git import Repo
+        from git import Git, Repo
 
+        # Settings of whoever works here, and a template that they name, could lead the credentials
+        # elsewhere.
+        own = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_TEMPLATE_DIR": ""}
         with tempfile.TemporaryDirectory(prefix="costguard-git-") as folder:
-            with Repo.init(folder, bare=True) as repo:
+            Git(folder).execute(["git", "init", "--quiet", "--bare", "--template="], env=own)
+            with Repo(folder) as repo:
                 repo.create_remote(REMOTE, address)
-            # The newest commit holds every run, and what follows it can be pushed. Settings of
-            # whoever works here could lead the credentials elsewhere.
-            own = {"GIT_CONFIG_GLOBAL": os.devnull, **(credentials or {})}
-            yield cls(Path(folder), credentials=own, depth=1)
+            # The newest commit holds every run, and what follows it can be pushed.
+            yield cls(Path(folder), credentials={**own, **(credentials or {})}, depth=1)
 
     def _stored(self, data: bytes) -> str:
         return self._text("hash-object", "-w", "--stdin", given=data)

@@ -34,6 +34,7 @@ class BranchFiles:
     Args:
         repository: of the project.
         branch: it is made by the first change.
+        cached: whether what was fetched before is good enough where the remote is out of reach.
         sleep: waits some seconds.
         clock: seconds, for the patience.
         chance: a number from 0 to 1.
@@ -47,6 +48,7 @@ class BranchFiles:
         repository: GitRepository,
         branch: str,
         *,
+        cached: bool = True,
         sleep: Callable[[float], object] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
@@ -60,6 +62,7 @@ class BranchFiles:
         self._branch = branch
         self._ref = f"refs/{'costguard' if repository.has_remote else 'heads'}/{branch}"
         self._fetched = False
+        self._cached = cached
         self._sleep, self._clock, self._chance = sleep, clock, chance
 
     @property
@@ -125,7 +128,7 @@ class BranchFiles:
                 there = self._repository.fetch(self._branch, ref=self._ref)
             except GitFailed as error:
                 # What a step with a token has fetched before is good enough for one without.
-                if self._repository.commit(self._ref) is None:
+                if not self._cached or self._repository.commit(self._ref) is None:
                     raise self._refused("read", str(error)) from error
                 there = True
             self._fetched = True

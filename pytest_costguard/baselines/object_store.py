@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pytest_costguard.baselines.run_store import Edit, Key
+from pytest_costguard.baselines.store import without_password
 from pytest_costguard.errors import ConfigError, StoreError
 
 _FOLDER = "baselines"
@@ -26,19 +27,20 @@ class ObjectFiles:
     """
 
     def __init__(self, address: str) -> None:
-        self.place = address.rstrip("/")
+        self.place = without_password(address.rstrip("/"))
         try:
             from fsspec.core import url_to_fs
         except ImportError as error:
             raise _not_installed(address, error) from error
         with self._told("opened"):
             try:
-                self._system, root = url_to_fs(self.place)
+                self._system, root = url_to_fs(address.rstrip("/"))
             except ImportError as error:
                 raise _not_installed(address, error) from error
             except ValueError as error:
                 raise ConfigError(
-                    f"store {address!r}: {error}", remedy="write an address that fsspec knows"
+                    without_password(f"store {address!r}: {error}"),
+                    remedy="write an address that fsspec knows",
                 ) from error
         self._root = f"{str(root).rstrip('/')}/{_FOLDER}"
 
@@ -93,13 +95,14 @@ class ObjectFiles:
             raise
         except Exception as error:
             raise StoreError(
-                f"{self.place}: could not be {what}: {type(error).__name__}: {error}",
+                f"{self.place}: could not be {what}:"
+                f" {without_password(f'{type(error).__name__}: {error}')}",
                 remedy="check the address, the network and the credentials of its client",
             ) from error
 
 
 def _not_installed(address: str, error: ImportError) -> ConfigError:
     return ConfigError(
-        f"store {address!r} needs a package that is not installed: {error}",
+        without_password(f"store {address!r} needs a package that is not installed: {error}"),
         remedy="pip install 'pytest-costguard[stores]', and the scheme's client, such as s3fs",
     )

@@ -12,6 +12,7 @@ from pytest_costguard.records import BaselineRun
 
 DEFAULT_NAME = "main"
 
+_LOGIN = re.compile(r"://[^/\s]*@")
 _RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,150}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", re.ASCII)
 
@@ -123,6 +124,11 @@ def require_promotable(
             f"{place(source)}: there is no baseline {source!r} to promote",
             remedy=f"measure it: `pytest --costguard --costguard-save={source}`",
         )
+
+
+def without_password(text: str) -> str:
+    """Return a text whose addresses name no user: it may stand in reports and logs."""
+    return _LOGIN.sub("://…@", text)
 
 
 def is_name(name: str) -> bool:

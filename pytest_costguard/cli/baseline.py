@@ -12,9 +12,9 @@ import click
 
 from pytest_costguard.app import baselines
 from pytest_costguard.app.recording import record as record_runs
-from pytest_costguard.app.stores import configured, configured_spec, require_writable
+from pytest_costguard.app.stores import configured, configured_spec, fresh_branch, require_writable
 from pytest_costguard.baselines.series import Summary, hardware_name, moment, summaries
-from pytest_costguard.baselines.store import DEFAULT_NAME, Store
+from pytest_costguard.baselines.store import DEFAULT_NAME, Store, without_password
 from pytest_costguard.config.options import BY_KEY
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import BaselineRun
@@ -42,7 +42,8 @@ class Place:
         """The store, to be written; raises where this job must not."""
         import os
 
-        require_writable(configured_spec(self.given, rootdir=self.rootdir), os.environ)
+        spec = configured_spec(self.given, rootdir=self.rootdir)
+        require_writable(spec, os.environ, rootdir=self.rootdir)
         return self.store
 
 
@@ -86,7 +87,7 @@ def list_(place: Place) -> None:
         click.echo(f"No baseline yet in {found.location}.")
         click.echo("Make one: costguard baseline record --runs 8")
     for problem in found.problems[1:]:
-        click.echo(f"error: {problem}", err=True)
+        click.echo(logged(f"error: {problem}"), err=True)
     if found.problems:
         raise found.problems[0]
 
@@ -162,7 +163,9 @@ def promote(place: Place, source: str, target: str) -> None:
 @baseline.command
 @click.argument("name", default=DEFAULT_NAME)
 @click.option("--keep", type=click.IntRange(min=0), help="Keep the last N of each hardware.")
-@click.option("--older-than", type=click.IntRange(min=0), metavar="DAYS", help="Remove by age.")
+@click.option(
+    "--older-than", type=click.IntRange(min=0, max=36_500), metavar="DAYS", help="Remove by age."
+)
 @click.option("--corrupt", is_flag=True, help="Remove files that cannot be read.")
 @click.pass_obj
 def prune(place: Place, name: str, keep: int | None, older_than: int | None, corrupt: bool) -> None:
@@ -176,7 +179,7 @@ def prune(place: Place, name: str, keep: int | None, older_than: int | None, cor
         now=dt.datetime.now(tz=dt.UTC),
     )
     for path in gone.files:
-        click.echo(f"Removed corrupt file {path}.")
+        click.echo(f"Removed corrupt file {logged(path)}.")
     click.echo(f"Removed {_counted(len(gone.run_ids), 'run')} from {name!r}.")
 
 
@@ -225,17 +228,19 @@ def fetch(
     For stores of git:BRANCH and artifact:NAME, in a job of the CI; for others there is nothing to
     do. The token comes from COSTGUARD_TOKEN or GITHUB_TOKEN.
     """
-    if if_needed and _side_by_side():
+    if if_needed and _side_by_side(place.rootdir):
         click.echo("This job measures side by side: no baseline is needed.")
         return
+    import os
+
     spec = configured_spec(place.given, rootdir=place.rootdir)
     scheme, _, artifact = spec.partition(":")
     if scheme == "artifact":
         _fetch_artifacts(place, artifact, branch=branch, workflow=workflow, runs=runs)
     elif scheme == "git":
-        _tell_branch(place.store)
+        _tell_branch(fresh_branch(artifact, rootdir=place.rootdir, environ=os.environ))
     else:
-        click.echo(f"store {spec}: nothing to fetch.")
+        click.echo(f"store {without_password(spec)}: nothing to fetch.")
 
 
 def _import_artifacts(place: Place, artifact: str, *, name: str) -> None:
@@ -262,7 +267,9 @@ def _import_artifacts(place: Place, artifact: str, *, name: str) -> None:
         click.echo(f"warning: {logged(warning)}")
     for one in recorded:
         where = hardware_name(one.run.fingerprint)
-        click.echo(f"Recorded in baseline {name!r}: {logged(where, limit=300)}: {one.place}")
+        click.echo(
+            f"Recorded in baseline {name!r}: {logged(where, limit=300)}: {logged(one.place)}"
+        )
 
 
 def _only_on_github(what: str) -> ConfigError:
@@ -283,7 +290,7 @@ def _recorded_branches() -> tuple[str, ...]:
     return parse_words(said, origin="environment", key="record_on")
 
 
-def _side_by_side() -> bool:
+def _side_by_side(rootdir: Path) -> bool:
     import os
 
     from pytest_costguard.app.ci import plan
@@ -295,6 +302,7 @@ def _side_by_side() -> bool:
         mode=os.environ.get(CI_BY_KEY["mode"].variable or "", "").strip() or "auto",
         record_on=_recorded_branches(),
         environ=os.environ,
+        rootdir=rootdir,
     )
     return chosen.mode == "side-by-side"
 
@@ -331,12 +339,15 @@ def _fetch_artifacts(
 
 
 def _tell_branch(store: Store) -> None:
-    names = store.names()
-    click.echo(f"Baselines in {store.location}: {', '.join(names) or 'none yet'}.")
-    for name in names:
-        runs = store.series(name)
-        click.echo(f"{name}: {_counted(len(runs), 'run')}.")
-        _tell_newest(runs[-1])
+    found = baselines.overview(store)
+    names = dict.fromkeys(one.name for one in found.series)
+    click.echo(f"Baselines in {found.location}: {', '.join(names) or 'none yet'}.")
+    for one in found.series:
+        click.echo(f"{one.name}: {_counted(len(one.runs), 'run')}.")
+        _tell_newest(one.runs[-1])
+    # They may not be those that this job compares with.
+    for problem in found.problems:
+        click.echo(f"warning: {logged(problem.message)}")
 
 
 def _tell_newest(run: BaselineRun) -> None:

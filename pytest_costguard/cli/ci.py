@@ -91,21 +91,28 @@ def ci(
     import os
     import shlex
     import sys
+    from pathlib import Path
 
+    from pytest_costguard.app.baselines import project_root
     from pytest_costguard.app.ci import command, measure, plan
     from pytest_costguard.app.jobs import current_job
     from pytest_costguard.config.words import parse_words
 
     job = current_job(os.environ)
     branches = parse_words(record_on or "", origin="command line", key="--record-on")
-    planned = plan(job, mode=mode, record_on=branches, environ=os.environ)
-    chosen = _of_base(_writable(planned), job)
+    chosen = plan(
+        job,
+        mode=mode,
+        record_on=branches,
+        environ=os.environ,
+        rootdir=project_root(Path.cwd()),
+    )
     arguments = (*_lines(pytest_args), *pytest_arguments(context))
     click.echo(f"costguard: {chosen.mode}, since {_told(chosen.because)}")
     if chosen.warning:
         click.echo(f"costguard: warning: {_told(chosen.warning)}")
     if dry_run or _debugging(os.environ):
-        words = command(chosen, arguments=arguments, environ=os.environ, python=sys.executable)
+        words = command(chosen, arguments=arguments, python=sys.executable)
         click.echo(shlex.join(words))
     if dry_run:
         return
@@ -120,50 +127,6 @@ def ci(
     if record and chosen.record_as is not None and measured.report is not None:
         _record(measured, chosen.record_as)
     context.exit(measured.exit_code if gate else 0)
-
-
-def _writable(chosen: Plan) -> Plan:
-    """Return a plan that records nothing where the store is only read."""
-    from dataclasses import replace
-    from pathlib import Path
-
-    from pytest_costguard.app.baselines import project_root
-    from pytest_costguard.app.stores import READ_ONLY, configured_spec
-
-    if chosen.record_as is None:
-        return chosen
-    spec = configured_spec(None, rootdir=project_root(Path.cwd()))
-    if not spec.startswith(READ_ONLY):
-        return chosen
-    because = f"{chosen.because}; the store {spec} is only read, and keeps this run by itself"
-    return replace(chosen, record_as=None, because=because)
-
-
-def _of_base(chosen: Plan, job: Job | None) -> Plan:
-    """Return a plan in which a pull request is not compared with what it has written itself."""
-    import os
-    from dataclasses import replace
-    from pathlib import Path
-
-    from pytest_costguard.app.baselines import project_root
-    from pytest_costguard.app.stores import configured_spec, is_folder
-    from pytest_costguard.config.options import BY_KEY
-
-    option = BY_KEY["store"]
-    said = os.environ.get(option.variable or "", "").strip()
-    if chosen.mode != "stored" or said or job is None or job.number is None:
-        return chosen
-    spec = configured_spec(None, rootdir=project_root(Path.cwd()))
-    if not is_folder(spec):
-        warning = (
-            f"the store {spec} is named by the change's own configuration: name it in the workflow"
-        )
-        return replace(chosen, warning=warning)
-    return replace(
-        chosen,
-        because=f"{chosen.because}; the baseline is the one that base has committed",
-        arguments=(*chosen.arguments, f"{option.flag}=commit:auto"),
-    )
 
 
 def _record(measured: Measured, name: str) -> None:

@@ -65,17 +65,25 @@ def comment(
 ) -> None:
     """Leave one comment at the pull request that this job of the CI is about.
 
-    Several reports, of the legs of a matrix, become one comment with a column a target.
+    Several reports, of the legs of a matrix, become one comment with a column a target; without
+    any, it is the one that `costguard ci` has just written.
 
     GitHub Actions and GitLab CI are known by their variables. The token comes from
     COSTGUARD_TOKEN, GITHUB_TOKEN or GITLAB_TOKEN. A token that may not comment, as that of a
     fork's pull request, is no error.
     """
+    from pytest_costguard.app.ci import REPORT_FOLDER
     from pytest_costguard.errors import ForgeError
     from pytest_costguard.reports.escaping import logged
 
+    newest = REPORT_FOLDER / "report.json"
+    if not paths and artifact is None and not no_report and newest.is_file():
+        paths = (newest,)
     if sum((bool(paths), artifact is not None, no_report)) != 1:
-        raise click.UsageError("give the reports as files, or --artifact, or --no-report", context)
+        raise click.UsageError(
+            f"give the reports as files, or --artifact, or --no-report; {newest} is not there",
+            context,
+        )
     wanted = _Wanted(paths=paths, artifact=artifact, number=number, expect=expect)
     if dry_run and artifact is None:
         _preview(_from_files(wanted))
@@ -152,10 +160,13 @@ def _tell(done: Posted, *, at: str, environ: Mapping[str, str], job: Job) -> Non
     because = f": {logged(done.reason, limit=500)}" if done.reason else ""
     click.echo(f"Comment at {at}: {done.outcome}{because}.")
     if done.outcome == "not allowed" and job.from_fork:
-        command = "::notice title=pytest-costguard::" if job.forge == "github" else ""
-        click.echo(
-            f"{command}a fork's job may not comment: see `costguard init --github fork-safe`"
-        )
+        if job.forge == "github":
+            click.echo(
+                "::notice title=pytest-costguard::a fork's job may not comment: see"
+                " `costguard init --github fork-safe`"
+            )
+        else:
+            click.echo("a fork's pipeline may not comment: run one for it in this project")
     if path := environ.get("GITHUB_OUTPUT"):
         values = {
             "comment-outcome": done.outcome,

@@ -6,6 +6,13 @@ from pathlib import Path
 
 import click
 
+_NEXT = "and the next pull request gets a verdict"
+_FIRST_VERDICT = {
+    "fork-safe": "and merge it: GitHub starts the second workflow on the default branch alone, so"
+    " that the pull requests after this one get a comment",
+    "nightly": "and merge it: the next night is measured",
+}
+
 
 @click.command(short_help="Write a first configuration and an example test.")
 @click.option(
@@ -89,5 +96,5 @@ def _write_workflows(kind: str, *, root: Path, force: bool) -> None:
     if done.written:
         click.echo(
             "\nLook through it: how the project is installed, the folder of its tests, the machine."
-            "\nThen commit it; the next pull request gets a verdict (docs/ci.md)."
+            f"\nThen commit it, {_FIRST_VERDICT.get(kind, _NEXT)} (docs/ci.md)."
         )

@@ -41,7 +41,15 @@ from pytest_costguard.records import ClockName, Currency, FailOn, PairingKind
 
 T = TypeVar("T")
 
-_RANK: Mapping[Source, int] = {"default": 0, "file": 1, "environment": 2, "command line": 3}
+_RANK: Mapping[Source, int] = {
+    "default": 0,
+    "file": 1,
+    "environment": 2,
+    "command line": 3,
+    "job": 4,
+}
+JOB_DECIDES = "COSTGUARD_JOB_DECIDES"
+"""Set by `costguard ci`: then variables come before flags, which `addopts` gives as well."""
 _PREFIX = "COSTGUARD_"
 _SURELY_MEANT = 0.92
 """Likeness, the common prefix included, from which on a variable is taken for a misspelt one."""
@@ -115,21 +123,27 @@ def _said(
     option: Option, *, cli: Mapping[str, object], environ: Mapping[str, str], file: ConfigFile
 ) -> _Said:
     """Return what the highest place says about one option."""
+    variable = option.variable or ""
+    in_job = environ.get(JOB_DECIDES) == "true"
+    by_variable: _Said | None = None
+    if environ.get(variable, "").strip():
+        by_variable = _Said(
+            value=environ[variable],
+            source="job" if in_job else "environment",
+            where="environment",
+            key=variable,
+            origin=variable,
+        )
+        if in_job:
+            return by_variable
     given = cli.get(option.key)
     if given is not None and given != []:
         flag = option.flag
         return _Said(
             value=given, source="command line", where="command line", key=flag, origin=flag
         )
-    variable = option.variable
-    if variable and environ.get(variable, "").strip():
-        return _Said(
-            value=environ[variable],
-            source="environment",
-            where="environment",
-            key=variable,
-            origin=variable,
-        )
+    if by_variable is not None:
+        return by_variable
     if "file" in option.scopes and option.key in file.table:
         return _Said(
             value=file.table[option.key],
@@ -212,6 +226,7 @@ def _require_file_keys(file: ConfigFile) -> None:
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:
     """Raise for a `COSTGUARD_` variable that resembles one of ours: silence would hide a typo."""
     known = [option.variable for option in (*OPTIONS, *CI_OPTIONS) if option.variable]
+    known.append(JOB_DECIDES)
     for name in environ:
         if name.startswith(_PREFIX) and name not in known:
             near = nearest(name, known, cutoff=_SURELY_MEANT)

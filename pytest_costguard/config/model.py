@@ -21,7 +21,7 @@ from pytest_costguard.records import (
     Traffic,
 )
 
-Source = Literal["default", "file", "environment", "command line"]
+Source = Literal["default", "file", "environment", "command line", "job"]
 BudgetKind = Literal["budget", "slo"]
 
 
@@ -36,7 +36,7 @@ class Origin:
     @property
     def this_run(self) -> bool:
         """Whether it was said for this run alone, so that it wins over tests and files."""
-        return self.source in ("command line", "environment")
+        return self.source in ("job", "command line", "environment")
 
     def __str__(self) -> str:
         return self.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,9 +10,13 @@ from typing import Any, Literal
 from pytest_costguard.errors import ConfigError
 
 ForgeName = Literal["github", "gitlab"]
-_PULL_REQUEST_EVENTS = frozenset({"pull_request", "pull_request_target", "pull_request_review"})
+_ABOUT_A_PULL_REQUEST = "pull_request"
+"""So begin the names of all events whose object is one: pull_request_target, and its reviews."""
+_PULL_REQUEST_REF = re.compile(r"refs/pull/([1-9]\d{0,17})/", re.ASCII)
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]*\w[\w.-]*", re.ASCII)
 _EVENTS_OF_A_BRANCH = frozenset({"push", "schedule", "workflow_dispatch"})
 """After these a job runs the code of the branch that the CI names, and nobody else's."""
+_MERGE_REQUEST_EVENTS = frozenset({"merge_request_event", "external_pull_request_event"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,15 @@ class Job:
     """The run that has ended, where that is what the job is about."""
 
     @property
+    def of_a_change(self) -> bool:
+        """Whether the code may be that of a change which nobody has merged yet."""
+        if self.number is not None or self.triggered_by is not None:
+            return True
+        if self.forge == "gitlab":
+            return self.event in _MERGE_REQUEST_EVENTS
+        return self.event not in {*_EVENTS_OF_A_BRANCH, "release"}
+
+    @property
     def run_url(self) -> str:
         """The page of this run, with its summary and files."""
         return self.page_of(self.run)
@@ -93,10 +107,15 @@ def job(environ: Mapping[str, str], event: Mapping[str, Any] | None = None) -> J
 
 def _github(environ: Mapping[str, str], event: Mapping[str, Any]) -> Job:
     name = environ.get("GITHUB_EVENT_NAME", "")
-    pull = _mapping(event.get("pull_request")) if name in _PULL_REQUEST_EVENTS else {}
+    about = name.startswith(_ABOUT_A_PULL_REQUEST)
+    pull = _mapping(event.get("pull_request")) if about else {}
     head = _mapping(pull.get("head"))
-    number = pull.get("number")
     repository = _required(environ, "GITHUB_REPOSITORY")
+    if not _REPOSITORY.fullmatch(repository):
+        raise ConfigError(
+            f"environment: GITHUB_REPOSITORY={repository!r} is not owner/name",
+            remedy="run this in a job of the CI, which sets it",
+        )
     # A fork that was deleted meanwhile has no repository any more, and is a fork all the same.
     source = _mapping(head.get("repo")).get("full_name")
     return Job(
@@ -107,7 +126,7 @@ def _github(environ: Mapping[str, str], event: Mapping[str, Any]) -> Job:
         run=_whole(environ, "GITHUB_RUN_ID"),
         attempt=_whole(environ, "GITHUB_RUN_ATTEMPT", default="1"),
         event=name,
-        number=number if isinstance(number, int) and not isinstance(number, bool) else None,
+        number=_pull_request(pull.get("number"), environ=environ) if about else None,
         head_sha=str(head.get("sha") or environ.get("GITHUB_SHA", "")),
         from_fork=bool(pull) and source != repository,
         branch=environ.get("GITHUB_REF_NAME", "")
@@ -119,6 +138,24 @@ def _github(environ: Mapping[str, str], event: Mapping[str, Any]) -> Job:
         base_branch=environ.get("GITHUB_BASE_REF", ""),
         workflow=_workflow(environ.get("GITHUB_WORKFLOW_REF", "")),
         triggered_by=_triggering_run(event) if name == "workflow_run" else None,
+    )
+
+
+def _pull_request(told: object, *, environ: Mapping[str, str]) -> int:
+    """Return the number of the pull request that a job is about.
+
+    Raises:
+        ConfigError: nothing tells it. To take the job for one about a branch would let the change
+            write what judges it.
+    """
+    if type(told) is int and told > 0:
+        return told
+    if found := _PULL_REQUEST_REF.match(environ.get("GITHUB_REF", "")):
+        return int(found[1])
+    raise ConfigError(
+        f"environment: the event {environ.get('GITHUB_EVENT_NAME')} names no pull request in the"
+        f" file GITHUB_EVENT_PATH={environ.get('GITHUB_EVENT_PATH', '')!r}",
+        remedy="run this in a job of the CI, which sets both; in a container, mount that file",
     )
 
 
@@ -166,7 +203,7 @@ def _gitlab(environ: Mapping[str, str]) -> Job:
         run=_whole(environ, "CI_PIPELINE_ID"),
         attempt=1,
         event=environ.get("CI_PIPELINE_SOURCE", ""),
-        number=int(number) if number.isdecimal() else None,
+        number=_whole(environ, "CI_MERGE_REQUEST_IID") if number else None,
         head_sha=environ.get("CI_COMMIT_SHA", ""),
         from_fork=bool(number) and bool(source) and source != target,
         branch="" if number else environ.get("CI_COMMIT_BRANCH", ""),

@@ -13,9 +13,10 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
+from urllib3.exceptions import LocationParseError
 
 from pytest_costguard.errors import Forbidden, ForgeError, Missing, Uncertain
 
@@ -59,6 +60,9 @@ class Transport:
             now: seconds since 1970, for the moment at which a limit is lifted.
         """
         self._base = base.rstrip("/") + "/"
+        parts = _split(self._base)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise _no_address(base)
         self._session = session or requests.Session()
         self._session.trust_env = True  # proxies; a .netrc must not replace the token
         self._session.auth = _NoNetrc()
@@ -124,8 +128,8 @@ class Transport:
         location = response.headers.get("location")
         if not 300 <= response.status_code < 400 or location is None:
             return _read(response, path=path, most_bytes=most_bytes)
-        target = urljoin(response.url or self._base, location)
-        if urlsplit(target).scheme != "https" and not self._same_origin(target):
+        target = _joined(response.url or self._base, location)
+        if _split(target).scheme != "https" and not self._same_origin(target):
             raise ForgeError(
                 f"GET {path}: the file is kept at an address without https",
                 remedy="check the address of the API (GITHUB_API_URL)",
@@ -157,7 +161,7 @@ class Transport:
             return None
         try:
             return json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _unreadable(method, path) from error
 
     def _answer(
@@ -187,7 +191,7 @@ class Transport:
                 asked = self._wait(method, response, number=number)
                 moved = response.headers.get("location") if follow else None
                 if asked is None and moved and response.status_code in _MOVED[method == "GET"]:
-                    url, query, redirects = urljoin(url, moved), None, redirects + 1
+                    url, query, redirects = _joined(url, moved), None, redirects + 1
                     if not self._same_origin(url) or redirects > _REDIRECTS:
                         raise ForgeError(
                             f"{method} {path}: the API sends to another address",
@@ -223,6 +227,12 @@ class Transport:
                 stream=True,
             )
             return response if response.ok else _shortened(response)
+        except (ValueError, LocationParseError) as error:
+            # Of requests' own, those for an address or a header that is none: no try mends them.
+            raise ForgeError(
+                f"{method} {path}: could not be asked for ({type(error).__name__})",
+                remedy="check the address of the API (GITHUB_API_URL, CI_API_V4_URL) and the token",
+            ) from None
         except requests.RequestException as error:
             # Its text may hold the address with a query; the kind says what matters.
             raise Uncertain(
@@ -262,10 +272,10 @@ class Transport:
         self._written = self._now()
 
     def _url(self, path: str) -> str:
-        return urljoin(self._base, path.lstrip("/"))
+        return _joined(self._base, path.lstrip("/"))
 
     def _same_origin(self, url: str) -> bool:
-        ours, theirs = urlsplit(self._base), urlsplit(url)
+        ours, theirs = _split(self._base), _split(url)
         return (ours.scheme, ours.netloc) == (theirs.scheme, theirs.netloc)
 
 
@@ -274,6 +284,29 @@ _MOVED: Mapping[bool, frozenset[int]] = {
     False: frozenset({307, 308}),
 }
 """The statuses that are followed, for GET and for others: a renamed repository."""
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read late, and then an error where it is none
+    except ValueError as error:
+        raise _no_address(url) from error
+    return parts
+
+
+def _joined(base: str, url: str) -> str:
+    try:
+        return urljoin(base, url)
+    except ValueError as error:
+        raise _no_address(url) from error
+
+
+def _no_address(url: str) -> ForgeError:
+    return ForgeError(
+        f"{url[:200]!r} is not the address of an API",
+        remedy="check the address of the API (GITHUB_API_URL, CI_API_V4_URL)",
+    )
 
 
 class _NoNetrc(requests.auth.AuthBase):

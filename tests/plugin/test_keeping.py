@@ -96,12 +96,13 @@ def test_a_run_is_saved_beside_a_corrupt_one_that_it_is_not_compared_with(projec
     [
         ((), ""),
         (("--costguard-store=numbers",), "numbers"),
-        (("--costguard-store=file://kept",), ""),
+        (("--costguard-store=file://{}/kept",), ""),
     ],
     ids=["the default", "a folder", "an address, which may hold a password"],
 )
 def test_a_report_says_which_store_its_baseline_is_found_in_again(project, options, kept):
     project.tests(MEASURES)
+    options = [one.format(project.path) for one in options]
     project.run("--costguard", "--costguard-save=main", *options)
     project.measure("--costguard-units=1", *options)
     assert project.report["baseline"].get("store", "") == kept

@@ -11,10 +11,11 @@ from factories.judged import head, judged, series
 from factories.judging import gates, regression
 
 from pytest_costguard.app import ci
+from pytest_costguard.config.cascade import resolve
 from pytest_costguard.config.ci_options import MODES
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.forges.events import job
-from pytest_costguard.records import WorkloadId, to_json
+from pytest_costguard.records import FailOn, WorkloadId, to_json
 
 PULL_REQUEST = {
     "GITHUB_ACTIONS": "true",
@@ -43,9 +44,12 @@ GITLAB = {
 }
 
 
-def planned(environ, event=None, *, mode="auto", record_on=()):
+NOWHERE = Path("no such folder")
+
+
+def planned(environ, event=None, *, mode="auto", record_on=(), rootdir=NOWHERE):
     found = job(environ, event or {"repository": {"default_branch": "main"}})
-    return ci.plan(found, mode=mode, record_on=record_on, environ=environ)
+    return ci.plan(found, mode=mode, record_on=record_on, environ=environ, rootdir=rootdir)
 
 
 def test_a_pull_request_is_measured_side_by_side_with_its_base():
@@ -306,26 +310,72 @@ def test_a_summary_keeps_to_the_room_that_is_left(tmp_path):
     assert len(ci.summary(done, limit=700).encode()) < 700
 
 
-def test_what_the_job_says_outranks_addopts_and_the_arguments_outrank_it(tmp_path):
-    session = Session()
-    measured(
-        session,
-        tmp_path,
-        COSTGUARD_FAIL_ON=" strict ",
-        COSTGUARD_DEEP="true",
-        COSTGUARD_ESCALATE="no",
-        COSTGUARD_UNITS="",
-        COSTGUARD_SAVE="weekly",
-    )
-    assert session.command[5:] == (
-        "--costguard-deep",
-        "--costguard-fail-on=strict",
-        *("tests/perf", "-k", "rerank"),
-    )
+def settled(plan, *, arguments=(), addopts=(), rootdir=NOWHERE, **environ):
+    """Resolve what pytest would be told: `addopts` and arguments are its flags."""
+    flags = [word.partition("=") for word in (*addopts, *plan.arguments, *arguments)]
+    cli = {word.removeprefix("--costguard-").replace("-", "_"): value for word, _, value in flags}
+    child = ci.session_environ(plan, arguments=arguments, environ=environ)
+    return resolve(cli=cli, environ=child, rootdir=rootdir)
 
 
-def test_a_switch_that_is_none_is_an_error_before_anything_is_measured(tmp_path):
+def test_what_the_job_says_outranks_addopts_and_the_arguments_outrank_it():
+    plan = planned(PUSH, mode="stored")
+    addopts = ("--costguard-fail-on=never", "--costguard-deep=true", "--costguard-units=4")
+    said = {"COSTGUARD_FAIL_ON": " strict ", "COSTGUARD_DEEP": "no", "COSTGUARD_UNITS": ""}
+
+    found = settled(plan, addopts=addopts, **said)
+    assert (len(found.fail_on), found.deep, found.units) == (7, False, 4)
+
+    found = settled(plan, addopts=addopts, arguments=("--costguard-fail-on=budget",), **said)
+    assert found.fail_on == (FailOn.BUDGET,)
+
+
+def test_a_price_of_the_job_takes_the_place_of_a_target_in_addopts():
+    plan = planned(PUSH, mode="stored")
+    found = settled(plan, addopts=("--costguard-target=prod",), COSTGUARD_PRICE="2")
+    assert (found.price_usd_per_hour, found.target_name) == (2, None)
+
+    found = settled(plan, arguments=("--costguard-target=prod",), COSTGUARD_PRICE="2")
+    assert (found.price_usd_per_hour, found.target_name) == (None, "prod")
+
+
+def test_one_workflow_may_name_a_stored_baseline_for_its_pushes():
+    said = {"COSTGUARD_BASELINE": "weekly", "COSTGUARD_ESCALATE": "true"}
+    beside = settled(planned(PULL_REQUEST, OF_PULL), **said)
+    assert (beside.against, beside.escalate) == ("auto", False)
+    pushed = settled(planned(PUSH), **said)
+    assert (pushed.baseline, pushed.escalate) == ("weekly", True)
+
+
+def test_what_may_hold_a_password_is_no_argument(tmp_path):
+    secret = "https://user:token@index.example"
     session = Session()
-    with pytest.raises(ConfigError, match="COSTGUARD_DEEP"):
-        measured(session, tmp_path, COSTGUARD_DEEP="perhaps")
-    assert session.command == ()
+    measured(session, tmp_path, COSTGUARD_BUILD=f"pip install --index-url {secret} .")
+    assert secret not in " ".join(session.command)
+    assert secret in session.environ["COSTGUARD_BUILD"]
+
+
+@pytest.mark.parametrize(
+    ("event", "store"),
+    [
+        ({"GITHUB_EVENT_NAME": "pull_request"}, "commit:auto:perf"),
+        ({"GITHUB_EVENT_NAME": "merge_group"}, f"commit:{'a' * 40}:perf"),
+    ],
+)
+def test_stored_numbers_are_read_as_base_has_them_in_whichever_folder(tmp_path, event, store):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "pyproject.toml").write_text('[tool.costguard]\nstore = "perf"\n')
+    told = {**OF_PULL, "merge_group": {"base_sha": "a" * 40}}
+    if event["GITHUB_EVENT_NAME"] == "pull_request":
+        del told["merge_group"]
+    plan = planned({**PULL_REQUEST, **event}, told, mode="stored", rootdir=tmp_path)
+    assert plan.arguments == (f"--costguard-store={store}",)
+
+
+def test_a_folder_outside_of_the_checkout_is_shared_and_not_looked_for_in_base(tmp_path):
+    project = tmp_path / "project"
+    (project / ".git").mkdir(parents=True)
+    (project / "pyproject.toml").write_text('[tool.costguard]\nstore = "../kept"\n')
+    plan = planned(PULL_REQUEST, OF_PULL, mode="stored", rootdir=project)
+    assert plan.arguments == ()
+    assert "name it in the workflow" in plan.warning

@@ -104,7 +104,11 @@ def test_a_run_that_was_about_no_pull_request_has_none(forge, event):
 def test_the_legs_of_this_very_run_are_found_and_a_missing_one_is_said(forge):
     state, connection = forge
     keep(state, ("costguard-report-x86", packed(slower())), run=900)
-    environ = {**ENVIRON, "GITHUB_EVENT_NAME": "pull_request"}
+    environ = {
+        **ENVIRON,
+        "GITHUB_EVENT_NAME": "pull_request",
+        "GITHUB_REF": "refs/pull/7/merge",
+    }
     found = left(connection, environ=environ, expected=2)
     assert (len(found.reports), found.run) == (1, 900)
     assert found.notes == ("1 target of 2 left no report: see the jobs' logs.",)

@@ -223,3 +223,27 @@ def test_a_kind_that_is_none_names_the_nearest(tmp_path, monkeypatch):
     done = init("--github", "fork-save")
     assert done.exit_code == 11
     assert "fork-safe" in done.stderr
+
+
+@pytest.mark.parametrize("folder", ["sub dir: x", 'a b"$(x)', "-x"])
+def test_a_folder_that_a_workflow_would_read_as_its_own_is_refused(tmp_path, folder):
+    project = GitProject(tmp_path / "checkout")
+    project.commit({f"{folder}/pyproject.toml": ""})
+    words = ["init", "--github", "pull-request", "--rootdir", str(project.folder / folder)]
+    done = CliRunner().invoke(main, words, env=ENVIRON)
+    assert done.exit_code == 11, done.output
+    assert not (project.folder / ".github").exists()
+
+
+def test_files_that_belong_together_are_not_mixed_with_those_of_another_kind(tmp_path):
+    project = GitProject(tmp_path / "checkout")
+    project.commit({"pyproject.toml": ""})
+    words = ["init", "--rootdir", str(project.folder), "--github"]
+    assert CliRunner().invoke(main, [*words, "pull-request"], env=ENVIRON).exit_code == 0
+    mixed = CliRunner().invoke(main, [*words, "fork-safe"], env=ENVIRON)
+    assert mixed.exit_code == 11
+    assert "belong together" in mixed.stderr
+    assert not (project.folder / ".github/workflows/costguard-comment.yml").exists()
+    forced = CliRunner().invoke(main, [*words, "fork-safe", "--force"], env=ENVIRON)
+    assert forced.output.count("wrote ") == 2
+    assert "on the default branch alone" in forced.output

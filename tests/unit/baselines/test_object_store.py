@@ -68,3 +68,23 @@ def test_whatever_a_client_raises_names_the_place(monkeypatch, tmp_path):
     monkeypatch.setattr(files._system, "pipe_file", refuse)
     with pytest.raises(StoreError, match=r"local://.*the token has expired"):
         RunStore(files).add("main", baseline_run())
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://", "s3:///", "memory://", "://", "file://", "file://host/folder"]
+)
+def test_an_address_without_a_place_is_refused(tmp_path, monkeypatch, address):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"no place|no host"):
+        opened(address, rootdir=tmp_path, environ={})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_password_in_an_address_is_in_nothing_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = opened("local://user:secret@kept", rootdir=tmp_path, environ={})
+    assert (store.location, store.place("main")) == ("local://…@kept", "local://…@kept: main")
+    for address in ("ftp://user:secret@127.0.0.1:9/x", "nowhere://user:secret@x"):
+        with pytest.raises((ConfigError, StoreError)) as caught:
+            opened(address, rootdir=tmp_path, environ={}).names()
+        assert "secret" not in str(caught.value)

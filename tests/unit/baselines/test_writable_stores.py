@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from factories.baselines import baseline_run
 from factories.git_repositories import ENVIRON, GitProject, bare_server, git
 
-from pytest_costguard.app.stores import ancestry, is_folder, opened, require_writable
+from pytest_costguard.app.stores import ancestry, in_checkout, opened, require_writable
 from pytest_costguard.cli.main import main
 from pytest_costguard.errors import ConfigError, RevisionError
 
@@ -36,18 +36,33 @@ def pull_request(tmp_path):
     }
 
 
-@pytest.mark.parametrize("spec", SHARED)
-def test_a_pull_request_writes_to_no_store_of_others(pull_request, spec):
+@pytest.fixture
+def checkout(tmp_path):
+    (tmp_path / "checkout" / ".git").mkdir(parents=True)
+    (tmp_path / "checkout" / "service").mkdir()
+    return tmp_path / "checkout"
+
+
+@pytest.mark.parametrize("spec", [*SHARED, "../../kept", "/kept"])
+def test_a_pull_request_writes_to_no_store_of_others(pull_request, checkout, spec):
+    rootdir = checkout / "service"
     with pytest.raises(ConfigError, match="must not choose the baseline"):
-        require_writable(spec, pull_request)
-    require_writable(spec, PUSH)
-    require_writable(spec, {})
+        require_writable(spec, pull_request, rootdir=rootdir)
+    require_writable(spec, PUSH, rootdir=rootdir)
+    require_writable(spec, {}, rootdir=rootdir)
 
 
-def test_a_folder_ends_with_the_checkout(pull_request):
-    require_writable(".costguard", pull_request)
-    assert is_folder("C:\\baselines")
-    assert not any(map(is_folder, SHARED))
+@pytest.mark.parametrize("event", ["merge_group", "issue_comment"])
+def test_nor_does_any_other_job_that_may_run_a_changes_code(checkout, event):
+    with pytest.raises(ConfigError, match="must not choose the baseline"):
+        require_writable("git:kept", {**PUSH, "GITHUB_EVENT_NAME": event}, rootdir=checkout)
+
+
+def test_a_folder_of_the_checkout_ends_with_it(pull_request, checkout):
+    for spec in (".costguard", "../perf", "C:\\baselines"):
+        assert in_checkout(spec, rootdir=checkout / "service")
+        require_writable(spec, pull_request, rootdir=checkout / "service")
+    assert not any(in_checkout(spec, rootdir=checkout) for spec in SHARED)
 
 
 @pytest.mark.parametrize(
@@ -114,3 +129,39 @@ def test_what_is_fetched_from_a_branch_is_told_with_its_commit_and_age(tmp_path,
     assert second == "main: 1 run."
     assert third.startswith("The newest is of commit ")
     assert third.endswith(" days old.")
+
+
+def test_a_fetch_that_reaches_nobody_does_not_pass_for_one(tmp_path, monkeypatch):
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"):
+        monkeypatch.setenv(name, ENVIRON[name])
+    bare = bare_server(tmp_path)
+    git(tmp_path, "clone", "--quiet", str(bare), "project")
+    folder = tmp_path / "project"
+    opened("git:kept", rootdir=folder, environ={}).add("main", baseline_run("r1"))
+    monkeypatch.chdir(folder)
+    git(folder, "remote", "set-url", "origin", str(tmp_path / "nowhere"))
+    silent = dict.fromkeys(("GITHUB_ACTIONS", "GITLAB_CI"))
+    words = ["baseline", "--store", "git:kept"]
+    assert CliRunner().invoke(main, [*words, "list"], env=silent).exit_code == 0
+    assert CliRunner().invoke(main, [*words, "fetch"], env=silent).exit_code == 13
+
+
+def test_a_corrupt_run_of_another_baseline_is_told_and_fails_no_fetch(tmp_path, monkeypatch):
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"):
+        monkeypatch.setenv(name, ENVIRON[name])
+    project = GitProject(tmp_path / "project")
+    project.commit({"a": "1"})
+    project.git("checkout", "-q", "--orphan", "kept")
+    project.commit({"baselines/old/x.json": "{", "baselines/old/a\n::error::x.json": "{"})
+    project.git("checkout", "-q", "main")
+    opened("git:kept", rootdir=project.folder, environ={}).add("main", baseline_run("r1"))
+    monkeypatch.chdir(project.folder)
+    silent = dict.fromkeys(("GITHUB_ACTIONS", "GITLAB_CI"))
+    words = ["baseline", "--store", "git:kept"]
+    done = CliRunner().invoke(main, [*words, "fetch"], env=silent)
+    assert done.exit_code == 0, done.output
+    assert "warning: branch kept: old/" in done.output
+    assert "main: 1 run." in done.output
+    gone = CliRunner().invoke(main, [*words, "prune", "old", "--corrupt"], env=silent)
+    assert gone.exit_code == 0, gone.output
+    assert not any(line.startswith("::") for line in gone.output.splitlines())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from pytest_costguard.cli.main import main
 from pytest_costguard.config.acceptances import FILE, read_acceptances
 from pytest_costguard.records import to_json
 
+COMMAND = "from pytest_costguard.cli.main import main; main()"
 SAID = ("--reason", "beam search: #412 | worth it", "--by", "Jo <jo@example.invalid>")
 
 
@@ -88,3 +92,38 @@ def test_nothing_that_regressed_is_nothing_to_accept(project):
     done = accept("report.json", *SAID)
     assert done.exit_code == 11
     assert "nothing in it regressed" in done.stderr
+
+
+def test_several_at_once_lose_no_entry(project):
+    words = ("--workload", "t.py::x{}", "--up-to", "5%", *SAID)
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", COMMAND, "accept", *(w.format(n) for w in words)],
+            cwd=project,
+            stdout=subprocess.DEVNULL,
+        )
+        for n in range(6)
+    ]
+    assert [one.wait(timeout=60) for one in running] == [0] * 6
+    assert {one.nodeid for one in read_acceptances(project)} == {f"t.py::x{n}" for n in range(6)}
+
+
+@pytest.mark.parametrize("name", ["\x7f", "\u2028", "\u202e"])
+def test_what_cannot_be_seen_is_refused_by_its_name(project, name):
+    done = accept("--workload", f"t.py::x[{name}]", "--up-to", "5%", *SAID)
+    assert done.exit_code == 11, done.output
+    assert "command line: accepted[0].workload" in done.stderr, done.stderr
+    assert not (project / FILE).exists()
+
+
+def test_a_report_that_was_edited_is_told(project):
+    path = project / "report.json"
+    edited = json.loads(path.read_text(encoding="utf-8"))
+    for unit in edited["run"]["measurements"][0]["units"]:
+        unit["latency_seconds"] = [1e308] * len(unit["latency_seconds"])
+        for block in unit["blocks"]:
+            block["wall_seconds"] = 1e308
+    path.write_text(json.dumps(edited), encoding="utf-8")
+    done = accept("report.json", *SAID)
+    assert done.exit_code == 12, (done.output, done.exception)
+    assert "contradict each other" in done.stderr

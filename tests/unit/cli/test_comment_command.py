@@ -228,3 +228,46 @@ while True:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == -signal.SIGXCPU
+
+
+def test_the_report_that_was_written_last_is_taken(record, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    there = tmp_path / ".costguard" / "reports" / "report.json"
+    there.parent.mkdir(parents=True)
+    record.rename(there)
+    done = costguard("comment", "--dry-run")
+    assert done.exit_code == 0, done.output
+    assert "regressed" in done.output
+
+
+@pytest.mark.parametrize("token", ["tok\u2026SECRET", "SECRET\ttok"])
+def test_a_token_that_is_none_is_named_and_not_shown(record, tmp_path, token):
+    done = costguard("comment", record, **on_github("http://x", tmp_path, GITHUB_TOKEN=token))
+    assert done.exit_code == 11
+    assert "GITHUB_TOKEN" in done.stderr
+    assert "SECRET" not in done.output + done.stderr
+
+
+def test_a_token_that_was_pasted_with_its_line_is_taken(record, tmp_path):
+    with serving(github) as (server, _):
+        environ = on_github(server.url, tmp_path, GITHUB_TOKEN=f"{TOKEN}\n")
+        assert costguard("comment", record, **environ).exit_code == 0
+
+
+def test_a_forks_merge_request_is_told_nothing_of_github(record):
+    with serving(gitlab) as (server, state):
+        state.faults.append(Fault(status=403, headers={}, message=""))
+        environ = {
+            "GITLAB_CI": "true",
+            "CI_PROJECT_PATH": "them/ranker",
+            "CI_API_V4_URL": server.url,
+            "CI_SERVER_URL": server.url,
+            "CI_PIPELINE_ID": "77",
+            "CI_MERGE_REQUEST_IID": "5",
+            "CI_MERGE_REQUEST_PROJECT_PATH": "acme/ranker",
+            "CI_MERGE_REQUEST_SOURCE_PROJECT_PATH": "them/ranker",
+            "GITLAB_TOKEN": TOKEN,
+        }
+        done = costguard("comment", record, **environ)
+    assert "a fork's pipeline may not comment" in done.output, done.output
+    assert "github" not in done.output.lower()

@@ -58,11 +58,6 @@ def test_a_push_is_about_no_pull_request():
     assert (found.number, found.from_fork, found.branch) == (None, False, "main")
 
 
-@pytest.mark.parametrize("event", [{}, {"pull_request": 7}, {"pull_request": {"number": True}}])
-def test_an_event_of_another_shape_names_no_pull_request(event):
-    assert job(GITHUB, event).number is None
-
-
 def test_a_merge_request():
     found = job(GITLAB)
     assert (found.forge, found.repository, found.number) == ("gitlab", "acme/ranker", 5)
@@ -87,3 +82,44 @@ def test_a_merge_request_of_a_fork_is_one_of_the_target():
 def test_a_variable_that_the_ci_always_sets_is_named_where_it_is_missing(environ, name):
     with pytest.raises(ConfigError, match=name):
         job(environ)
+
+
+@pytest.mark.parametrize(
+    "name", ["pull_request_review", "pull_request_review_comment", "pull_request_target"]
+)
+def test_whatever_is_about_a_pull_request_is_known_for_it(name):
+    found = job({**GITHUB, "GITHUB_EVENT_NAME": name}, pull())
+    assert found is not None
+    assert (found.number, found.of_a_change) == (7, True)
+
+
+def test_without_a_sound_event_the_ref_tells_the_pull_request():
+    found = job({**GITHUB, "GITHUB_REF": "refs/pull/12/merge"}, {"pull_request": {"number": "7"}})
+    assert found is not None
+    assert found.number == 12
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        {"pull_request": 7},
+        {"pull_request": {"number": "7"}},
+        {"pull_request": {"number": True}},
+    ],
+)
+def test_a_pull_request_of_which_nothing_is_known_is_no_branch(event):
+    with pytest.raises(ConfigError, match="GITHUB_EVENT_PATH"):
+        job(GITHUB, event)
+
+
+@pytest.mark.parametrize("name", ["x", "../../x", "acme/..", "acme/a b", "a/b/c"])
+def test_a_repository_that_is_none_is_named(name):
+    with pytest.raises(ConfigError, match="GITHUB_REPOSITORY"):
+        job({**GITHUB, "GITHUB_REPOSITORY": name}, pull())
+
+
+@pytest.mark.parametrize("number", ["x", "9" * 5000])
+def test_a_merge_request_that_is_no_number_is_named(number):
+    with pytest.raises(ConfigError, match="CI_MERGE_REQUEST_IID"):
+        job({**GITLAB, "CI_MERGE_REQUEST_IID": number})

@@ -197,3 +197,32 @@ def test_a_forge_that_cannot_be_reached_says_so_without_the_query():
     with pytest.raises(Uncertain, match="no answer") as unreached:
         nobody.get("/user", {"secret": "x"})
     assert "secret" not in str(unreached.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "file:///etc/", "http://x:99999", "x", f"http://{70 * 'a'}.b/"]
+)
+def test_an_address_that_is_none_is_told_at_once(address, waited):
+    with pytest.raises(ForgeError, match=r"address of an API|could not be asked") as caught:
+        github_forge.transport(TOKEN, api=address, sleep=waited.append).get("/user")
+    assert "GITHUB_API_URL" in str(caught.value.remedy)
+    assert waited == []
+
+
+def test_a_header_that_is_none_is_told_at_once(forge, waited):
+    connection = github_forge.transport("a\nb", api=forge[0].url, sleep=waited.append)
+    with pytest.raises(ForgeError, match="could not be asked"):
+        connection.get(PATH)
+    assert waited == []
+
+
+def test_a_redirect_to_nowhere_is_an_error(forge, connection):
+    forge[1].faults.append(Fault(status=302, headers={"location": "http://[bad"}, message=""))
+    with pytest.raises(ForgeError, match=r"address of an API|could not be asked"):
+        connection.get(PATH)
+
+
+def test_an_answer_without_an_end_is_unreadable(forge, connection, monkeypatch):
+    monkeypatch.setattr(transport, "_read", lambda *_, **__: b"[" * 100_000)
+    with pytest.raises(ForgeError, match="not what the API would say"):
+        connection.get(PATH)

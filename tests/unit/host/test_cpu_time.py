@@ -47,4 +47,4 @@ def test_under_a_limit_of_cpu_time_the_steps_are_as_told():
         [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True
     )
     told, smallest = map(float, done.stdout.split())
-    assert smallest > told / 100
+    assert told * 0.01 < smallest <= told * 1.1
