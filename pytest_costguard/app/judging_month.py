@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from pytest_costguard.records import (
     Comparison,
@@ -18,7 +18,8 @@ from pytest_costguard.reports.numbers import money
 _FOLLOWED_BY_COST = ("mean", "throughput")
 """At a fixed price, cost is proportional to the one and to the inverse of the other."""
 _SURE = (Verdict.REGRESSED, Verdict.IMPROVED)
-_QUANTUM = Decimal("0.0001")
+_DIGITS = Context(prec=6)
+"""Of an amount: as many as are shown, and some for sums."""
 
 
 def monthly_change(
@@ -45,7 +46,7 @@ def monthly_change(
         1 - Decimal(ratio if inverse else 1 / ratio)
         for ratio in (found.ratio, found.lower, found.upper)
     ]
-    usd, *bounds = ((month * share).quantize(_QUANTUM) for share in shares)
+    usd, *bounds = (_DIGITS.plus(month * share) for share in shares)
     return MonthlyChange(usd=usd, lower=min(bounds), upper=max(bounds))
 
 

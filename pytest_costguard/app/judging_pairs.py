@@ -39,6 +39,7 @@ from pytest_costguard.stats.pairing import paired_units
 
 Key = tuple[WorkloadId, str]
 _TOO_LONG_SECONDS = 3600.0
+_DONE_BY_THE_MACHINE = ("the hypervisor", "the container")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +162,21 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
 
 
 def _explained(reason: str, *, subject: Subject, base: Measurement | None) -> str:
-    """Add what disturbed either side: both were measured at the same time, on the same cores."""
+    """Add what disturbed either side: both were measured at the same time, on the same cores.
+
+    What the machine did to both is told once.
+    """
     told = subject.explained(reason)
-    others = () if base is None else disturbances(base)
+    common = tuple(
+        start
+        for start in _DONE_BY_THE_MACHINE
+        if any(one.startswith(start) for one in subject.disturbances)
+    )
+    others = [
+        one
+        for one in (() if base is None else disturbances(base))
+        if not (common and one.startswith(common))
+    ]
     if not others:
         return told
     where = "on base" if told != reason else "while base was measured"

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from pytest_costguard.app.judging_ratio import ratio
-from pytest_costguard.records import Regression, Verdict
+from pytest_costguard.records import METRICS, Regression, Verdict
 from pytest_costguard.reports.numbers import change, counted, percent, significant
+from pytest_costguard.stats.near_exact import ENOUGH_RUNS as ENOUGH_IF_NEAR_EXACT
 from pytest_costguard.stats.near_exact import RUN_TO_RUN
 from pytest_costguard.stats.stored import ENOUGH_RUNS, StoredDecision
 
@@ -36,7 +37,7 @@ class Grounds:
 def reason_of(decision: StoredDecision, *, regression: Regression, grounds: Grounds) -> str:
     """Say in one sentence, without a full stop, what decided."""
     if decision.rule == "few runs":
-        text = _few_runs(decision, grounds)
+        text = _few_runs(decision, regression, grounds)
     elif decision.rule == "near exact":
         text = _by_range(decision, regression, grounds)
     else:
@@ -105,15 +106,18 @@ def _by_range(decision: StoredDecision, regression: Regression, grounds: Grounds
     return f"{words[decision.verdict].format(percent(limit))}, {against}, {between}"
 
 
-def _few_runs(decision: StoredDecision, grounds: Grounds) -> str:
+def _few_runs(decision: StoredDecision, regression: Regression, grounds: Grounds) -> str:
     runs = counted(grounds.runs, "baseline run")
     if decision.verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
         word = "worse" if decision.verdict is Verdict.REGRESSED else "better"
         return f"at least 1.5 times {word}, and every unit {word} than every unit of {runs}"
+    enough, missing = ENOUGH_RUNS, decision.missing_runs
+    if METRICS[regression.metric].near_exact and grounds.runs < ENOUGH_IF_NEAR_EXACT:
+        enough, missing = ENOUGH_IF_NEAR_EXACT, ENOUGH_IF_NEAR_EXACT - grounds.runs
     text = (
-        f"{runs} of {ENOUGH_RUNS}: changes below {_visible(decision)} cannot be told from noise "
-        f"until {decision.missing_runs} more are recorded "
-        f"(costguard baseline record --runs {decision.missing_runs})"
+        f"{runs} of {enough}: changes below {_visible(decision)} cannot be told from noise "
+        f"until {missing} more {'is' if missing == 1 else 'are'} recorded "
+        f"(costguard baseline record --runs {missing})"
     )
     if decision.spread_disbelieved is not None and grounds.runner_spread is not None:
         shown = percent(round(decision.spread_disbelieved, 4))

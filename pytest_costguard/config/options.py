@@ -165,9 +165,9 @@ OPTIONS: tuple[Option, ...] = (
         default=".costguard",
         help="Where baselines are kept: a folder of the project; git:BRANCH, a branch of its own "
         "that is fetched and pushed; commit:REV, the folder .costguard as that commit has it "
-        "(commit:auto: the base of the pull request), which is only read; artifact:NAME, the "
-        "reports that the base branch's own runs have left on GitHub; or an address such as "
-        "s3://bucket/path.",
+        "(commit:auto: the base of the pull request; commit:REV:FOLDER: another folder), which is "
+        "only read; artifact:NAME, the reports that the base branch's own runs have left on "
+        "GitHub; or an address such as s3://bucket/path.",
     ),
     Option(
         key="against",

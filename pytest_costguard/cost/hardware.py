@@ -10,6 +10,16 @@ _BREAKS = re.compile(r"[^a-z0-9]+")
 _MAKERS = frozenset({"nvidia", "tesla", "geforce", "amd", "instinct", "intel", "aws"})
 """Drivers and catalogues write them or leave them out: "Tesla T4" is "NVIDIA T4"."""
 _OTHER_FORMS = frozenset({"pcie", "nvl"})
+_LEAST_MEMORY, _MOST_MEMORY = 0.7, 1.1
+"""Of what an instance is sold with, that its system shows: firmware keeps some for itself."""
+_ARCHITECTURE = re.compile(r"\b(?:x86_64|amd64|AMD64|aarch64|arm64)\b")
+_SAME = {"amd64": "x86_64", "AMD64": "x86_64", "aarch64": "arm64"}
+_ARM = {
+    "aws": re.compile(r"(?:a1|[a-z]+\d+[a-z]*?g[a-z]*|p6e-gb200)\."),
+    "azure": re.compile(r"(?:standard_)?[a-z]+\d+(?:-\d+)?[a-z]*p[a-z]*_"),
+    "github": re.compile(r".*_arm\b"),
+    "gcp": re.compile(r"(?:t2a|c4a|n4a|a4x)-"),
+}
 
 
 def same_gpu(declared: str, found: str) -> bool:
@@ -48,6 +58,8 @@ def mismatches(target: Target, fingerprint: Fingerprint) -> tuple[str, ...]:
         return _accelerators_left_out(target, fingerprint)
     found = (
         _cores(target, fingerprint),
+        _memory(target, fingerprint),
+        _architecture(target, fingerprint),
         _cpu_model(target, fingerprint),
         _gpus(target, fingerprint),
     )
@@ -78,6 +90,40 @@ def _cores(target: Target, fingerprint: Fingerprint) -> str:
     if cores is None or cores == fingerprint.cores:
         return ""
     return f"the target has {_number(cores, 'core')}, this machine {fingerprint.cores}"
+
+
+def _memory(target: Target, fingerprint: Fingerprint) -> str:
+    gib = target.quote.memory_gib
+    # An override of the cores says that the machine is not as its row has it.
+    if gib is None or not fingerprint.memory_bytes or target.cores is not None:
+        return ""
+    here = fingerprint.memory_bytes / 2**30
+    if _LEAST_MEMORY <= here / float(gib) <= _MOST_MEMORY:
+        return ""
+    return f"the target has {float(gib):g} GiB of memory, this machine {here:.3g}"
+
+
+def _architecture(target: Target, fingerprint: Fingerprint) -> str:
+    wanted = architecture_of(target.quote.provider, target.quote.instance)
+    found = _ARCHITECTURE.search(fingerprint.os)
+    here = "" if found is None else _SAME.get(found[0], found[0])
+    if not wanted or not here or wanted == here:
+        return ""
+    return f"the target is a machine of {wanted}, this one is of {here}"
+
+
+def architecture_of(provider: str | None, instance: str | None) -> str:
+    """Return `arm64` or `x86_64` where an instance's name tells it, else "".
+
+    Sources: the naming conventions of Amazon EC2 (a `g` after the generation: Graviton), Azure (a
+    `p` among the features: Arm), Google Compute Engine (the series T2A, C4A and N4A: Arm) and the
+    labels of GitHub's own machines.
+    """
+    name = (instance or "").lower()
+    tells = _ARM.get(provider or "")
+    if tells is None or not name:
+        return ""
+    return "arm64" if tells.match(name) else "x86_64"
 
 
 def _cpu_model(target: Target, fingerprint: Fingerprint) -> str:

@@ -95,8 +95,9 @@ def _price_facts(target: Target) -> tuple[Fact, ...]:
         Fact(
             label="Price",
             value=f"{money(quote.usd_per_hour, target.currency)} an hour"
-            f" for {machine}{f' ({place})' if place else ''},"
-            f" {quote.purchase_model.replace('_', '-')}",
+            f" for {machine}{f' ({place})' if place else ''}"
+            # Of a price that was given as it is, nobody has said how it is paid.
+            + (f", {quote.purchase_model.replace('_', '-')}" if quote.instance else ""),
         ),
     ]
     if quote.discount:

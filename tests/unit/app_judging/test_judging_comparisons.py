@@ -236,7 +236,8 @@ class TestMemory:
         comparison = self.comparison(107 * 2**20, runs=1)
 
         assert comparison.verdict is Verdict.INCONCLUSIVE
-        assert "costguard baseline record --runs 7" in comparison.reason
+        assert "1 baseline run of 2" in comparison.reason
+        assert "until 1 more is recorded (costguard baseline record --runs 1)" in comparison.reason
 
 
 class TestMemoryMethods:

@@ -40,7 +40,7 @@ def test_ten_per_cent_of_a_thousand_dollars_are_a_hundred():
     found = change(comparison())
     assert found.usd == Decimal("100.00")
     assert found.lower == Decimal("52.3810")
-    assert found.upper == Decimal("183.3333")
+    assert found.upper == Decimal("183.333")
 
 
 def test_cheaper_is_below_zero():
@@ -52,7 +52,7 @@ def test_cheaper_is_below_zero():
 def test_throughput_says_the_same_the_other_way_round():
     found = change(comparison("throughput", ratio=1 / 1.1, lower=1 / 1.2, upper=1 / 1.05))
     assert found.usd == Decimal("100.00")
-    assert (found.lower, found.upper) == (Decimal("52.3810"), Decimal("183.3333"))
+    assert (found.lower, found.upper) == (Decimal("52.3810"), Decimal("183.333"))
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNCHANGED, Verdict.INCONCLUSIVE, Verdict.NEW])

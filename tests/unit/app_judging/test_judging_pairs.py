@@ -118,5 +118,6 @@ def test_what_disturbed_either_side_explains_a_verdict_that_is_not_decided():
     assert "the hypervisor" not in explained()
     assert "while it was measured, the hypervisor took 20 % of the time" in explained(head=stolen)
     assert "while base was measured, the hypervisor took 20 %" in explained(base=stolen)
+    assert explained(base=stolen, head=stolen).count("the hypervisor took 20 %") == 1
     both = explained(base={"throttled_seconds": 0.5}, head=stolen)
     assert "the hypervisor took 20 % of the time; on base, the container was throttled" in both
