@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_costguard.app.reporting import remake
@@ -34,21 +35,29 @@ accepted:
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What an entry says beside test, metric and size."""
+
+    reason: str
+    by: str
+    until: dt.date
+    """The last day."""
+    ahead: bool = False
+    """Whether it comes before the change that it is about."""
+
+
 def regressions_of(report: Report) -> tuple[AcceptableChange, ...]:
     """Return what in a report regressed, decided again from its own measurements."""
     return acceptable_changes(remake(report))
 
 
-def accept(
-    changes: Sequence[AcceptableChange], *, reason: str, by: str, until: dt.date, rootdir: Path
-) -> Path:
+def accept(changes: Sequence[AcceptableChange], *, said: Said, rootdir: Path) -> Path:
     """Add entries to the project's file and return it; what it says already stays as it is.
 
     Args:
         changes: at least one.
-        reason: why, for reviewers.
-        by: who.
-        until: the last day.
+        said: of all of them.
         rootdir: the project.
 
     Raises:
@@ -58,13 +67,11 @@ def accept(
     require_known([one.metric for one in changes], METRICS, origin="--metric", at="")
     path = rootdir / FILE
     with _alone(path.parent):
-        _add(changes, path=path, reason=reason, by=by, until=until)
+        _add(changes, path=path, said=said)
     return path
 
 
-def _add(
-    changes: Sequence[AcceptableChange], *, path: Path, reason: str, by: str, until: dt.date
-) -> None:
+def _add(changes: Sequence[AcceptableChange], *, path: Path, said: Said) -> None:
     try:
         before = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -72,7 +79,7 @@ def _add(
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", remedy="mend the file") from error
     gap = "" if before.endswith("\n") or not before else "\n"
-    entries = "".join(_entry(one, reason=reason, by=by, until=until) for one in changes)
+    entries = "".join(_entry(one, said) for one in changes)
     # What is wrong with them by themselves is not the file's fault.
     parse_acceptances(parse_yaml(f"{_HEAD}{entries}", path=path, name="command line"))
     after = f"{before or _HEAD}{gap}{entries}"
@@ -159,14 +166,14 @@ def _named(parts: Iterable[str]) -> str:
     return f"{name} <{email}>"
 
 
-def _entry(change: AcceptableChange, *, reason: str, by: str, until: dt.date) -> str:
+def _entry(change: AcceptableChange, said: Said) -> str:
     return (
         f"  - workload: {_text(change.nodeid)}\n"
         f"    metric: {change.metric}\n"
         f"    up_to: {change.percent}\n"
-        f"    reason: {_text(reason)}\n"
-        f"    by: {_text(by)}\n"
-        f"    until: {until.isoformat()}\n"
+        f"    reason: {_text(said.reason)}\n"
+        f"    by: {_text(said.by)}\n"
+        f"    until: {said.until.isoformat()}\n" + ("    ahead: true\n" if said.ahead else "")
     )
 
 

@@ -24,6 +24,12 @@ _DAYS = 90
     type=click.DateTime(["%Y-%m-%d"]),
     help=f"The last day on which it counts; by default {_DAYS} days from today.",
 )
+@click.option(
+    "--ahead",
+    is_flag=True,
+    help="Before the change that it is about: on base it then counts for every change until its"
+    " last day.",
+)
 @click.pass_context
 def accept(
     context: click.Context,
@@ -35,6 +41,7 @@ def accept(
     up_to: str | None,
     by: str | None,
     until: dt.datetime | None,
+    ahead: bool,
 ) -> None:
     """Add an entry to .costguard/accepted.yaml: commit it with the change that it is about.
 
@@ -84,9 +91,12 @@ def accept(
     last_day = _last_day(until)
     path = accepting.accept(
         changes,
-        reason=parse_text(reason, origin="command line", key="--reason"),
-        by=by or accepting.author(rootdir, environ=os.environ),
-        until=last_day,
+        said=accepting.Said(
+            reason=parse_text(reason, origin="command line", key="--reason"),
+            by=by or accepting.author(rootdir, environ=os.environ),
+            until=last_day,
+            ahead=ahead,
+        ),
         rootdir=rootdir,
     )
     for one in changes:

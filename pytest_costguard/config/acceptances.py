@@ -28,6 +28,7 @@ class _Entry(msgspec.Struct, forbid_unknown_fields=True):
     reason: str
     by: str
     until: dt.date
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class AcceptedChange:
     reason: str
     by: str
     until: dt.date
+    ahead: bool = False
+    """Whether it came before the change that it is about, so that it counts on base as well."""
     origin: str
 
 
@@ -92,6 +95,7 @@ def _parsed(value: object, *, origin: str, key: str) -> AcceptedChange:
         reason=parse_text(entry.reason, origin=origin, key=f"{key}.reason"),
         by=parse_text(entry.by, origin=origin, key=f"{key}.by"),
         until=entry.until,
+        ahead=entry.ahead,
         origin=f"{origin} {key}",
     )
 
@@ -144,15 +148,18 @@ def accepted_rule(
 def new_acceptances(
     accepted: Sequence[AcceptedChange], *, before: Sequence[AcceptedChange]
 ) -> tuple[AcceptedChange, ...]:
-    """Return the entries that base does not have: what it accepted is in base itself already.
+    """Return the entries that count beside a base that has some of them itself.
 
     Side by side the regression of an old entry is on both sides; counted again, the entry would
-    let every later change get worse by as much.
+    let every later change get worse by as much. One that was written ahead of its change says that
+    base has no such regression yet.
     """
     # Another day alone would accept the same once more.
     known = {(one.nodeid, one.metric, one.up_to, one.reason) for one in before}
     return tuple(
-        one for one in accepted if (one.nodeid, one.metric, one.up_to, one.reason) not in known
+        one
+        for one in accepted
+        if one.ahead or (one.nodeid, one.metric, one.up_to, one.reason) not in known
     )
 
 

@@ -63,3 +63,12 @@ def test_what_base_has_accepted_is_not_accepted_once_more(project):
     code, printed = project.measure()
     assert code == 1, printed
     assert mean_of(project)["accepted"] is False
+
+
+def test_what_base_has_accepted_ahead_of_the_change_is(project):
+    project.commit({ACCEPTED: f"{ENTRY}    ahead: true\n"})
+    project.git("checkout", "-q", "-b", "change")
+    project.commit({"service.py": SERVICE.format(times=3)})
+    code, printed = project.measure()
+    assert code == 0, printed
+    assert mean_of(project)["accepted"] is True

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+
 import pytest
-from factories.git_repositories import GitProject, report_of
+from factories.git_repositories import GitProject, against, plugin_environ, report_of
 
 CONFIGURATION = """
 [project]
@@ -61,14 +64,30 @@ def test_what_is_not_decided_in_its_time_is_inconclusive_and_says_what_it_would_
     assert comparison["smallest_visible"] > 0
 
 
-def test_deep_looks_go_up_to_48_units(project):
+def test_deep_looks_are_planned_up_to_48_units(project):
     report, _, _ = found(project, "--costguard-deep", "--costguard-suite-time=1s")
     assert tuple(report["against"]["looks"]) == (6, 10, 16, 24, 36, 48)
 
 
 def test_the_log_says_about_how_long_it_takes_and_what_is_not_decided(project):
-    code, output = project.measure("--costguard-suite-time=25s")
-    assert code == 0, output
+    running = subprocess.Popen(
+        against("main"),
+        cwd=project.folder,
+        env=plugin_environ(PYTHONUNBUFFERED="1"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout is not None
+    said = []
+    try:
+        for line in running.stdout:
+            said.append(line)
+            if "not decided: tests/test_it.py::test_it: mean" in line:
+                break
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.communicate(timeout=60)
+    output = "".join(said)
+    assert "not decided: tests/test_it.py::test_it: mean" in said[-1], output
     assert "costguard: measuring 1 test in fresh processes, about" in output
     assert "to the next look" in output
-    assert "not decided: tests/test_it.py::test_it: mean" in output

