@@ -21,7 +21,9 @@ of date.
 Each setting is looked for in four places, and the later wins: the default, the configuration file,
 the environment, the command line. The file is either `[tool.costguard]` in `pyproject.toml` or
 `costguard.yaml` beside it, not both. Paths in the file are relative to it. A blank environment
-variable counts as not set. Nothing is measured unless `--costguard` is given.
+variable counts as not set. Nothing is measured unless `--costguard` is given. Under `costguard ci`
+the environment is what the job says, and comes after the command line, on which `addopts` of the
+project is too; only what stands after `--` wins over it.
 """
 
 _FILE_TABLES = """\
