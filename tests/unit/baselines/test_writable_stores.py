@@ -24,6 +24,19 @@ PUSH = {
 SHARED = ["git:kept", "s3://bucket/path", "artifact:costguard-report"]
 
 
+@pytest.fixture(autouse=True)
+def _nobodys_settings_of_git(monkeypatch):
+    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"):
+        monkeypatch.setenv(name, ENVIRON[name])
+
+
+def cloned(tmp_path):
+    """Return a clone of a server that has one commit."""
+    bare = bare_server(tmp_path)
+    git(tmp_path, "clone", "--quiet", str(bare), "project")
+    return tmp_path / "project"
+
+
 @pytest.fixture
 def pull_request(tmp_path):
     event = tmp_path / "event.json"
@@ -79,11 +92,7 @@ def test_the_commands_that_write_refuse(tmp_path, monkeypatch, pull_request, wor
 
 
 def test_base_as_the_pull_request_names_it_is_read_and_not_head(tmp_path, monkeypatch):
-    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"):
-        monkeypatch.setenv(name, ENVIRON[name])
-    bare = bare_server(tmp_path)
-    git(tmp_path, "clone", "--quiet", str(bare), "project")
-    folder = tmp_path / "project"
+    folder = cloned(tmp_path)
     opened(".costguard", rootdir=folder, environ={}).add("main", baseline_run("of-base"))
     git(folder, "add", "-A")
     git(folder, "commit", "-qm", "baseline")
@@ -114,11 +123,7 @@ def test_what_is_in_bases_past_is_told_and_a_shallow_clone_does_not_guess(tmp_pa
 
 
 def test_what_is_fetched_from_a_branch_is_told_with_its_commit_and_age(tmp_path, monkeypatch):
-    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"):
-        monkeypatch.setenv(name, ENVIRON[name])
-    bare = bare_server(tmp_path)
-    git(tmp_path, "clone", "--quiet", str(bare), "project")
-    folder = tmp_path / "project"
+    folder = cloned(tmp_path)
     opened("git:kept", rootdir=folder, environ={}).add("main", baseline_run("r1"))
     monkeypatch.chdir(folder)
     silent = dict.fromkeys(("GITHUB_ACTIONS", "GITLAB_CI"))
@@ -132,11 +137,7 @@ def test_what_is_fetched_from_a_branch_is_told_with_its_commit_and_age(tmp_path,
 
 
 def test_a_fetch_that_reaches_nobody_does_not_pass_for_one(tmp_path, monkeypatch):
-    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"):
-        monkeypatch.setenv(name, ENVIRON[name])
-    bare = bare_server(tmp_path)
-    git(tmp_path, "clone", "--quiet", str(bare), "project")
-    folder = tmp_path / "project"
+    folder = cloned(tmp_path)
     opened("git:kept", rootdir=folder, environ={}).add("main", baseline_run("r1"))
     monkeypatch.chdir(folder)
     git(folder, "remote", "set-url", "origin", str(tmp_path / "nowhere"))
@@ -147,8 +148,6 @@ def test_a_fetch_that_reaches_nobody_does_not_pass_for_one(tmp_path, monkeypatch
 
 
 def test_a_corrupt_run_of_another_baseline_is_told_and_fails_no_fetch(tmp_path, monkeypatch):
-    for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"):
-        monkeypatch.setenv(name, ENVIRON[name])
     project = GitProject(tmp_path / "project")
     project.commit({"a": "1"})
     project.git("checkout", "-q", "--orphan", "kept")
