@@ -260,3 +260,16 @@ def test_a_commit_that_is_not_here_names_the_store(tmp_path):
     git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "begin")
     with pytest.raises(RevisionError, match="store commit:nowhere"):
         opened("commit:nowhere", rootdir=tmp_path, environ={})
+
+
+def test_a_repository_apart_takes_nothing_from_who_works_here(bare, tmp_path, monkeypatch):
+    template = tmp_path / "template"
+    template.mkdir()
+    (template / "config").write_text("[http]\n\tproxy = http://127.0.0.1:9\n")
+    settings = tmp_path / "gitconfig"
+    settings.write_text(f"[init]\n\ttemplateDir = {template}\n[http]\n\tsslVerify = false\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    with GitRepository.apart(str(bare)) as repository:
+        found = repository._text("config", "--list")
+    assert "proxy" not in found
+    assert "sslverify" not in found.lower()
