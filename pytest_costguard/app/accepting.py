@@ -103,14 +103,14 @@ def _alone(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if os.name == "nt":
-            yield
-            return
-        import fcntl
-
-        descriptor = os.open(folder, os.O_RDONLY)
+        descriptor = None if os.name == "nt" else os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise write_error(folder, error) from error
+    if descriptor is None:
+        yield
+        return
+    import fcntl
+
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -14,7 +14,7 @@ from pytest_costguard.app.stores import READ_ONLY, configured_spec, in_checkout
 from pytest_costguard.baselines.folder import FOLDER_NAME
 from pytest_costguard.baselines.reading import read_record
 from pytest_costguard.baselines.store import DEFAULT_NAME, checked_name, without_password
-from pytest_costguard.config.cascade import JOB_DECIDES
+from pytest_costguard.config.cascade import JOB_DECIDES, RIVALS
 from pytest_costguard.config.options import BY_KEY, OPTIONS
 from pytest_costguard.errors import ConfigError, StoreError
 from pytest_costguard.forges.events import Job
@@ -44,8 +44,6 @@ KEPT_FROM_TESTS = (
 """Variables that tests have no business with: by these a step speaks to its runner."""
 _OF_STORED_NUMBERS = tuple(BY_KEY[key].variable or "" for key in ("baseline", "escalate"))
 """Variables that say nothing where two sides are measured: one workflow has them for both."""
-_RIVALS = (("target", "price"), ("base_python", "base_environment"))
-"""Options of which a run takes one, by their keys."""
 _WHOLE = 100_000
 """Rows of a table in the summary: it is cut by bytes alone."""
 _PYTEST_INTERRUPTED, _PYTEST_NOTHING = 2, 5
@@ -190,15 +188,12 @@ def session_environ(
         arguments: for pytest. What is said among them is not said by a variable as well.
         environ: of the job.
     """
-    kept = {*KEPT_FROM_TESTS}
+    kept = {*KEPT_FROM_TESTS, _AGAINST}  # base is named by the plan's own flag, or not at all
     if plan.mode == "side-by-side":
-        # The plan names base by a flag, which would have to outrank the variable.
-        kept |= {_AGAINST, *_OF_STORED_NUMBERS}
-    else:
-        kept.add(_AGAINST)
+        kept |= {*_OF_STORED_NUMBERS}
     said = {word.partition("=")[0] for word in (*arguments, *plan.arguments)}
     spoken = {option.key for option in OPTIONS if option.flag in said}
-    spoken |= {key for pair in _RIVALS if spoken & set(pair) for key in pair}
+    spoken |= {key for pair in RIVALS if spoken & set(pair) for key in pair}
     kept |= {BY_KEY[key].variable or "" for key in spoken}
     child = {name: value for name, value in environ.items() if name not in kept}
     return child | {JOB_DECIDES: "true"}

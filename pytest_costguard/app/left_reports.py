@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from pytest_costguard.app.baselines import as_baseline, measured, require_fit
 from pytest_costguard.app.commenting import CommentSource, missing_reports, text_of
-from pytest_costguard.app.reporting import remake
+from pytest_costguard.app.reporting import consistent, remake
 from pytest_costguard.baselines.reading import decode_record
 from pytest_costguard.errors import CostguardError, RecordError
 from pytest_costguard.forges.artifacts import Artifact, artifacts_of, downloaded
@@ -109,22 +109,12 @@ def _validated(data: bytes, *, origin: str) -> Report:
     """
     report = decoded(data, origin=origin)
     try:
-        remade = remake(report)
-        text_of([remade], limit=COMMENT_LIMIT)
+        with consistent(origin):
+            remade = remake(report, origin=origin)
+            text_of([remade], limit=COMMENT_LIMIT)
     except CostguardError as error:
-        raise RecordError(f"{origin}: {error.message}", remedy=error.remedy) from error
-    except (
-        ArithmeticError,
-        AssertionError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise RecordError(
-            f"{origin}: its figures contradict each other ({type(error).__name__})",
-            remedy="measure again; a report that was edited is not one",
-        ) from error
+        named = error.message if error.message.startswith(origin) else f"{origin}: {error.message}"
+        raise RecordError(named, remedy=error.remedy) from error
     return remade
 
 
@@ -170,13 +160,8 @@ def run_left(
             remedy="let the job that measures check out the commit that it runs for, by git",
         )
     require_fit(run, name)
-    try:
+    with consistent(origin):
         return as_baseline(run)
-    except (ArithmeticError, LookupError, ValueError) as error:
-        raise RecordError(
-            f"{origin}: its figures contradict each other ({type(error).__name__})",
-            remedy="measure again; a report that was edited is not one",
-        ) from error
 
 
 def _excesses(report: Report) -> Iterator[str]:

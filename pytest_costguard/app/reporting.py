@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -29,19 +31,41 @@ def write_reports(report: Report, folder: Path) -> tuple[Path, ...]:
     return tuple(written)
 
 
-def remake(report: Report) -> Report:
+def remake(report: Report, *, origin: str = "the report") -> Report:
     """Return the report with every verdict decided again, from the measurements in it alone.
 
     Today's prices, configuration and baselines play no part: what counts is what was stored.
 
+    Args:
+        report: as it was stored.
+        origin: names it in errors.
+
     Raises:
         RecordError: its figures contradict each other.
     """
-    try:
+    with consistent(origin):
         return _remade(report)
-    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+
+
+@contextmanager
+def consistent(origin: str) -> Iterator[None]:
+    """Tell whatever figures raise that nobody has measured as an error of their record.
+
+    Raises:
+        RecordError: they contradict each other; it names `origin`.
+    """
+    try:
+        yield
+    except (
+        ArithmeticError,
+        AssertionError,
+        LookupError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise RecordError(
-            f"the report's figures contradict each other ({type(error).__name__})",
+            f"{origin}: its figures contradict each other ({type(error).__name__})",
             remedy="measure again; a report that was edited is not one",
         ) from error
 

@@ -48,6 +48,12 @@ _RANK: Mapping[Source, int] = {
     "command line": 3,
     "job": 4,
 }
+RIVALS: Mapping[tuple[str, str], str] = {
+    ("target", "price"): "price is for this very machine, target for the one that serves",
+    ("base_environment", "base_python"): "base_python names an interpreter that is there,"
+    " base_environment makes an environment with one",
+}
+"""Options of which a run takes one, and which of them is for what."""
 JOB_DECIDES = "COSTGUARD_JOB_DECIDES"
 """Set by `costguard ci`: then variables come before flags, which `addopts` gives as well."""
 _PREFIX = "COSTGUARD_"
@@ -159,7 +165,7 @@ def _said(
 
 def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: Path) -> Settings:
     """Return every setting in its fixed unit; the digest is still to come."""
-    given = _one_interpreter(_one_price(given))
+    given = _one_of_each(given)
     target = given.said["target"]
     named_by: Literal["command line", "configuration"] = (
         "command line" if target.source == "command line" else "configuration"
@@ -237,22 +243,24 @@ def _refuse_misspelt(environ: Mapping[str, str]) -> None:
                 )
 
 
-def _one_price(given: _Given) -> _Given:
-    """Return what was said with a target or a price, not both: the higher place wins.
+def _one_of_each(given: _Given) -> _Given:
+    """Return what was said with one option of each pair of `RIVALS`: the higher place wins.
 
     Raises:
         ConfigError: the same place says both.
     """
-    target, price = given.said["target"], given.said["price"]
-    if target.value is None or price.value is None:
-        return given
-    if target.source == price.source:
-        raise price.refuse(
-            f"is given beside {target.key} = {target.value!r}",
-            remedy="keep one: price is for this very machine, target for the one that serves",
-        )
-    loser = "target" if _RANK[target.source] < _RANK[price.source] else "price"
-    return _Given(said={**given.said, loser: replace(given.said[loser], value=None)})
+    said = dict(given.said)
+    for (first, second), remedy in RIVALS.items():
+        one, other = said[first], said[second]
+        if one.value is None or other.value is None:
+            continue
+        if one.source == other.source:
+            raise other.refuse(
+                f"is given beside {one.key} = {one.value!r}", remedy=f"keep one: {remedy}"
+            )
+        loser = first if _RANK[one.source] < _RANK[other.source] else second
+        said[loser] = replace(said[loser], value=None)
+    return _Given(said=said)
 
 
 def _against(given: _Given) -> str | None:
@@ -294,27 +302,6 @@ def _escalate(given: _Given) -> bool:
             remedy=f"keep one: leave out {said.key} or {other.key}",
         )
     return True
-
-
-def _one_interpreter(given: _Given) -> _Given:
-    """Return what was said with one way to base's interpreter: the higher place wins.
-
-    Raises:
-        ConfigError: the same place says both.
-    """
-    ways = [given.said["base_python"], given.said["base_environment"]]
-    if any(said.value is None for said in ways):
-        return given
-    python, environment = ways
-    if python.source == environment.source:
-        raise python.refuse(
-            f"is given beside {environment.key} = {environment.value!r}",
-            remedy=f"keep one: {python.key} names an interpreter that is there,"
-            f" {environment.key} makes an environment with one",
-        )
-    lower = _RANK[python.source] < _RANK[environment.source]
-    loser = "base_python" if lower else "base_environment"
-    return _Given(said={**given.said, loser: replace(given.said[loser], value=None)})
 
 
 def _save(said: _Said, *, against: _Said, rootdir: Path) -> str | None:
