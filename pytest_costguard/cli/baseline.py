@@ -15,11 +15,17 @@ from pytest_costguard.app.recording import record as record_runs
 from pytest_costguard.app.stores import configured, configured_spec, fresh_branch, require_writable
 from pytest_costguard.baselines.series import Summary, hardware_name, moment, summaries
 from pytest_costguard.baselines.store import DEFAULT_NAME, Store, without_password
+from pytest_costguard.cli.baseline_in_jobs import (
+    fetch_from_artifacts,
+    import_artifacts,
+    measures_side_by_side,
+    short_commit,
+    tell_branch,
+)
 from pytest_costguard.config.options import BY_KEY
-from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import BaselineRun
 from pytest_costguard.reports.escaping import logged, plain
-from pytest_costguard.reports.numbers import ABSENT, percent, quantity, scale_for
+from pytest_costguard.reports.numbers import ABSENT, counted, percent, quantity, scale_for
 
 _WIDTH_OF_A_PIPE = 160
 _SHOWN = ("mean", "throughput", "peak_memory")
@@ -78,7 +84,7 @@ def list_(place: Place) -> None:
                     str(len(summaries(one.runs))),
                     _day(one.runs[0]),
                     _day(one.runs[-1]),
-                    _commit(one.runs[-1]),
+                    short_commit(one.runs[-1]),
                 )
                 for one in found.series
             ],
@@ -105,7 +111,7 @@ def show(place: Place, name: str) -> None:
                 (
                     moment(run.created).strftime("%Y-%m-%d %H:%M"),
                     run.run_id,
-                    _commit(run),
+                    short_commit(run),
                     str(len(run.workloads)),
                     run.source,
                 )
@@ -135,7 +141,7 @@ def record(context: click.Context, name: str, runs: int, pytest_arguments: tuple
         store=context.obj.written,
         progress=lambda number, of: click.echo(f"costguard: session {number} of {of}", err=True),
     )
-    click.echo(f"Recorded {_counted(done.runs, 'run')} of {runs} in baseline {name!r}.")
+    click.echo(f"Recorded {counted(done.runs, 'run')} of {runs} in baseline {name!r}.")
     click.echo(f"See them: costguard baseline show {name}")
     if done.exit_code != 0:
         click.echo(
@@ -157,7 +163,7 @@ def promote(place: Place, source: str, target: str) -> None:
     workloads, and runs on other hardware, stay.
     """
     promoted = place.written.promote(source, target)
-    click.echo(f"Promoted {_counted(len(promoted), 'run')} from {source!r} to {target!r}.")
+    click.echo(f"Promoted {counted(len(promoted), 'run')} from {source!r} to {target!r}.")
 
 
 @baseline.command
@@ -180,7 +186,7 @@ def prune(place: Place, name: str, keep: int | None, older_than: int | None, cor
     )
     for path in gone.files:
         click.echo(f"Removed corrupt file {logged(path)}.")
-    click.echo(f"Removed {_counted(len(gone.run_ids), 'run')} from {name!r}.")
+    click.echo(f"Removed {counted(len(gone.run_ids), 'run')} from {name!r}.")
 
 
 @baseline.command("import")
@@ -199,11 +205,12 @@ def import_(place: Place, file: Path | None, artifact: str | None, name: str) ->
         raise click.UsageError("give a file, or --artifact")
     if file is None:
         assert artifact is not None, "one of the two is given"
-        _import_artifacts(place, artifact, name=name)
+        spec = configured_spec(place.given, rootdir=place.rootdir)
+        import_artifacts(spec, artifact, name=name)
         return
     run, path = baselines.import_file(file, name, store=place.written)
-    workloads = _counted(len(run.workloads), "workload")
-    click.echo(f"Imported {workloads} into {name!r}: {path}")
+    workloads = counted(len(run.workloads), "workload")
+    click.echo(f"Imported {workloads} into {name!r}: {logged(path)}")
 
 
 @baseline.command
@@ -228,7 +235,7 @@ def fetch(
     For stores of git:BRANCH and artifact:NAME, in a job of the CI; for others there is nothing to
     do. The token comes from COSTGUARD_TOKEN or GITHUB_TOKEN.
     """
-    if if_needed and _side_by_side(place.rootdir):
+    if if_needed and measures_side_by_side(place.rootdir):
         click.echo("This job measures side by side: no baseline is needed.")
         return
     import os
@@ -236,125 +243,11 @@ def fetch(
     spec = configured_spec(place.given, rootdir=place.rootdir)
     scheme, _, artifact = spec.partition(":")
     if scheme == "artifact":
-        _fetch_artifacts(place, artifact, branch=branch, workflow=workflow, runs=runs)
+        fetch_from_artifacts(place.rootdir, artifact, branch=branch, workflow=workflow, runs=runs)
     elif scheme == "git":
-        _tell_branch(fresh_branch(artifact, rootdir=place.rootdir, environ=os.environ))
+        tell_branch(fresh_branch(artifact, rootdir=place.rootdir, environ=os.environ))
     else:
         click.echo(f"store {without_password(spec)}: nothing to fetch.")
-
-
-def _import_artifacts(place: Place, artifact: str, *, name: str) -> None:
-    import os
-
-    from pytest_costguard.app.jobs import connection, required_job, unprotected
-    from pytest_costguard.app.recording_left import record_left
-    from pytest_costguard.app.stores import lent
-
-    job = required_job(os.environ)
-    if job.forge != "github":
-        raise _only_on_github("--artifact")
-    spec = configured_spec(place.given, rootdir=place.rootdir)
-    with lent(spec, job=job, environ=os.environ) as store:
-        recorded = record_left(
-            job,
-            connection=connection(job, os.environ),
-            artifact=artifact,
-            name=name,
-            record_on=_recorded_branches(),
-            store=store,
-        )
-    if warning := unprotected(job):
-        click.echo(f"warning: {logged(warning)}")
-    for one in recorded:
-        where = hardware_name(one.run.fingerprint)
-        click.echo(
-            f"Recorded in baseline {name!r}: {logged(where, limit=300)}: {logged(one.place)}"
-        )
-
-
-def _only_on_github(what: str) -> ConfigError:
-    return ConfigError(
-        f"{what} reads the artifacts of GitHub Actions",
-        remedy="use git:BRANCH, or an address that both jobs can reach",
-    )
-
-
-def _recorded_branches() -> tuple[str, ...]:
-    """Return the branches whose runs are recorded, as the environment names them."""
-    import os
-
-    from pytest_costguard.config.ci_options import CI_BY_KEY
-    from pytest_costguard.config.words import parse_words
-
-    said = os.environ.get(CI_BY_KEY["record_on"].variable or "", "")
-    return parse_words(said, origin="environment", key="record_on")
-
-
-def _side_by_side(rootdir: Path) -> bool:
-    import os
-
-    from pytest_costguard.app.ci import plan
-    from pytest_costguard.app.jobs import current_job
-    from pytest_costguard.config.ci_options import CI_BY_KEY
-
-    chosen = plan(
-        current_job(os.environ),
-        mode=os.environ.get(CI_BY_KEY["mode"].variable or "", "").strip() or "auto",
-        record_on=_recorded_branches(),
-        environ=os.environ,
-        rootdir=rootdir,
-    )
-    return chosen.mode == "side-by-side"
-
-
-def _fetch_artifacts(
-    place: Place, artifact: str, *, branch: str | None, workflow: str | None, runs: int
-) -> None:
-    import os
-
-    from pytest_costguard.app.fetching import fetch_artifacts
-    from pytest_costguard.app.jobs import connection, required_job
-    from pytest_costguard.app.stores import ancestry, artifact_store
-
-    job = required_job(os.environ)
-    if job.forge != "github":
-        raise _only_on_github("store artifact:NAME")
-    found = fetch_artifacts(
-        job,
-        connection=connection(job, os.environ),
-        artifact=artifact,
-        branch=branch or job.base_branch or job.default_branch,
-        workflow=workflow or job.workflow,
-        wanted=runs,
-        is_ancestor=ancestry(
-            place.rootdir, environ=os.environ, pull_request=job.number is not None
-        ),
-        store=artifact_store(artifact, rootdir=place.rootdir, environ=os.environ),
-    )
-    for reason in found.left_out:
-        click.echo(f"left out: {logged(reason, limit=300)}")
-    click.echo(f"Fetched {_counted(len(found.runs), 'run')} into {found.place}.")
-    if found.newest is not None:
-        _tell_newest(found.newest)
-
-
-def _tell_branch(store: Store) -> None:
-    found = baselines.overview(store)
-    names = dict.fromkeys(one.name for one in found.series)
-    click.echo(f"Baselines in {found.location}: {', '.join(names) or 'none yet'}.")
-    for one in found.series:
-        click.echo(f"{one.name}: {_counted(len(one.runs), 'run')}.")
-        _tell_newest(one.runs[-1])
-    # They may not be those that this job compares with.
-    for problem in found.problems:
-        click.echo(f"warning: {logged(problem.message)}")
-
-
-def _tell_newest(run: BaselineRun) -> None:
-    from pytest_costguard.app.fetching import age
-
-    how_old = age(run, now=dt.datetime.now(tz=dt.UTC))
-    click.echo(f"The newest is of commit {_commit(run)}, {how_old}.")
 
 
 def _saving_there(place: Place) -> tuple[str, ...]:
@@ -405,13 +298,3 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def _day(run: BaselineRun) -> str:
     return moment(run.created).date().isoformat()
-
-
-def _commit(run: BaselineRun) -> str:
-    if run.commit is None:
-        return ABSENT
-    return run.commit.sha[:10] + (" + changes" if run.commit.dirty else "")
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

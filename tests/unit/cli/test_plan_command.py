@@ -8,20 +8,9 @@ import xml.etree.ElementTree as ElementTree
 import msgspec
 import pytest
 from click.testing import CliRunner
-from factories.judged import head, judged
-from factories.money import target
 
 from pytest_costguard.cli.main import main
-from pytest_costguard.cost.unit_cost import cost_of
-from pytest_costguard.records import Plan, to_json
-
-
-@pytest.fixture
-def report(tmp_path):
-    serves = msgspec.structs.replace(target(), stands_for=True)
-    path = tmp_path / "report.json"
-    path.write_bytes(to_json(judged(head(), target=serves, pricer=cost_of)))
-    return path
+from pytest_costguard.records import Plan
 
 
 def plan(*words):
