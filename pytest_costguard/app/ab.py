@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_costguard.app.authoring import parse_scenario
+from pytest_costguard.app.declared_scenarios import parse_scenario
 from pytest_costguard.app.baselines import project_root
 from pytest_costguard.app.carrying import Carried, refuse_in_worker
 from pytest_costguard.app.experiment import Experimenting, Surroundings, Wish

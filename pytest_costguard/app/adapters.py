@@ -60,6 +60,11 @@ def _is_instance_of(name: str, *, module: str) -> Callable[[object], bool]:
     return recognises
 
 
+def is_address(thing: object) -> bool:
+    """Whether a thing is the address of an endpoint."""
+    return isinstance(thing, str) and thing.lower().startswith(("http://", "https://"))
+
+
 def _is_model_path(thing: object) -> bool:
     return isinstance(thing, str | os.PathLike) and str(thing).lower().endswith(SUFFIXES)
 

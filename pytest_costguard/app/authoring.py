@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, Protocol, cast, get_args
+from typing import Any, Protocol
 
 from pytest_costguard.app.adapters import adapter_for
 from pytest_costguard.app.agreement import agrees
+from pytest_costguard.app.declared_scenarios import declared_scenario
 from pytest_costguard.app.result import Result
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.measure.ports import Workload
-from pytest_costguard.records import Scenario, ScenarioKind, WorkloadId
+from pytest_costguard.records import Scenario, WorkloadId
 from pytest_costguard.workloads.inputs import InputSet
 
 Quality = Callable[[Sequence[Any]], float]
-_SCENARIO = re.compile(r"\s*(\w+)\s*(?:\(\s*(\d+)\s*\))?\s*")
-_COUNTED = ("multi_stream", "concurrent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +32,9 @@ class MeasureCall:
     quality: Quality | None
     scenario: Scenario
     options: Mapping[str, Any]
+    """For the adapter."""
+    collate: Callable[[list[Any]], Any] | None = None
+    """Makes one request of several, where an open loop serves in batches."""
 
     @property
     def loads(self) -> bool:
@@ -106,6 +107,8 @@ class Costguard:
         reference: Sequence[Any] | None = None,
         tolerance: float = 1e-5,
         scenario: str | Scenario = "single_stream",
+        rate: float | str | None = None,
+        slo: Mapping[str, str] | None = None,
         name: str = "",
         **options: Any,
     ) -> Result:
@@ -126,9 +129,15 @@ class Costguard:
                 outputs within `tolerance`. Several outputs of one input, as a list or by name,
                 are compared one by one, and all of them must agree.
             tolerance: largest absolute or relative difference from `reference`.
-            scenario: `single_stream`, `multi_stream(n)`, `concurrent(k)` or `offline`.
+            scenario: `single_stream`, `multi_stream(n)`, `concurrent(k)`, `offline`; `server`,
+                where requests arrive at `rate` whatever became of those before; or `max_rate`,
+                which searches for the highest rate that keeps `slo`.
+            rate: requests a second, for `server`; also `server(100)`.
+            slo: limits on percentiles of the latency, for `max_rate`: `{"p99": "50ms"}`. With
+                `server` it makes the goodput known.
             name: tells several workloads of one test apart.
-            options: for the adapter: `autocast`, `device`, `providers`, `io_binding` and so on.
+            options: for the adapter: `autocast`, `device`, `providers`, `io_binding` and so on;
+                for load: `arrivals`, `workers`, `max_batch_size` and so on (docs/load.md).
 
         Returns:
             The figures. Reading one that was not measured raises `NotMeasured`. With
@@ -149,7 +158,7 @@ class Costguard:
             quality=_quality(quality, reference, tolerance),
             scenario=scenario,
             name=name,
-            options=options,
+            options={"rate": rate, "slo": slo, **options},
         )
         return self._backend.measure(call)
 
@@ -164,6 +173,8 @@ class Costguard:
         reference: Sequence[Any] | None = None,
         tolerance: float = 1e-5,
         scenario: str | Scenario = "single_stream",
+        rate: float | str | None = None,
+        slo: Mapping[str, str] | None = None,
         name: str = "",
         **options: Any,
     ) -> Result:
@@ -177,12 +188,18 @@ class Costguard:
             quality=_quality(quality, reference, tolerance),
             scenario=scenario,
             name=name,
-            options=options,
+            options={"rate": rate, "slo": slo, **options},
         )
         return await self._backend.measure_async(call)
 
     def _call(
-        self, thing: Any, *, scenario: str | Scenario, name: str, **fields: Any
+        self,
+        thing: Any,
+        *,
+        scenario: str | Scenario,
+        name: str,
+        options: Mapping[str, Any],
+        **fields: Any,
     ) -> MeasureCall:
         if (thing is None) == (fields["load"] is None):
             raise ConfigError(
@@ -195,36 +212,15 @@ class Costguard:
                 remedy="tell them apart: costguard.measure(…, name='int8')",
             )
         self._names.add(name)
+        declared = declared_scenario(scenario, thing=thing, options=options, nodeid=self.nodeid)
         return MeasureCall(
             workload=WorkloadId(nodeid=self.nodeid, name=name),
             thing=thing,
-            scenario=parse_scenario(scenario, nodeid=self.nodeid),
+            scenario=declared.scenario,
+            options=declared.options,
+            collate=declared.collate,
             **fields,
         )
-
-
-def parse_scenario(text: str | Scenario, *, nodeid: str) -> Scenario:
-    """Read `single_stream`, `multi_stream(8)`, `concurrent(4)` or `offline`.
-
-    Raises:
-        ConfigError: it is none of them, or `n` is missing or not wanted.
-    """
-    if isinstance(text, Scenario):
-        return text
-    matched = _SCENARIO.fullmatch(str(text))
-    kind = matched[1] if matched else ""
-    count = matched[2] if matched else None
-    if kind not in get_args(ScenarioKind) or (kind in _COUNTED) != (count is not None):
-        raise ConfigError(
-            f"{nodeid}: scenario={text!r} is not understood",
-            remedy="use single_stream, multi_stream(n), concurrent(k) or offline",
-        )
-    if count is not None and int(count) < 1:
-        raise ConfigError(
-            f"{nodeid}: scenario={text!r} needs a number of at least 1",
-            remedy=f"for example {kind}(4)",
-        )
-    return Scenario(kind=cast(ScenarioKind, kind), n=int(count or 1))
 
 
 def refuse_coroutine(call: MeasureCall, adapter: Workload) -> None:

@@ -20,6 +20,7 @@ from pytest_costguard.host.memory import PeakMemory
 from pytest_costguard.host.sensors import SensorReader, Snapshot
 from pytest_costguard.host.slices import own_slices
 from pytest_costguard.host.threads import ThreadTimes, ThreadUse, busy_threads, check, corrected
+from pytest_costguard.measure.scenarios import at_once
 from pytest_costguard.records import Energy, Memory, Scenario, Sensors
 
 _SHORTEST_THREAD_CHECK_SECONDS = 0.2
@@ -77,8 +78,7 @@ class MachineInstruments:
         reset_device_peak: Callable[[], None],
     ) -> None:
         # Each caller in a thread of its own brings its threads; coroutines share the loop's.
-        in_threads = scenario.kind == "concurrent" and not is_async
-        self._allowed = threads * scenario.n if in_threads else threads
+        self._allowed = threads if is_async else threads * at_once(scenario)
         self._is_async = is_async
         self._device_peak_bytes = device_peak_bytes
         self._reset_device_peak = reset_device_peak

@@ -24,6 +24,7 @@ from pytest_costguard.app.judging_history import (
     missing_workloads,
     reference,
 )
+from pytest_costguard.app.judging_load import fitting
 from pytest_costguard.app.judging_messages import failing_messages
 from pytest_costguard.app.judging_month import monthly_change
 from pytest_costguard.app.judging_outcome import outcome_of
@@ -85,7 +86,10 @@ def judge(
         pricer: turns throughput into cost.
     """
     known = _known(run, baseline, against)
-    held = {str(one.workload): gates.get(str(one.workload), Gates()) for one in run.measurements}
+    held = {
+        str(one.workload): fitting(gates.get(str(one.workload), Gates()), one)
+        for one in run.measurements
+    }
     terms = Terms(
         hypotheses=hypotheses(held.values()) * steps_that_alarm(escalation),
         runner_spread=runner_spread,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from pytest_costguard.app.judging_history import History
+from pytest_costguard.app.judging_load import judge_under_load
 from pytest_costguard.app.judging_subject import Subject, stored_metric
 from pytest_costguard.records import (
+    PERCENTILES,
     Budget,
     BudgetResult,
     BudgetVerdict,
@@ -16,12 +18,14 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.reports.numbers import percent
 from pytest_costguard.stats.budgets import decide_budget
+from pytest_costguard.stats.open_loop import under_load
 
 _FAILS_ON = {
     BudgetVerdict.OVER: FailOn.BUDGET,
     BudgetVerdict.INCONCLUSIVE: FailOn.INCONCLUSIVE,
     BudgetVerdict.NOT_PRICED: FailOn.NOT_PRICED,
 }
+_OF_REQUESTS_UNDER_LOAD = frozenset({*PERCENTILES, "error_rate"})
 _CONFIDENCE = 0.95
 _CONFIDENCE_UNDER_LOAD = 0.99
 
@@ -63,6 +67,8 @@ def _judged(
     if limit is None:
         seen = subject.figures().get(budget.metric)
         return _result(budget, BudgetVerdict.NOT_MEASURED, problem, interval=seen)
+    if under_load(subject.measurement) and budget.metric in _OF_REQUESTS_UNDER_LOAD:
+        return judge_under_load(budget, subject=subject, limit=limit, alpha=alpha)
     values = subject.values(budget.metric)
     if not values:
         verdict = BudgetVerdict.NOT_MEASURED

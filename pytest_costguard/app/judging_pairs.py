@@ -13,6 +13,7 @@ from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.measure.scenarios import inputs_per_request
 from pytest_costguard.records import (
     METRICS,
+    OF_OWN_PROCESS,
     Against,
     Comparison,
     Gates,
@@ -26,6 +27,7 @@ from pytest_costguard.records import (
 from pytest_costguard.reports.numbers import change, counted, percent
 from pytest_costguard.reports.ways import way
 from pytest_costguard.stats.disturbances import disturbances
+from pytest_costguard.stats.open_loop import generator_fault
 from pytest_costguard.stats.paired import (
     DEEP_LOOKS,
     FEWEST_UNITS,
@@ -128,6 +130,10 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
             regression=regression,
             reason=_absence(metric, subject, pairs.base.get(workload)),
         )
+    if fault := _generator_fault(metric, subject, pairs.base.get(workload)):
+        return Comparison(
+            metric=metric, verdict=Verdict.INCONCLUSIVE, regression=regression, reason=fault
+        )
     together = (workload, metric) in pairs.all_together
     if together:
         decision = _regressed_together(decision)
@@ -159,6 +165,16 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
         reason=reason,
         units=decision.units,
     )
+
+
+def _generator_fault(metric: str, subject: Subject, base: Measurement | None) -> str:
+    """Say why the load on either side was not what was asked for, by no fault of the server's."""
+    if metric in OF_OWN_PROCESS:
+        return ""
+    if fault := generator_fault(subject.measurement):
+        return fault
+    fault = "" if base is None else generator_fault(base)
+    return f"on base, {fault}" if fault else ""
 
 
 def _explained(reason: str, *, subject: Subject, base: Measurement | None) -> str:

@@ -23,6 +23,12 @@ from pytest_costguard.records import (
 from pytest_costguard.stats.budgets import ONE_UNIT
 from pytest_costguard.stats.disturbances import disturbances
 from pytest_costguard.stats.intervals import mean, t_interval
+from pytest_costguard.stats.open_loop import (
+    figures_under_load,
+    generator_fault,
+    growing_backlog,
+    under_load,
+)
 from pytest_costguard.stats.summary import intervals, reduce, unsupported
 from pytest_costguard.stats.unserved import least_ratio
 from pytest_costguard.stats.warmup import course
@@ -30,7 +36,7 @@ from pytest_costguard.stats.warmup import course
 _WARMS_UP = frozenset(
     {"mean", "p50", "p90", "p95", "p99", "throughput", "cost_per_1k", "energy_per_1k"}
 )
-
+_OF_LOAD = _WARMS_UP | {"max_rate", "goodput", "error_rate"}
 _CONFIDENCE = 0.95
 
 
@@ -91,6 +97,10 @@ class Subject:
             return f"{ONE_UNIT}; measure with more than --costguard-units=1"
         if self.warming_up and metric in _WARMS_UP:
             return "it was still getting faster while it was measured: the warm-up was not over"
+        if metric in _OF_LOAD and (fault := generator_fault(self.measurement)):
+            return fault
+        if metric == "mean" and (growing := growing_backlog(self.measurement)):
+            return growing
         return ""
 
     def explained(self, reason: str) -> str:
@@ -122,6 +132,8 @@ class Subject:
     def figures(self) -> dict[str, Interval]:
         """Return every measured metric with its 95 % interval over units, cost included."""
         found = intervals(self.reduced.metrics)
+        if under_load(self.measurement):
+            found |= figures_under_load(self.measurement)[0]
         cost = self.estimate("cost_per_1k")
         if self.cost is not None and cost is not None:
             bounds = self.cost.lower, self.cost.upper

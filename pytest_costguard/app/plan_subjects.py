@@ -95,6 +95,11 @@ class PlanSubject:
     def goodput(self) -> Interval:
         """Of one replica, inferences a second; raises `NoPlan` where it was not measured."""
         found = self.verdict.figures.get("throughput")
+        if self.measurement.declaration.scenario.kind == "server":
+            raise NoPlan(
+                "what it served was what was sent, which says nothing of how much it could",
+                remedy="measure scenario='max_rate' with the SLO, and plan that",
+            )
         if found is None or not found.estimate > 0:
             raise NoPlan("its throughput was not measured", remedy="measure it: pytest --costguard")
         return found

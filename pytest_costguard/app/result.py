@@ -148,6 +148,21 @@ class Result:
         return self.figure("throughput")
 
     @property
+    def max_rate(self) -> Figure:
+        """Requests a second at which the SLO is still kept; of `scenario="max_rate"`."""
+        return self.figure("max_rate")
+
+    @property
+    def goodput(self) -> Figure:
+        """Items a second that were answered within `slo=`; of `scenario="server"`."""
+        return self.figure("goodput")
+
+    @property
+    def error_rate(self) -> Figure:
+        """Share of requests without an answer in time; of an open loop."""
+        return self.figure("error_rate")
+
+    @property
     def memory(self) -> Figure:
         """Peak resident memory in bytes, of a process that served this workload alone."""
         return self.figure("peak_memory")

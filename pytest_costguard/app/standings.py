@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pytest_costguard.app.judging import hypotheses
+from pytest_costguard.app.judging_load import fitting
 from pytest_costguard.app.judging_pairs import decide_hypothesis
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.unit_changes import UnitChanges, on_both_sides
@@ -58,7 +59,7 @@ class Standings:
     ) -> Standing:
         units = len(head.units)
         open_words, estimate = [], ""
-        for rule in self._gates(workload).regressions:
+        for rule in fitting(self._gates(workload), head).regressions:
             found = self._changes.of(rule.metric, base=base, head=head)
             decision = decide_hypothesis(
                 rule, found, looks=self._looks, hypotheses=shared, final=False

@@ -43,7 +43,7 @@ from pytest_costguard.host.fingerprint import fingerprint
 from pytest_costguard.host.process import holds_device
 from pytest_costguard.measure.calibration import calibrate
 from pytest_costguard.measure.ports import Clock, Description, Workload
-from pytest_costguard.measure.scenarios import callers
+from pytest_costguard.measure.scenarios import at_once
 from pytest_costguard.measure.served import Served
 from pytest_costguard.records import (
     ColdStart,
@@ -211,7 +211,7 @@ class Worker:
         """Ask what to do about a workload."""
         try:
             most = max(self.task.threads, self._settings.threads_on_any_side)
-            parallel = most * callers(call.scenario)
+            parallel = most * at_once(call.scenario)
             self._channel.send(Reached(workload=call.workload, parallel=parallel))
             command = self._channel.receive()
             while isinstance(command, Count | Stop):  # for a workload that has refused meanwhile
@@ -237,6 +237,7 @@ class Worker:
             items=items,
             scenario=call.scenario,
             clock=self._clock,
+            collate=call.collate,
         )
         return _Loaded(
             adapter=adapter,

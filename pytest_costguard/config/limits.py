@@ -30,6 +30,8 @@ OF_BASELINE = "of baseline"
 _PARSERS: Mapping[MetricUnit, Callable[..., float]] = {
     "s": parse_duration,
     "1/s": parse_rate,
+    "req/s": parse_rate,
+    "%": parse_percent,
     "B": parse_size,
     "J": parse_energy,
     "": parse_number,
@@ -124,6 +126,11 @@ def parse_regression(metric: str, value: object, *, origin: str, key: str) -> Re
         raise ConfigError(
             f"{origin}: {key}: cost follows the mean latency through the price",
             remedy="gate the regression of mean, and give cost_per_1k a budget",
+        )
+    if metric == "error_rate":
+        raise ConfigError(
+            f"{origin}: {key}: an error rate of zero has no ratio to another",
+            remedy='give it a budget: budget={"error_rate": "0.1%"}',
         )
     catch = None
     if isinstance(value, Mapping):

@@ -23,7 +23,8 @@ def share_of(
 
     What the target declares comes first: `instance_share`, then `workers_per_instance`. Else as
     many workers run beside each other as the instance has cores for, at least one: concurrent
-    callers keep that many times the threads busy. A target with GPUs serves one worker.
+    callers, and the workers of an open loop, keep that many times the threads busy. A target with
+    GPUs, and a server in a process of its own, has the instance to itself.
 
     Args:
         target: what serves; its row in the price table tells cores and GPUs, else it itself does.
@@ -46,16 +47,23 @@ def share_of(
             fraction=Decimal(1),
             reason="a target with a GPU is taken to serve one worker: nothing else is declared",
         )
+    if scenario.load is not None and scenario.load.connections:
+        return Share(
+            fraction=Decimal(1),
+            reason="a server is taken to have the machine to itself: nothing else is declared",
+        )
     return _by_cores(_cores(target, fingerprint), threads=threads, scenario=scenario)
 
 
 def _by_cores(cores: int, *, threads: int, scenario: Scenario) -> Share:
     callers = scenario.n if scenario.kind == "concurrent" else 1
+    if scenario.load is not None:
+        callers = scenario.load.workers
     busy = max(threads, 1) * callers
     workers = max(cores // busy, 1)
     each = f"{threads} thread{'' if threads == 1 else 's'}"
     if callers > 1:
-        each = f"{callers} callers x {each}"
+        each = f"{callers} {'callers' if scenario.load is None else 'workers'} x {each}"
     fit = "one worker fits" if workers == 1 else f"{workers} workers fit"
     return Share(
         fraction=Decimal(1) / workers,

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 
 from pytest_costguard.cost.hardware import declares_hardware, mismatches
 from pytest_costguard.cost.share import share_of
-from pytest_costguard.records import Basis, Cost, Fingerprint, Interval, Quote, Scenario, Target
+from pytest_costguard.records import (
+    Basis,
+    Cost,
+    Fingerprint,
+    Interval,
+    Quote,
+    Scenario,
+    ScenarioKind,
+    Target,
+)
 
 SECONDS_PER_HOUR = Decimal(3600)
 STALE_AFTER_DAYS = 90
 
+_BASES: Mapping[ScenarioKind, Basis] = MappingProxyType(
+    {
+        "offline": "offline throughput",
+        "max_rate": "goodput under the SLO",
+        "server": "throughput at the offered rate",
+    }
+)
 NO_TARGET = (
     "no target and no price was given (--costguard-target=NAME names what serves,"
     " --costguard-price=USD_PER_HOUR prices this machine)"
@@ -97,8 +114,12 @@ def cost_of(
 
 
 def basis_of(scenario: Scenario) -> Basis:
-    """Return what a scenario's throughput means for cost: each is a best case of its own."""
-    return "offline throughput" if scenario.kind == "offline" else "closed-loop throughput"
+    """Return what a scenario's throughput means for cost: each is a best case of its own.
+
+    At an offered rate it is none: what is served is what was sent, and a machine that could take
+    more is paid in full.
+    """
+    return _BASES.get(scenario.kind, "closed-loop throughput")
 
 
 def stale_price(quote: Quote, *, today: dt.date) -> str:

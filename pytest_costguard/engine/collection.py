@@ -55,6 +55,12 @@ class Collection:
         growing = self._growing.get(workload)
         return growing is not None and any(known.index == unit for known in growing.units)
 
+    def known_rate(self, workload: WorkloadId) -> float | None:
+        """Return the highest rate that the last unit has found; None where none was searched."""
+        growing = self._growing.get(workload)
+        loops = [] if growing is None else [unit.open_loop for unit in growing.units]
+        return next((loop.rate for loop in reversed(loops) if loop and loop.probes), None)
+
     def complete_memory(self, measured: MeasuredUnit) -> None:
         """Add memory and cold start of a process that served this workload alone."""
         growing = self._growing[measured.announced.workload]

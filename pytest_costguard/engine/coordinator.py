@@ -256,6 +256,7 @@ class Coordinator:
                         effort=self._effort,
                         min_requests=self._tests[workload.nodeid].min_requests,
                         lone=lone,
+                        known_rate=self.collection.known_rate(workload),
                     )
                 )
             except WorkloadRefused as refused:
@@ -287,7 +288,12 @@ class Coordinator:
             if event.workload == workload:
                 self.collection.complete_memory(
                     measure_unit(
-                        session, index=unit, effort=self._effort, min_requests=0, lone=True
+                        session,
+                        index=unit,
+                        effort=self._effort,
+                        min_requests=0,
+                        lone=True,
+                        known_rate=self.collection.known_rate(workload),
                     )
                 )
                 session.tell(Proceed(measurement=self.collection.measurement(workload)))

@@ -129,6 +129,7 @@ class InTurns:
                 lone=True,
                 cores=cores,
                 plan=plans.get(workload),
+                known_rate=self.found.sides[side].known_rate(workload),
             )
         except WorkloadRefused as refused:
             self.found.refuse(side, refused.refusal)

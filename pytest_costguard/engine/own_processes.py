@@ -132,6 +132,7 @@ class OwnProcesses:
                 min_requests=0,
                 lone=True,
                 terms=PairingTerms(asked="alternating"),
+                known_rates=self.found.known_rates(workload),
             )
             for side in SIDES:
                 self._keep(lockstep, side, measured.sides[side])
@@ -149,7 +150,12 @@ class OwnProcesses:
             lockstep.advance_to(side, workload)
             with at(side):
                 measured = measure_unit(
-                    lockstep.sessions[side], index=index, effort=effort, min_requests=0, lone=True
+                    lockstep.sessions[side],
+                    index=index,
+                    effort=effort,
+                    min_requests=0,
+                    lone=True,
+                    known_rate=self.found.sides[side].known_rate(workload),
                 )
             require_own_code(side, measured.announced)
             self._keep(lockstep, side, measured)

@@ -7,13 +7,14 @@ are served by both sides at the same time on one core instead, after a few that 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 
 from pytest_costguard.engine.company import serve_together
+from pytest_costguard.engine.loaded import LoadTerms, serve_load_beside
 from pytest_costguard.engine.pairing import SLOW_SECONDS, PairingTerms, choose, spinning
 from pytest_costguard.engine.plain import (
     DISCARD_BELOW_SECONDS,
@@ -38,6 +39,7 @@ from pytest_costguard.engine.protocol import (
 )
 from pytest_costguard.engine.session import WorkerSession
 from pytest_costguard.engine.sides import BothSessions, NotBesideEachOther, on_side, ordered
+from pytest_costguard.engine.timed_part import TimedPart
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.measure.blocks import BLOCK_SECONDS, plan_glimpse, plan_together, plan_unit
 from pytest_costguard.records import ClockName, Pairing, Scenario, SideName, Unit
@@ -76,6 +78,7 @@ def measure_pair(
     lone: bool,
     terms: PairingTerms,
     pairing: Pairing | None = None,
+    known_rates: Mapping[SideName, float] = MappingProxyType({}),
 ) -> MeasuredPair:
     """Measure the workload that both sessions have reached; both then wait for `Proceed`.
 
@@ -88,6 +91,7 @@ def measure_pair(
         lone: whether the sessions have collected this workload's test alone.
         terms: what the way of pairing is chosen by, and the cores both are held to.
         pairing: what was chosen for this workload before; None: it is chosen now.
+        known_rates: the highest rate that an earlier unit has found, by side.
 
     Raises:
         SideRefused: on one side the workload raised or skipped, or its figures cannot stand.
@@ -104,16 +108,36 @@ def measure_pair(
     chosen = pairing or choose(terms, announced=announced, warmed=warmed)
     counts = {side: one.declaration.input_count for side, one in announced.items()}
     together = chosen.kind == "together"
-    plan = _plan(
-        announced["head"].declaration.scenario,
-        inputs=max(counts.values()),
-        seconds=seconds,
-        effort=effort,
-        min_requests=min_requests,
-        turn=index if together else None,
-    )
     pair.both(Begin(), Began, "resetting the memory peak")
-    done = _alternate(pair, plan, counts=counts, discard=int(seconds < DISCARD_BELOW_SECONDS))
+    scenario = announced["head"].declaration.scenario
+    timed: Mapping[SideName, TimedPart]
+    if scenario.load is not None:
+        timed = serve_load_beside(
+            pair,
+            {
+                side: LoadTerms(
+                    load=announced[side].declaration.scenario.load or scenario.load,
+                    seconds_per_request=seconds,
+                    unit_seconds=effort.unit_seconds,
+                    longest_seconds=effort.longest_unit_seconds,
+                    min_requests=min_requests,
+                    turn=index,
+                    known_rate=known_rates.get(side),
+                )
+                for side in pair.order
+            },
+        )
+    else:
+        plan = _plan(
+            scenario,
+            inputs=max(counts.values()),
+            seconds=seconds,
+            effort=effort,
+            min_requests=min_requests,
+            turn=index if together else None,
+        )
+        discard = int(seconds < DISCARD_BELOW_SECONDS)
+        timed = _alternate(pair, plan, counts=counts, discard=discard)
     wanted = {
         side: _wants_quality(announced[side], seconds, index=index, effort=effort)
         for side in pair.order
@@ -132,7 +156,7 @@ def measure_pair(
             pair,
             requests=plan_together(
                 inputs=max(counts.values()),
-                scenario=announced["head"].declaration.scenario,
+                scenario=scenario,
                 seconds_per_request=seconds,
                 unit_seconds=effort.unit_seconds,
             ),
@@ -145,7 +169,7 @@ def measure_pair(
             side: _measured(
                 announced[side],
                 warmed[side],
-                done[side],
+                timed[side],
                 ended[side],
                 index=index,
                 lone=lone,
@@ -215,7 +239,7 @@ def _ended_together(
 
 def _alternate(
     pair: BothSessions, plan: Plan, *, counts: Mapping[SideName, int], discard: int
-) -> dict[SideName, list[BlockDone]]:
+) -> dict[SideName, TimedPart]:
     """Serve the blocks of a plan on both sides, ABBA, BAAB and so on."""
     done: dict[SideName, list[BlockDone]] = {side: [] for side in pair.order}
     for number, (begin, requests) in enumerate(plan):
@@ -223,7 +247,7 @@ def _alternate(
             block = RunBlock(first=begin % counts[side], requests=requests, discard=discard)
             doing = f"serving a block of {requests} requests"
             done[side].append(pair.ask(side, block, BlockDone, doing))
-    return done
+    return {side: TimedPart.of_blocks(answers) for side, answers in done.items()}
 
 
 def require_own_code(side: SideName, announced: Announced) -> None:
@@ -245,7 +269,7 @@ def _wants_quality(announced: Announced, seconds: float, *, index: int, effort: 
 def _measured(
     announced: Announced,
     warmed: WarmedUp,
-    done: list[BlockDone],
+    timed: TimedPart,
     ended: Ended,
     *,
     index: int,
@@ -256,8 +280,9 @@ def _measured(
     alone = lone and announced.alone
     unit = Unit(
         index=index,
-        blocks=tuple(answer.block for answer in done),
-        latency_seconds=tuple(itertools.chain.from_iterable(a.latency_seconds for a in done)),
+        blocks=timed.blocks,
+        latency_seconds=timed.latency_seconds,
+        open_loop=timed.open_loop,
         warmup=warmed.warmup,
         sensors=ended.sensors,
         memory=ended.memory if alone else None,

@@ -38,6 +38,11 @@ class PairCollection:
         """Whether a workload was measured on both sides."""
         return self.sides["base"].measurement(workload) is not None
 
+    def known_rates(self, workload: WorkloadId) -> dict[SideName, float]:
+        """Return the highest rate that each side's last search has found, if any."""
+        rates = {side: self.sides[side].known_rate(workload) for side in SIDES}
+        return {side: rate for side, rate in rates.items() if rate is not None}
+
     def add(self, measured: Mapping[SideName, MeasuredUnit]) -> None:
         """Add a unit of both sides."""
         for side in SIDES:

@@ -314,6 +314,7 @@ class PairedTests:
                 metrics=test.metrics,
             ),
             pairing=self.pairings.get(workload),
+            known_rates=self._found.known_rates(workload),
         )
         self.pairings[workload] = measured.pairing
         self._found.add(measured.sides)
@@ -339,6 +340,7 @@ class PairedTests:
                     min_requests=self._tests[workload.nodeid].min_requests,
                     lone=lockstep.lone,
                     cores=self.cores_of(lockstep.unit, parallel=reached.parallel),
+                    known_rate=self._found.head.known_rate(workload),
                 )
                 require_own_code(side, measured.announced)
                 self._found.head.add(measured)

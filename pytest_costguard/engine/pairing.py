@@ -89,6 +89,8 @@ def _more_than_cpu_time(announced: Mapping[SideName, Announced]) -> str:
     """Say why a workload's wall time is by its nature not its CPU time; "" where it may be."""
     for one in announced.values():
         declared = one.declaration
+        if declared.scenario.load is not None:
+            return "requests arrive in an open loop, so they wait for each other"
         if declared.threads != 1 or declared.scenario.kind not in _ONE_CALLER:
             return "more than one request or thread is under way at a time"
         if one.is_async:

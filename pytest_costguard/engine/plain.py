@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pytest_costguard.engine.loaded import LoadTerms, serve_load
 from pytest_costguard.engine.protocol import (
     Announced,
     Began,
@@ -24,6 +24,7 @@ from pytest_costguard.engine.protocol import (
     WarmUp,
 )
 from pytest_costguard.engine.session import WorkerSession
+from pytest_costguard.engine.timed_part import TimedPart
 from pytest_costguard.measure.blocks import MIN_BLOCKS, plan_unit
 from pytest_costguard.records import Energy, Unit
 
@@ -70,6 +71,7 @@ def measure_unit(
     lone: bool,
     cores: tuple[int, ...] = (),
     plan: Plan | None = None,
+    known_rate: float | None = None,
 ) -> MeasuredUnit:
     """Measure the workload that `session` has reached, and leave it waiting for `Proceed`.
 
@@ -82,6 +84,7 @@ def measure_unit(
             what other tests need, neither memory nor cold start are this workload's.
         cores: which the process is held to; none: it stays where it is.
         plan: the blocks to serve; None: they are planned by what the warm-up shows.
+        known_rate: the highest rate that an earlier unit has found; None: nothing is known.
 
     Raises:
         WorkloadRefused: the workload raised or skipped, or its figures cannot stand.
@@ -94,24 +97,61 @@ def measure_unit(
         doing="warming up",
     )
     seconds = warmed.seconds_per_request
-    plan = plan or plan_unit(
-        inputs=announced.declaration.input_count,
-        scenario=announced.declaration.scenario,
-        seconds_per_request=seconds,
-        unit_seconds=effort.unit_seconds,
-        min_requests=max(1, min_requests),
-        max_seconds=effort.longest_unit_seconds,
-    )
     session.ask(Begin(), Began, doing="resetting the memory peak")
-    discard = 1 if seconds < DISCARD_BELOW_SECONDS else 0
+    if (load := announced.declaration.scenario.load) is not None:
+        timed = _under_load(
+            session,
+            LoadTerms(
+                load=load,
+                seconds_per_request=seconds,
+                unit_seconds=effort.unit_seconds,
+                longest_seconds=effort.longest_unit_seconds,
+                min_requests=min_requests,
+                turn=index,
+                known_rate=known_rate,
+            ),
+        )
+    else:
+        plan = plan or plan_unit(
+            inputs=announced.declaration.input_count,
+            scenario=announced.declaration.scenario,
+            seconds_per_request=seconds,
+            unit_seconds=effort.unit_seconds,
+            min_requests=max(1, min_requests),
+            max_seconds=effort.longest_unit_seconds,
+        )
+        timed = _in_blocks(session, plan, discard=int(seconds < DISCARD_BELOW_SECONDS))
+    cheap = seconds * announced.declaration.input_count < effort.unit_seconds
+    quality = announced.has_quality and (cheap or index < QUALITY_UNITS)
+    ended = session.ask(End(quality=quality), Ended, doing="reading sensors and quality")
+    metered = ended.has_meter and load is None
+    energy = _energy(session, announced, effort, seconds) if metered else None
+    alone = lone and announced.alone
+    unit = Unit(
+        index=index,
+        blocks=timed.blocks,
+        latency_seconds=timed.latency_seconds,
+        calibration_seconds=timed.calibration_seconds,
+        warmup=warmed.warmup,
+        sensors=ended.sensors,
+        memory=ended.memory if alone else None,
+        cold_start=announced.cold_start if alone else None,
+        energy=energy,
+        quality=ended.quality,
+        open_loop=timed.open_loop,
+    )
+    notes = (*announced.notes, *ended.notes)
+    return MeasuredUnit(announced=announced, unit=unit, notes=notes, plan=plan or ())
+
+
+def _in_blocks(session: WorkerSession, plan: Plan, *, discard: int) -> TimedPart:
+    """Serve the blocks of a plan, with runs of the calibration kernel between them."""
     every = max(1, len(plan) // _CALIBRATIONS)
     done: list[BlockDone] = []
     calibration: list[float] = []
     for number, (first, requests) in enumerate(plan):
         if number % every == 0:
-            calibration.append(
-                session.ask(Calibrate(), Calibrated, doing="running the calibration kernel").seconds
-            )
+            calibration.append(_calibrate(session))
         done.append(
             session.ask(
                 RunBlock(first=first, requests=requests, discard=discard),
@@ -119,25 +159,20 @@ def measure_unit(
                 doing=f"serving a block of {requests} requests",
             )
         )
-    cheap = seconds * announced.declaration.input_count < effort.unit_seconds
-    quality = announced.has_quality and (cheap or index < QUALITY_UNITS)
-    ended = session.ask(End(quality=quality), Ended, doing="reading sensors and quality")
-    energy = _energy(session, announced, effort, seconds) if ended.has_meter else None
-    alone = lone and announced.alone
-    unit = Unit(
-        index=index,
-        blocks=tuple(answer.block for answer in done),
-        latency_seconds=tuple(itertools.chain.from_iterable(a.latency_seconds for a in done)),
-        calibration_seconds=tuple(calibration),
-        warmup=warmed.warmup,
-        sensors=ended.sensors,
-        memory=ended.memory if alone else None,
-        cold_start=announced.cold_start if alone else None,
-        energy=energy,
-        quality=ended.quality,
-    )
-    notes = (*announced.notes, *ended.notes)
-    return MeasuredUnit(announced=announced, unit=unit, notes=notes, plan=plan)
+    return TimedPart.of_blocks(done, calibration_seconds=tuple(calibration))
+
+
+def _under_load(session: WorkerSession, terms: LoadTerms) -> TimedPart:
+    """Load the workload, with runs of the calibration kernel before and after."""
+    calibration = [_calibrate(session) for _ in range(_CALIBRATIONS // 2)]
+    loaded = serve_load(session, terms)
+    calibration += [_calibrate(session) for _ in range(_CALIBRATIONS // 2)]
+    return replace(loaded, calibration_seconds=tuple(calibration))
+
+
+def _calibrate(session: WorkerSession) -> float:
+    doing = "running the calibration kernel"
+    return session.ask(Calibrate(), Calibrated, doing=doing).seconds
 
 
 def _energy(

@@ -14,6 +14,7 @@ from pytest_costguard.records import (
     Fingerprint,
     Measurement,
     Memory,
+    OpenLoop,
     Sensors,
     Warmup,
     WorkloadId,
@@ -91,6 +92,14 @@ class BlockDone(_Message, frozen=True, kw_only=True, tag=True):
 
     block: Block
     latency_seconds: tuple[float, ...]
+
+
+class WindowDone(_Message, frozen=True, kw_only=True, tag=True):
+    """The answer to `RunWindow` and `SearchRate`: what one window of load has shown."""
+
+    block: Block
+    latency_seconds: tuple[float, ...]
+    open_loop: OpenLoop
 
 
 class TogetherDone(_Message, frozen=True, kw_only=True, tag=True):
@@ -214,6 +223,25 @@ class RunBlock(_Message, frozen=True, kw_only=True, tag=True):
     discard: int
 
 
+class RunWindow(_Message, frozen=True, kw_only=True, tag=True):
+    """Send `requests` requests at a rate, in an open loop, after a ramp that is not counted."""
+
+    rate: float
+    requests: int
+    turn: int
+    """Both sides send the same schedule in the same turn."""
+
+
+class SearchRate(_Message, frozen=True, kw_only=True, tag=True):
+    """Search for the highest rate that keeps the SLO, for at most `max_seconds` and a window."""
+
+    start: float
+    known: bool
+    """Whether an earlier search has ended at `start`."""
+    turn: int
+    max_seconds: float
+
+
 class RunTogether(_Message, frozen=True, kw_only=True, tag=True):
     """Be ready to serve request after request while the other side does too, from input `first` on.
 
@@ -274,6 +302,7 @@ Event = (
     | Announced
     | WarmedUp
     | BlockDone
+    | WindowDone
     | TogetherDone
     | Stopped
     | Calibrated
@@ -292,6 +321,8 @@ Command = (
     | WarmUp
     | Begin
     | RunBlock
+    | RunWindow
+    | SearchRate
     | RunTogether
     | Count
     | Stop

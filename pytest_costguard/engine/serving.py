@@ -30,11 +30,14 @@ from pytest_costguard.engine.protocol import (
     Proceed,
     RunBlock,
     RunTogether,
+    RunWindow,
+    SearchRate,
     Stop,
     Stopped,
     TogetherDone,
     WarmedUp,
     WarmUp,
+    WindowDone,
 )
 from pytest_costguard.measure.event_loop import running_under_trio
 from pytest_costguard.measure.served import Served
@@ -101,6 +104,9 @@ class WorkloadServer:
                     first=command.first, requests=command.requests, discard=command.discard
                 )
             return BlockDone(block=block, latency_seconds=latency_seconds)
+        if isinstance(command, RunWindow | SearchRate):
+            with self.instruments.serving():
+                return self._under_load(command)
         if isinstance(command, End):
             ended = self._read()
             return self._ended(ended, self.served.outputs() if command.quality else None)
@@ -141,6 +147,22 @@ class WorkloadServer:
         if isinstance(command, Calibrate):
             return Calibrated(seconds=self.calibrate())
         raise AssertionError(f"unknown command {command!r}")
+
+    def _under_load(self, command: RunWindow | SearchRate) -> WindowDone:
+        load = self.served.under_load()
+        if isinstance(command, RunWindow):
+            window = load.window(rate=command.rate, requests=command.requests, turn=command.turn)
+            seen = window.open_loop
+        else:
+            seen, window = load.search(
+                start=command.start,
+                known=command.known,
+                turn=command.turn,
+                max_seconds=command.max_seconds,
+            )
+        return WindowDone(
+            block=window.block, latency_seconds=window.latency_seconds, open_loop=seen
+        )
 
     def keep_company(self, command: RunTogether, channel: WorkerChannel) -> None:
         """Serve beside the other side until told to stop, timing what is to be counted.

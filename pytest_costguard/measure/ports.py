@@ -17,6 +17,8 @@ class Clock:
     """Monotonic wall time, as a caller feels it."""
     cpu_ns: Callable[[], int]
     """CPU time of this process, all of its threads together."""
+    sleep: Callable[[float], object] = time.sleep
+    """Waits for so many seconds, or a little longer."""
 
     @classmethod
     def system(cls) -> Clock:

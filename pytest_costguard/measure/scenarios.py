@@ -42,6 +42,9 @@ SCENARIOS: Mapping[ScenarioKind, Runner] = MappingProxyType(
         "multi_stream": Runner(run=multi_stream, run_async=multi_stream_async, query=True),
         "concurrent": Runner(run=concurrent, run_async=concurrent_async, callers=True),
         "offline": Runner(run=offline, run_async=offline_async, tells_requests_apart=False),
+        # For the warm-up: what they are measured in is `under_load.UnderLoad`.
+        "server": Runner(run=single_stream, run_async=single_stream_async),
+        "max_rate": Runner(run=single_stream, run_async=single_stream_async),
     }
 )
 
@@ -54,3 +57,8 @@ def inputs_per_request(scenario: Scenario) -> int:
 def callers(scenario: Scenario) -> int:
     """Return how many callers send requests at the same time."""
     return scenario.n if SCENARIOS[scenario.kind].callers else 1
+
+
+def at_once(scenario: Scenario) -> int:
+    """Return how many threads can be at work, the one that sends in an open loop included."""
+    return callers(scenario) if scenario.load is None else scenario.load.at_once + 1

@@ -8,11 +8,13 @@ from typing import Any
 
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.coroutines import single_stream_async
+from pytest_costguard.measure.open_loop import Collate
 from pytest_costguard.measure.ports import Clock, Workload
 from pytest_costguard.measure.scenarios import SCENARIOS, callers, inputs_per_request
 from pytest_costguard.measure.shapes import one_of_each_shape
 from pytest_costguard.measure.streams import followed, single_stream
 from pytest_costguard.measure.stretch import Server, Slice, Timed
+from pytest_costguard.measure.under_load import UnderLoad
 from pytest_costguard.measure.warmup import Round, Warmed, warming
 from pytest_costguard.records import Block, Scenario, Warmup
 
@@ -33,6 +35,7 @@ class Served:
         items: Sequence[int],
         scenario: Scenario,
         clock: Clock,
+        collate: Collate | None = None,
     ) -> None:
         """Take a workload that has been loaded.
 
@@ -42,6 +45,7 @@ class Served:
             items: How many inferences each input holds, in the same order.
             scenario: How requests arrive.
             clock: The two clocks.
+            collate: Makes one request of several, where an open loop serves in batches.
 
         Raises:
             WorkloadError: there is no input, or not one number of items for each.
@@ -68,7 +72,27 @@ class Served:
             serving=workload.serving,
             clock=clock,
         )
+        self._collate = collate
         self._warmed: Warmed | None = None
+
+    def under_load(self) -> UnderLoad:
+        """Return what sends the inputs in an open loop.
+
+        Raises:
+            WorkloadError: the scenario is none, or the workload is a coroutine function.
+        """
+        if self._scenario.load is None or self.workload.is_async:
+            raise WorkloadError(
+                "open-loop load is served by plain functions, in threads",
+                remedy="give a plain function or an address, with scenario='server' and a rate",
+            )
+        return UnderLoad(
+            self._server,
+            inputs=self._inputs,
+            items=self._items,
+            load=self._scenario.load,
+            collate=self._collate,
+        )
 
     def first_call(self) -> float:
         """Return the wall seconds of one request, the first input's; call it before all else."""

@@ -17,7 +17,9 @@ from pytest_costguard.records.experiment import (
     MetricChange,
     WorkloadChange,
 )
+from pytest_costguard.records.load import LATE_SHARE, ArrivalKind, Arrivals, Load, OpenLoop, Probe
 from pytest_costguard.records.measurement import (
+    OPEN_LOOPS,
     SIDES,
     Block,
     ClockName,
@@ -89,8 +91,10 @@ from pytest_costguard.records.verdict import (
 )
 
 __all__ = [
+    "LATE_SHARE",
     "METRICS",
     "OF_OWN_PROCESS",
+    "OPEN_LOOPS",
     "PERCENTILES",
     "SCHEMA_VERSION",
     "SIDES",
@@ -98,6 +102,8 @@ __all__ = [
     "Against",
     "Answer",
     "AnyRecord",
+    "ArrivalKind",
+    "Arrivals",
     "Baseline",
     "BaselineRun",
     "BaselineWorkload",
@@ -128,6 +134,7 @@ __all__ = [
     "Fingerprint",
     "Gates",
     "Interval",
+    "Load",
     "MachineFacts",
     "Measurement",
     "Memory",
@@ -135,11 +142,13 @@ __all__ = [
     "MetricChange",
     "Month",
     "MonthlyChange",
+    "OpenLoop",
     "Outcome",
     "Pairing",
     "PairingKind",
     "Plan",
     "PlannedWorkload",
+    "Probe",
     "Quote",
     "Range",
     "Record",

@@ -12,10 +12,15 @@ from pytest_costguard.records.base import (
     require_not_negative,
     require_positive,
 )
+from pytest_costguard.records.load import Load, OpenLoop
 
 SideName = Literal["base", "head"]
 SIDES: tuple[SideName, SideName] = ("base", "head")
-ScenarioKind = Literal["single_stream", "multi_stream", "concurrent", "offline"]
+ScenarioKind = Literal[
+    "single_stream", "multi_stream", "concurrent", "offline", "server", "max_rate"
+]
+OPEN_LOOPS: frozenset[ScenarioKind] = frozenset({"server", "max_rate"})
+"""Where requests arrive whether or not those before were answered."""
 FailedSide = Literal["base", "head", "both"]
 PairingKind = Literal["alternating", "together", "restart"]
 ClockName = Literal["wall", "cpu"]
@@ -47,15 +52,23 @@ class Scenario(Record, frozen=True, kw_only=True):
 
     kind: ScenarioKind = "single_stream"
     n: int = 1
+    load: Load | None = None
+    """Of an open loop, and of nothing else."""
 
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"n must be at least 1, got {self.n}")
+        if (self.kind in OPEN_LOOPS) != (self.load is not None):
+            raise ValueError("an open loop, and nothing else, needs load")
+        if self.load is not None and (self.kind == "server") != (self.load.rate is not None):
+            raise ValueError("server needs a rate, and max_rate searches for it")
 
     def __str__(self) -> str:
-        return (
-            f"{self.kind}({self.n})" if self.kind in ("multi_stream", "concurrent") else self.kind
-        )
+        if self.kind in ("multi_stream", "concurrent"):
+            return f"{self.kind}({self.n})"
+        if self.load is not None and self.load.rate is not None:
+            return f"{self.kind}({self.load.rate:g}/s)"
+        return self.kind
 
 
 class Block(Record, frozen=True, kw_only=True):
@@ -200,6 +213,8 @@ class Unit(Record, frozen=True, kw_only=True):
     """
     together_sensors: Sensors | None = None
     """Of those requests."""
+    open_loop: OpenLoop | None = None
+    """What load on it has shown; None where the next request waited for the last."""
 
     def __post_init__(self) -> None:
         if not self.blocks:

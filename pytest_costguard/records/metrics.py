@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-MetricUnit = Literal["s", "1/s", "B", "USD", "J", ""]
+MetricUnit = Literal["s", "1/s", "req/s", "B", "USD", "J", "%", ""]
+"""`1/s` is items a second, `req/s` requests a second, `%` a share of one."""
 Direction = Literal["lower", "higher"]
 
 
@@ -60,6 +61,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _metric("first_call", "first call", "s"),
             _metric("energy_per_1k", "energy per 1k", "J", scales=False),
             _metric("quality", "quality", "", better="higher", scales=False),
+            _metric("max_rate", "highest rate", "req/s", better="higher"),
+            _metric("goodput", "goodput", "1/s", better="higher"),
+            _metric("error_rate", "error rate", "%", scales=False),
         ]
     )
 )

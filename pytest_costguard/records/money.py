@@ -71,7 +71,12 @@ class Target(Record, frozen=True, kw_only=True):
     workers_per_instance: int | None = None
 
 
-Basis = Literal["closed-loop throughput", "offline throughput", "goodput under the SLO"]
+Basis = Literal[
+    "closed-loop throughput",
+    "offline throughput",
+    "goodput under the SLO",
+    "throughput at the offered rate",
+]
 
 
 class Cost(Record, frozen=True, kw_only=True):

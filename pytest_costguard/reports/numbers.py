@@ -49,6 +49,8 @@ _SCALES: dict[str, tuple[Scale, ...]] = {
         for unit, power in (("B", 0), ("KiB", 1), ("MiB", 2), ("GiB", 3), ("TiB", 4))
     ),
     "1/s": (Scale(unit="items/s", divisor=Decimal(1)),),
+    "req/s": (Scale(unit="requests/s", divisor=Decimal(1)),),
+    "%": (Scale(unit="%", divisor=Decimal("0.01")),),
     "J": tuple(
         Scale(unit=unit, divisor=Decimal(divisor))
         for unit, divisor in (("mJ", "1e-3"), ("J", "1"), ("kJ", "1e3"))

@@ -90,7 +90,7 @@ def paired_units(
         other = others.get(unit.index)
         if other is None:
             continue
-        if metric in _BLOCKWISE:
+        if metric in _BLOCKWISE and unit.open_loop is None:
             pairs = _pairs_of(
                 metric, base=other, head=unit, inputs=inputs, taken=inputs_per_request
             )
@@ -116,6 +116,8 @@ def _pairs_of(metric: str, *, base: Unit, head: Unit, inputs: int, taken: int) -
 
 
 def _unitwise(metric: str, *, base: Unit, head: Unit) -> float | None:
+    # The price of both sides is the same, so that cost follows the throughput.
+    metric = "throughput" if metric == "cost_per_1k" else metric
     before, after = unit_metrics(base).get(metric), unit_metrics(head).get(metric)
     if before is None or after is None or before <= 0 or after <= 0:
         return None

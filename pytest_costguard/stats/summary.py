@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from statistics import median
 
@@ -11,9 +12,11 @@ from pytest_costguard.records import (
     BaselineWorkload,
     Interval,
     Measurement,
+    OpenLoop,
     Unit,
 )
 from pytest_costguard.stats.intervals import mean, t_interval
+from pytest_costguard.stats.open_loop import arrivals, figures_under_load, under_load
 from pytest_costguard.stats.percentiles import percentile_of_sorted, support, unit_samples_needed
 
 
@@ -26,6 +29,8 @@ def unit_metrics(unit: Unit) -> dict[str, float]:
     """
     found = _latency_metrics(unit) | _memory_metrics(unit)
     found["throughput"] = unit.items / sum(block.wall_seconds for block in unit.blocks)
+    if unit.open_loop is not None:
+        found |= _load_metrics(unit, unit.open_loop)
     if unit.cold_start is not None:
         if unit.cold_start.seconds is not None:
             found["cold_start"] = unit.cold_start.seconds
@@ -38,15 +43,28 @@ def unit_metrics(unit: Unit) -> dict[str, float]:
 
 
 def _latency_metrics(unit: Unit) -> dict[str, float]:
-    samples = unit.latency_seconds
+    samples = arrivals(unit)
     if not samples:
         return {}
     ordered = sorted(samples)
-    return {"mean": mean(samples)} | {
+    found = {"mean": mean(samples)} | {
         name: percentile_of_sorted(ordered, q)
         for name, q in PERCENTILES.items()
         if len(samples) >= unit_samples_needed(q)
     }
+    # One request without an answer makes the mean infinite, and percentiles from there on.
+    return {name: seconds for name, seconds in found.items() if math.isfinite(seconds)}
+
+
+def _load_metrics(unit: Unit, loop: OpenLoop) -> dict[str, float]:
+    """What only an open loop tells; a search's throughput is that of the rate that it found."""
+    items_per_request = unit.items / unit.requests
+    found = {"error_rate": loop.error_rate}
+    if loop.probes:
+        found |= {"max_rate": loop.rate, "throughput": loop.rate * items_per_request}
+    elif loop.within_slo is not None:
+        found["goodput"] = loop.within_slo * items_per_request / loop.answered_seconds
+    return found
 
 
 def _memory_metrics(unit: Unit) -> dict[str, float]:
@@ -60,6 +78,8 @@ def _memory_metrics(unit: Unit) -> dict[str, float]:
 
 def unsupported(measurement: Measurement) -> dict[str, str]:
     """Name each percentile that the samples do not support, with the reason."""
+    if under_load(measurement):
+        return figures_under_load(measurement)[1]
     counts = tuple([len(unit.latency_seconds) for unit in measurement.units])
     if not counts:
         return {}
@@ -113,9 +133,14 @@ def estimates(measurement: Measurement) -> dict[str, Interval]:
 def figures(
     measured: Measurement | BaselineWorkload, confidence: float = 0.95
 ) -> dict[str, Interval]:
-    """Return each measured metric with its t-interval over units."""
-    reduced = reduce(measured) if isinstance(measured, Measurement) else measured
-    return intervals(reduced.metrics, confidence)
+    """Return each measured metric with its t-interval over units.
+
+    Percentiles under load have their own at 95 %, see `open_loop.interval_under_load`.
+    """
+    if not isinstance(measured, Measurement):
+        return intervals(measured.metrics, confidence)
+    found = intervals(reduce(measured).metrics, confidence)
+    return found | figures_under_load(measured)[0] if under_load(measured) else found
 
 
 def intervals(

@@ -73,6 +73,8 @@ def course(unit: Unit, *, input_count: int) -> Course:
         input_count: how many inputs the unit goes round through. Blocks are joined until they
             have gone through all of them, so that long inputs after short ones are no drift.
     """
+    if unit.open_loop is not None:  # a queue's state drifts by itself; see `open_loop`
+        return Course(drift=0.0, warming_up=False)
     seconds = stretches(unit.blocks, input_count=input_count)
     if len(seconds) < _FEWEST_STRETCHES:
         return Course(drift=0.0, warming_up=not unit.warmup.settled)

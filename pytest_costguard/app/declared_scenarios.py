@@ -1,0 +1,96 @@
+"""How requests arrive, as a test writes it: a scenario's name, and the options that are its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast, get_args
+
+from pytest_costguard.app.adapters import is_address
+from pytest_costguard.config.loads import LOAD_OPTIONS, parse_load
+from pytest_costguard.errors import ConfigError
+from pytest_costguard.records import OPEN_LOOPS, Scenario, ScenarioKind
+from pytest_costguard.workloads.collating import joined_requests
+
+_SCENARIO = re.compile(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*")
+_COUNTED = ("multi_stream", "concurrent")
+_SCENARIOS = (
+    "use single_stream, multi_stream(n), concurrent(k), offline, server with rate=, or max_rate"
+    " with slo="
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredScenario:
+    """How requests arrive, and what is left of the options for the adapter."""
+
+    scenario: Scenario
+    options: Mapping[str, Any]
+    collate: Callable[[list[Any]], Any] | None = None
+
+
+def declared_scenario(
+    text: str | Scenario, *, thing: object, options: Mapping[str, Any], nodeid: str
+) -> DeclaredScenario:
+    """Read a scenario with the options that are its own.
+
+    Raises:
+        ConfigError: it is not known, or its number, rate or SLO is missing, wrong or not wanted.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    kind, number = _named(text, nodeid=nodeid)
+    if isinstance(text, Scenario):
+        return DeclaredScenario(scenario=text, options=given)
+    if kind not in OPEN_LOOPS:
+        strange = [name for name in ("rate", "slo") if name in given]
+        if strange:
+            raise ConfigError(
+                f"{nodeid}: {strange[0]}= has no meaning in scenario={text!r}",
+                remedy="use scenario='server' or 'max_rate'; the marker holds a test to its own"
+                " slo=",
+            )
+        return DeclaredScenario(
+            scenario=_closed_loop(kind, number, text=text, nodeid=nodeid), options=given
+        )
+    if number is not None:
+        given["rate"] = number
+    collate = given.pop("collate", None)
+    load = parse_load(
+        {name: value for name, value in given.items() if name in LOAD_OPTIONS},
+        searched=kind == "max_rate",
+        is_endpoint=is_address(thing),
+        origin=nodeid,
+    )
+    if load.max_batch_size > 1:
+        collate = collate or joined_requests
+    return DeclaredScenario(
+        scenario=Scenario(kind=kind, load=load),
+        options={name: value for name, value in given.items() if name not in LOAD_OPTIONS},
+        collate=collate,
+    )
+
+
+def _named(text: str | Scenario, *, nodeid: str) -> tuple[ScenarioKind, str | None]:
+    if isinstance(text, Scenario):
+        return text.kind, None
+    matched = _SCENARIO.fullmatch(str(text))
+    if matched is None or matched[1] not in get_args(ScenarioKind):
+        raise ConfigError(f"{nodeid}: scenario={text!r} is not understood", remedy=_SCENARIOS)
+    return cast(ScenarioKind, matched[1]), matched[2]
+
+
+def _closed_loop(kind: ScenarioKind, number: str | None, *, text: str, nodeid: str) -> Scenario:
+    if (kind in _COUNTED) != (number is not None):
+        raise ConfigError(f"{nodeid}: scenario={text!r} is not understood", remedy=_SCENARIOS)
+    if number is not None and (not re.fullmatch(r"[0-9]{1,6}", number) or int(number) < 1):
+        raise ConfigError(
+            f"{nodeid}: scenario={text!r} needs a number of at least 1",
+            remedy=f"for example {kind}(4)",
+        )
+    return Scenario(kind=kind, n=int(number or 1))
+
+
+def parse_scenario(text: str, *, nodeid: str) -> Scenario:
+    """Read a scenario that has no options beside its name; raises `ConfigError`."""
+    return declared_scenario(text, thing=None, options={}, nodeid=nodeid).scenario

@@ -1,0 +1,115 @@
+"""Windows of open-loop load on one side or two: their length, and how they become a unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from pytest_costguard.engine.protocol import RunWindow, SearchRate, WindowDone
+from pytest_costguard.engine.session import WorkerSession
+from pytest_costguard.engine.sides import BothSessions, at
+from pytest_costguard.engine.timed_part import TimedPart
+from pytest_costguard.measure.windows import joined, plan_window, ramp_of
+from pytest_costguard.records import Load, SideName
+
+_TIMES_LONGER = 4.0
+"""How much longer than closed loops load is measured: a queue's state lasts for many requests."""
+_TIMES_MORE_REQUESTS = 5
+"""For the same reason: so many times what independent samples would need."""
+_WINDOWS_A_SIDE = 2
+_HEADROOM = 2.0
+"""Of a step's time limit over what its schedule takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadTerms:
+    """What the windows of a unit depend on."""
+
+    load: Load
+    seconds_per_request: float
+    """Of one that is served alone, by the warm-up."""
+    unit_seconds: float
+    """How long a closed loop would be measured."""
+    longest_seconds: float
+    """What a unit must not exceed on a side."""
+    min_requests: int
+    """That the percentiles asked for need."""
+    turn: int
+    """The unit's number; both sides send the same schedules in it."""
+    known_rate: float | None = None
+    """What the search of an earlier unit has found; None: nothing is known."""
+
+
+def serve_load(session: WorkerSession, terms: LoadTerms) -> TimedPart:
+    """Send one window, or search for the highest rate, on one side; raises like `ask`."""
+    if terms.load.rate is None:
+        return _together([_search(session, terms)])
+    return _together([_window(session, terms, turn=terms.turn, windows=1)])
+
+
+def serve_load_beside(
+    pair: BothSessions, terms: Mapping[SideName, LoadTerms]
+) -> dict[SideName, TimedPart]:
+    """Send windows in turns, ABBA, both sides the same schedules; raises like `at`.
+
+    A search is each side's own; the side that was started first searches first.
+    """
+    done: dict[SideName, list[WindowDone]] = {side: [] for side in pair.order}
+    for number in range(_WINDOWS_A_SIDE):
+        for side in pair.order if number % 2 == 0 else pair.order[::-1]:
+            told = terms[side]
+            with at(side):
+                if told.load.rate is not None:
+                    turn = told.turn * _WINDOWS_A_SIDE + number
+                    window = _window(pair.sessions[side], told, turn=turn, windows=_WINDOWS_A_SIDE)
+                    done[side].append(window)
+                elif not number:
+                    done[side].append(_search(pair.sessions[side], told))
+    return {side: _together(windows) for side, windows in done.items()}
+
+
+def _window(session: WorkerSession, terms: LoadTerms, *, turn: int, windows: int) -> WindowDone:
+    rate = terms.load.rate
+    assert rate is not None, "a search has no rate yet"
+    requests = plan_window(
+        rate=rate,
+        seconds=_TIMES_LONGER * terms.unit_seconds / windows,
+        min_requests=-(-_TIMES_MORE_REQUESTS * terms.min_requests // windows),
+        max_seconds=terms.longest_seconds / windows,
+    )
+    lasting = (requests + ramp_of(requests)) / rate
+    session.tell(RunWindow(rate=rate, requests=requests, turn=turn))
+    return session.expect(
+        WindowDone,
+        doing=f"serving {requests} requests at {rate:g} a second",
+        more_seconds=_HEADROOM * lasting + terms.load.timeout_seconds,
+    )
+
+
+def _search(session: WorkerSession, terms: LoadTerms) -> WindowDone:
+    # No more can be served than all workers do without a pause; endpoints keep theirs to
+    # themselves, so that one after another is where to begin.
+    served_at_once = 1 if terms.load.connections else terms.load.workers
+    start = terms.known_rate or served_at_once / terms.seconds_per_request
+    session.tell(
+        SearchRate(
+            start=start,
+            known=terms.known_rate is not None,
+            turn=terms.turn,
+            max_seconds=terms.longest_seconds,
+        )
+    )
+    return session.expect(
+        WindowDone,
+        doing="searching for the highest rate",
+        more_seconds=_HEADROOM * terms.longest_seconds + terms.load.timeout_seconds,
+    )
+
+
+def _together(windows: list[WindowDone]) -> TimedPart:
+    return TimedPart(
+        blocks=tuple(window.block for window in windows),
+        latency_seconds=tuple(chain.from_iterable(one.latency_seconds for one in windows)),
+        open_loop=joined([window.open_loop for window in windows]),
+    )

@@ -1,0 +1,163 @@
+"""The highest rate that keeps an SLO: bracketing, then halving, each window ended when it is clear.
+
+A window at one rate keeps the SLO where no more requests than the percentile leaves room for take
+longer than its limit. It is given up as soon as more have, which a rate that is far too high shows
+within a few limits' time, so that the seconds go where the answer is. The result is the middle, by
+ratio, of the highest rate that kept it and the lowest that did not; what chance does to it is seen
+between units, each of which searches for itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pytest_costguard.errors import WorkloadError
+from pytest_costguard.records import PERCENTILES, Probe
+from pytest_costguard.stats.percentiles import samples_needed
+
+PRECISION = 0.03
+"""How close together, as a ratio less one, the bracket ends: its middle is off by half of that."""
+_WIDE = 1.6
+_NARROW = 1.1
+_LIMITS_A_WINDOW = 20.0
+"""A window lasts as many of the SLO's limits: a queue near its limit needs time to fill."""
+_SHORTEST_SECONDS = 0.5
+_LOWEST_RATE = 1e-3
+_MOST_PROBES = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """What one window may show and still keep the SLO."""
+
+    seconds: float
+    quantile: float
+
+    def most_beyond(self, requests: int) -> int:
+        """Return how many of so many requests may take longer."""
+        return math.floor((1 - self.quantile) * requests + 1e-9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a search has found."""
+
+    rate: float
+    """Requests a second; 0.0 where not even the lowest rate kept the SLO."""
+    highest_kept: float
+    probes: tuple[Probe, ...]
+    complete: bool
+    """Whether the bracket is as narrow as it was to be."""
+    reason: str = ""
+    """Why it is not."""
+
+
+ProbeAt = Callable[[float, int], Probe]
+"""Sends so many requests at a rate, giving the window up as soon as it is clear."""
+
+
+def allowances(slo: Mapping[str, float]) -> tuple[Allowance, ...]:
+    """Return what each limit of an SLO leaves room for."""
+    return tuple(
+        Allowance(seconds=seconds, quantile=PERCENTILES[metric]) for metric, seconds in slo.items()
+    )
+
+
+def window_requests(slo: Mapping[str, float], rate: float) -> int:
+    """Return how many requests tell whether a rate keeps an SLO.
+
+    As many as a statement about its highest percentile needs, and enough for a queue to fill.
+    """
+    needed = max(samples_needed(PERCENTILES[metric]) for metric in slo)
+    lasting = max(_SHORTEST_SECONDS, _LIMITS_A_WINDOW * max(slo.values()))
+    return max(needed, math.ceil(rate * lasting))
+
+
+def search(
+    probe: ProbeAt,
+    *,
+    slo: Mapping[str, float],
+    start: float,
+    known: bool,
+    max_seconds: float,
+    precision: float = PRECISION,
+) -> Found:
+    """Search for the highest rate that keeps an SLO.
+
+    Args:
+        probe: sends requests at a rate.
+        slo: limits in seconds by percentile.
+        start: where to begin, in requests a second.
+        known: whether `start` is what an earlier search has found, so that the bracket is narrow.
+        max_seconds: no window begins after it.
+        precision: how narrow the bracket must be.
+
+    Raises:
+        WorkloadError: `start` is no rate.
+    """
+    if not (math.isfinite(start) and start > 0):
+        raise WorkloadError(
+            f"a search cannot begin at a rate of {start!r}", remedy="give start_rate= above zero"
+        )
+    return _Search(probe, slo=slo, max_seconds=max_seconds, precision=precision).run(start, known)
+
+
+class _Search:
+    def __init__(
+        self, probe: ProbeAt, *, slo: Mapping[str, float], max_seconds: float, precision: float
+    ) -> None:
+        self._probe = probe
+        self._slo = slo
+        self._left = max_seconds
+        self._precision = precision
+        self._probes: list[Probe] = []
+        self._kept = 0.0
+        self._broken = math.inf
+
+    def run(self, start: float, known: bool) -> Found:
+        rate, step = start, _NARROW if known else _WIDE
+        while self._kept == 0.0 or self._broken == math.inf:
+            if not self._look(rate):
+                return self._ended()
+            # Where a narrow bracket does not hold, it was no good: widen as far as needed.
+            if self._broken == math.inf:
+                rate = self._kept * step
+            elif self._kept == 0.0:
+                rate = self._broken / step
+            step = min(step * step, 4.0)
+            if rate < _LOWEST_RATE:
+                return self._ended(f"not even {_LOWEST_RATE:g} requests a second keep it")
+        while self._broken / self._kept > 1 + self._precision:
+            if not self._look(math.sqrt(self._kept * self._broken)):
+                return self._ended()
+        return Found(
+            rate=math.sqrt(self._kept * self._broken),
+            highest_kept=self._kept,
+            probes=tuple(self._probes),
+            complete=True,
+        )
+
+    def _look(self, rate: float) -> bool:
+        """Probe one rate and move an end of the bracket; say whether there is time for more."""
+        if self._left <= 0 or len(self._probes) >= _MOST_PROBES:
+            return False
+        seen = self._probe(rate, window_requests(self._slo, rate))
+        self._probes.append(seen)
+        self._left -= seen.seconds
+        if seen.passed:
+            self._kept = max(self._kept, rate)
+        else:
+            self._broken = min(self._broken, rate)
+        return True
+
+    def _ended(self, reason: str = "its time was up") -> Found:
+        between = self._kept > 0 and self._broken < math.inf
+        return Found(
+            rate=math.sqrt(self._kept * self._broken) if between else self._kept,
+            highest_kept=self._kept,
+            probes=tuple(self._probes),
+            complete=False,
+            reason=reason,
+        )

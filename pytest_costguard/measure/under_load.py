@@ -1,0 +1,189 @@
+"""A loaded workload under open-loop load: windows at a rate, and the search for the highest one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from pytest_costguard.errors import WorkloadError
+from pytest_costguard.measure.arrivals import Schedule, schedule
+from pytest_costguard.measure.open_loop import Collate, Limit, Sent, open_loop
+from pytest_costguard.measure.rate_search import Allowance, Found, allowances, search
+from pytest_costguard.measure.stretch import Server
+from pytest_costguard.measure.windows import Window, ramp_of, told
+from pytest_costguard.records import LATE_SHARE, Load, OpenLoop, Probe
+from pytest_costguard.stats.percentiles import percentile
+
+_SEARCH_TURNS = 1_000_000
+"""Windows of a search have turns of their own, so that none repeats the schedule of another."""
+_MOST_PROBES = 1000
+
+
+class UnderLoad:
+    """Sends the inputs at their times and tells what became of them.
+
+    Args:
+        server: what serves.
+        inputs: the representative requests.
+        items: how many inferences each holds.
+        load: how requests arrive and are served.
+        collate: makes one request of several, where they are served in batches.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        *,
+        inputs: Sequence[Any],
+        items: Sequence[int],
+        load: Load,
+        collate: Collate | None,
+    ) -> None:
+        self._server = server
+        self._inputs = inputs
+        self._items = items
+        self._load = load
+        self._collate = collate
+
+    def window(self, *, rate: float, requests: int, turn: int) -> Window:
+        """Send `requests` at a rate, after a ramp that is not counted.
+
+        Args:
+            rate: requests a second.
+            requests: how many are counted.
+            turn: which window of the run; both sides send the same schedule in the same turn.
+
+        Raises:
+            WorkloadError: no request was answered, or one hangs.
+        """
+        ramp = ramp_of(requests)
+        plan = self._schedule(rate, ramp + requests, turn)
+        sent, cpu_seconds = self._send(plan, limit=None)
+        return self._told(plan, sent, ramp=ramp, rate=rate, cpu_seconds=cpu_seconds)
+
+    def search(
+        self, *, start: float, known: bool, turn: int, max_seconds: float
+    ) -> tuple[OpenLoop, Window]:
+        """Search for the highest rate that keeps the SLO.
+
+        Args:
+            start: requests a second, where to begin.
+            known: whether an earlier search has ended there.
+            turn: which search of the run.
+            max_seconds: no window begins after it.
+
+        Returns:
+            What the load saw, with the rate that was found and every probe, and the window at the
+            highest rate that kept the SLO.
+
+        Raises:
+            WorkloadError: no rate keeps it, or the search had no time to find one.
+        """
+        kept: dict[float, Window] = {}
+        turns = count(_SEARCH_TURNS + turn * _MOST_PROBES)
+        limits = allowances(self._load.slo)
+
+        def probe(rate: float, requests: int) -> Probe:
+            seen, window = self._probe(rate, requests, turn=next(turns), limits=limits)
+            if window is not None:
+                kept[rate] = window
+            return seen
+
+        found = search(probe, slo=self._load.slo, start=start, known=known, max_seconds=max_seconds)
+        if not found.rate:
+            raise _unkept(self._load, found)
+        best = kept[found.highest_kept]
+        return msgspec.structs.replace(best.open_loop, rate=found.rate, probes=found.probes), best
+
+    def _probe(
+        self, rate: float, requests: int, *, turn: int, limits: Sequence[Allowance]
+    ) -> tuple[Probe, Window | None]:
+        ramp = ramp_of(requests)
+        plan = self._schedule(rate, ramp + requests, turn)
+        # Whatever is beyond the room for the longest limit breaks the SLO; the others are looked
+        # at when the window is over. The ramp may break nothing, so it adds to the room.
+        longest = max(limits, key=lambda one: one.seconds)
+        give_up = Limit(
+            seconds=longest.seconds, most=longest.most_beyond(requests) + longest.most_beyond(ramp)
+        )
+        sent, cpu_seconds = self._send(plan, limit=give_up)
+        counted = range(0 if sent.gave_up else ramp, len(sent.due_ns))
+        beyond = {one: _beyond(sent, counted, one.seconds) for one in limits}
+        passed = not sent.gave_up and all(
+            number <= one.most_beyond(requests) for one, number in beyond.items()
+        )
+        seen = Probe(
+            rate=rate,
+            requests=len(counted),
+            beyond=max(beyond.values()),
+            passed=passed,
+            late=_late(sent, counted) > LATE_SHARE * min(one.seconds for one in limits),
+            seconds=(max((*sent.ended_ns, sent.sent_ns[-1])) - sent.due_ns[0]) / 1e9,
+        )
+        if not passed:
+            return seen, None
+        return seen, self._told(plan, sent, ramp=ramp, rate=rate, cpu_seconds=cpu_seconds)
+
+    def _schedule(self, rate: float, requests: int, turn: int) -> Schedule:
+        return schedule(
+            self._load.arrivals,
+            rate=rate,
+            requests=requests,
+            inputs=len(self._inputs),
+            window=turn,
+            popularity=self._load.popularity,
+        )
+
+    def _send(self, plan: Schedule, *, limit: Limit | None) -> tuple[Sent, float]:
+        cpu = self._server.clock.cpu_ns
+        before = cpu()
+        sent = open_loop(
+            self._server,
+            load=self._load,
+            schedule=plan,
+            inputs=self._inputs,
+            collate=self._collate,
+            limit=limit,
+        )
+        return sent, max(0, cpu() - before) / 1e9
+
+    def _told(
+        self, plan: Schedule, sent: Sent, *, ramp: int, rate: float, cpu_seconds: float
+    ) -> Window:
+        return told(
+            sent,
+            ramp=ramp,
+            rate=rate,
+            load=self._load,
+            items=[self._items[wanted] for wanted in plan.inputs],
+            cpu_seconds=cpu_seconds,
+        )
+
+
+def _beyond(sent: Sent, places: range, seconds: float) -> int:
+    """Count the requests that failed or took longer; those that were given up are not known."""
+    slow = sum(
+        sent.ended_ns[place] - sent.due_ns[place] > seconds * 1e9
+        for place in places
+        if sent.ended_ns[place]
+    )
+    return slow + sum(place in sent.failures for place in places)
+
+
+def _late(sent: Sent, places: range) -> float:
+    """The 99th percentile of how late requests were sent, in seconds."""
+    return percentile([sent.sent_ns[place] - sent.due_ns[place] for place in places], 0.99) / 1e9
+
+
+def _unkept(load: Load, found: Found) -> WorkloadError:
+    limits = ", ".join(f"{metric} {seconds * 1e3:g} ms" for metric, seconds in load.slo.items())
+    lowest = min((probe.rate for probe in found.probes), default=0.0)
+    return WorkloadError(
+        f"no rate was found that keeps the SLO ({limits}): at {lowest:.3g} requests a second it is"
+        f" not kept, and {found.reason}",
+        remedy="see what one request alone takes (scenario='single_stream'), then set limits that"
+        " leave room for waiting, or start lower: start_rate=1",
+    )

@@ -1,0 +1,201 @@
+"""Windows of open-loop load: how many requests they hold, and what they say together."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from pytest_costguard.errors import WorkloadError
+from pytest_costguard.measure.open_loop import Sent
+from pytest_costguard.records import PERCENTILES, Block, Load, OpenLoop
+
+BACKLOG_STRETCHES = 20
+"""At the end of each the backlog is counted."""
+RAMP = 0.1
+"""Share of a window's requests that go before it, sent and not counted: a queue begins empty."""
+_FEWEST_RAMP = 20
+_FEWEST_REQUESTS = 100
+_MOST_REQUESTS = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One window of load, its ramp left out."""
+
+    block: Block
+    latency_seconds: tuple[float, ...]
+    """Of the requests that were answered, in order of arrival."""
+    open_loop: OpenLoop
+
+
+def plan_window(*, rate: float, seconds: float, min_requests: int, max_seconds: float) -> int:
+    """Return how many requests a window holds beside its ramp.
+
+    Args:
+        rate: requests a second.
+        seconds: what it should last at least.
+        min_requests: that the percentiles asked for need.
+        max_seconds: what it must not exceed, ramp included.
+    """
+    wanted = max(math.ceil(rate * seconds), min_requests, _FEWEST_REQUESTS)
+    bound = max(1, math.floor(rate * max_seconds / (1 + RAMP)))
+    return min(wanted, bound, _MOST_REQUESTS)
+
+
+def ramp_of(requests: int) -> int:
+    """Return how many requests go before a window of so many."""
+    return max(_FEWEST_RAMP, math.ceil(RAMP * requests))
+
+
+def told(
+    sent: Sent, *, ramp: int, rate: float, load: Load, items: Sequence[int], cpu_seconds: float
+) -> Window:
+    """Return what a window says once its ramp is left out.
+
+    Args:
+        sent: what became of its requests, which was not given up.
+        ramp: how many of them are left out.
+        rate: requests a second that were asked for.
+        load: with the SLO.
+        items: how many inferences each request holds, ramp included.
+        cpu_seconds: that this process used meanwhile.
+
+    Raises:
+        WorkloadError: not a single request was answered; the reasons are named.
+    """
+    places = range(ramp, len(sent.due_ns))
+    answered = [place for place in places if sent.ended_ns[place]]
+    if not answered:
+        raise WorkloadError(
+            f"not one of {len(places)} requests was answered: {_reasons(sent)}",
+            remedy="serve a single request by hand, and see what it says",
+        )
+    latencies = tuple(_span(sent.due_ns[place], sent.ended_ns[place]) for place in answered)
+    start = sent.due_ns[ramp]
+    end = max(sent.ended_ns[place] for place in answered)
+    unanswered = tuple(place - ramp for place in places if not sent.ended_ns[place])
+    return Window(
+        block=Block(
+            wall_seconds=_span(start, end),
+            cpu_seconds=cpu_seconds,
+            requests=len(answered),
+            items=sum(items[place] for place in answered),
+        ),
+        latency_seconds=latencies,
+        open_loop=OpenLoop(
+            rate=rate,
+            dispatched_rate=_dispatched_rate(sent, places, rate),
+            answered_seconds=_span(start, end),
+            lateness_seconds=tuple(
+                (sent.sent_ns[place] - sent.due_ns[place]) / 1e9 for place in places
+            ),
+            service_seconds=tuple(
+                _span(sent.began_ns[place], sent.ended_ns[place]) for place in answered
+            ),
+            unanswered=unanswered,
+            failures=dict(Counter(sent.failures[place + ramp] for place in unanswered)),
+            backlog=_backlog(sent, places),
+            window_requests=(len(places),),
+            within_slo=within_slo(latencies, unanswered=len(unanswered), slo=load.slo),
+            batch_sizes=sent.batch_sizes,
+            cache_hits=sent.cache_hits,
+        ),
+    )
+
+
+def within_slo(
+    latency_seconds: Sequence[float], *, unanswered: int, slo: dict[str, float]
+) -> int | None:
+    """Return how many requests count towards the goodput; None without an SLO.
+
+    A request is within when it keeps the laxest limit that covers its share of requests: with a
+    limit on p50 and one on p99, half may exceed the first. So each limit alone gives a number of
+    requests, `answered within it` ÷ `its quantile`, at most all; the smallest of them counts.
+    """
+    if not slo:
+        return None
+    total = len(latency_seconds) + unanswered
+    kept = total
+    for metric, seconds in slo.items():
+        within = sum(latency <= seconds for latency in latency_seconds)
+        if within < PERCENTILES[metric] * total:
+            kept = min(kept, within)
+    return min(kept, len(latency_seconds))
+
+
+def joined(windows: Sequence[OpenLoop]) -> OpenLoop:
+    """Return several windows of one unit, which ran one after another, as one."""
+    offsets, before = [], 0
+    for window in windows:
+        offsets.append(before)
+        before += window.requests
+    failures: Counter[str] = Counter()
+    sizes: Counter[int] = Counter()
+    for window in windows:
+        failures.update(window.failures)
+        sizes.update(window.batch_sizes)
+    kept = [window.within_slo for window in windows if window.within_slo is not None]
+    return OpenLoop(
+        rate=windows[0].rate,
+        dispatched_rate=min(window.dispatched_rate for window in windows),
+        answered_seconds=sum(window.answered_seconds for window in windows),
+        lateness_seconds=tuple(chain.from_iterable(one.lateness_seconds for one in windows)),
+        service_seconds=tuple(chain.from_iterable(one.service_seconds for one in windows)),
+        unanswered=tuple(
+            offset + place
+            for offset, window in zip(offsets, windows, strict=True)
+            for place in window.unanswered
+        ),
+        failures=dict(failures),
+        backlog=tuple(chain.from_iterable(window.backlog for window in windows)),
+        window_requests=tuple(chain.from_iterable(window.window_requests for window in windows)),
+        within_slo=sum(kept) if len(kept) == len(windows) else None,
+        batch_sizes=dict(sizes),
+        cache_hits=sum(window.cache_hits for window in windows),
+        probes=tuple(chain.from_iterable(window.probes for window in windows)),
+    )
+
+
+def _dispatched_rate(sent: Sent, places: range, rate: float) -> float:
+    """The rate at which they were sent, relative to when they were due; the schedule's own if so.
+
+    Chance makes a Poisson window of N arrivals longer or shorter than N ÷ rate: that is no fault.
+    """
+    first, last = places[0], places[-1]
+    asked = sent.due_ns[last] - sent.due_ns[first]
+    took = sent.sent_ns[last] - sent.sent_ns[first]
+    return rate if took <= 0 or asked <= 0 else rate * min(1.0, asked / took)
+
+
+def _backlog(sent: Sent, places: range) -> tuple[int, ...]:
+    """Requests under way or waiting at the end of each stretch of the window.
+
+    One that failed is counted until its failure is of no more interest: it never was answered, so
+    it is left out, and the error rate tells of it.
+    """
+    start, last = sent.due_ns[places[0]], sent.due_ns[places[-1]]
+    marks = [
+        start + round((last - start) * (number + 1) / BACKLOG_STRETCHES)
+        for number in range(BACKLOG_STRETCHES)
+    ]
+    answered = [place for place in places if sent.ended_ns[place]]
+    ends = sorted(sent.ended_ns[place] for place in answered)
+    dues = [sent.due_ns[place] for place in answered]
+    return tuple(_count(dues, mark) - _count(ends, mark) for mark in marks)
+
+
+def _count(ascending: Sequence[int], mark: int) -> int:
+    return bisect_right(ascending, mark)
+
+
+def _span(start_ns: int, end_ns: int) -> float:
+    return max(1, end_ns - start_ns) / 1e9
+
+
+def _reasons(sent: Sent) -> str:
+    counts = Counter(sent.failures.values())
+    return "; ".join(f"{reason} ({count})" for reason, count in counts.most_common(3))

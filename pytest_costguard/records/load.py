@@ -1,0 +1,144 @@
+"""Load on a server: how requests arrive in an open loop, and what a window of it has shown."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pytest_costguard.records.base import (
+    Record,
+    require_all_positive,
+    require_not_negative,
+    require_positive,
+)
+from pytest_costguard.records.metrics import PERCENTILES
+
+LATE_SHARE = 0.05
+"""Load is not what was asked for where requests are sent later than this share of a latency."""
+ArrivalKind = Literal["poisson", "constant", "gamma", "trace"]
+
+
+class Arrivals(Record, frozen=True, kw_only=True):
+    """When requests arrive, whatever becomes of those before: decided before the run, by a seed."""
+
+    kind: ArrivalKind = "poisson"
+    burstiness: float = 1.0
+    """Squared coefficient of variation of the gaps of `gamma`: 1 is Poisson, above it bursts."""
+    seed: int = 0
+    trace_seconds: tuple[float, ...] = ()
+    """Of a `trace`: each arrival, from the first one on, in seconds and ascending."""
+
+    def __post_init__(self) -> None:
+        require_positive("burstiness", self.burstiness)
+        if (self.kind == "trace") != bool(self.trace_seconds):
+            raise ValueError("a trace, and nothing else, needs trace_seconds")
+        for seconds in self.trace_seconds:
+            require_not_negative("trace_seconds", seconds)
+
+
+class Load(Record, frozen=True, kw_only=True):
+    """Open-loop load: what is sent, what serves it, and what a request may take."""
+
+    rate: float | None = None
+    """Requests a second; None: the highest that keeps the SLO is searched for."""
+    arrivals: Arrivals = Arrivals()
+    workers: int = 1
+    """How many requests, or batches of them, are served at the same time in this process."""
+    connections: int = 0
+    """Of an endpoint, which serves in a process of its own: open at most; 0: not an endpoint."""
+    timeout_seconds: float = 10.0
+    """From the scheduled arrival; a request without an answer by then has failed."""
+    max_batch_size: int = 1
+    """Waiting requests that are served as one."""
+    max_batch_delay_seconds: float = 0.0
+    """How long the first request of a batch waits for others."""
+    cache_entries: int = 0
+    """Answers that are kept and not computed again."""
+    popularity: float = 0.0
+    """Exponent of Zipf's law over the inputs; 0: each comes in its turn."""
+    slo: dict[str, float] = {}
+    """Limits in seconds, by the percentile that must keep it."""
+
+    def __post_init__(self) -> None:
+        if self.rate is not None:
+            require_positive("rate", self.rate)
+        require_positive("timeout_seconds", self.timeout_seconds)
+        require_not_negative("max_batch_delay_seconds", self.max_batch_delay_seconds)
+        require_not_negative("popularity", self.popularity)
+        for name, least in (("workers", 1), ("connections", 0), ("max_batch_size", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
+        if self.cache_entries < 0:
+            raise ValueError(f"cache_entries must not be negative, got {self.cache_entries}")
+        for metric, seconds in self.slo.items():
+            if metric not in PERCENTILES:
+                raise ValueError(f"an SLO is held by a percentile, not by {metric!r}")
+            require_positive(f"slo.{metric}", seconds)
+        if self.rate is None and not self.slo:
+            raise ValueError("the highest rate is searched for under an SLO: slo is empty")
+
+    @property
+    def at_once(self) -> int:
+        """How many requests can be under way at the same time."""
+        return self.connections or self.workers
+
+
+class Probe(Record, frozen=True, kw_only=True):
+    """One window of a search for the highest rate: what was sent, and whether the SLO was kept."""
+
+    rate: float
+    requests: int
+    """Sent and counted; fewer than planned where it was clear before the end."""
+    beyond: int
+    """Of these, those beyond the limit, failures included."""
+    passed: bool
+    late: bool = False
+    """Whether the generator could not send in time, so that the server is not to blame."""
+    seconds: float
+
+
+class OpenLoop(Record, frozen=True, kw_only=True):
+    """What open-loop load saw beside the latencies of the requests that were answered.
+
+    `Unit.latency_seconds` holds these, from the scheduled arrival, in order of arrival.
+    """
+
+    rate: float
+    """Requests a second that were asked for, or found by a search."""
+    dispatched_rate: float
+    """Requests a second that were sent."""
+    answered_seconds: float
+    """From the first counted arrival to the last answer, over all windows."""
+    lateness_seconds: tuple[float, ...]
+    """How long after its scheduled arrival each request was sent: the generator's own fault."""
+    service_seconds: tuple[float, ...]
+    """Of the requests that were answered: without what they waited for others."""
+    unanswered: tuple[int, ...] = ()
+    """Which of all requests, by their place in order of arrival, failed or came too late."""
+    failures: dict[str, int] = {}
+    """Their reasons, and how many each has."""
+    backlog: tuple[int, ...] = ()
+    """Requests that had arrived and had no answer, at the end of each twentieth of a window."""
+    window_requests: tuple[int, ...]
+    """How many requests each window held."""
+    within_slo: int | None = None
+    """Requests that kept every limit of the SLO; None where there is none."""
+    batch_sizes: dict[int, int] = {}
+    """How many batches of each size were served."""
+    cache_hits: int = 0
+    probes: tuple[Probe, ...] = ()
+    """Of a search, in order."""
+
+    def __post_init__(self) -> None:
+        require_positive("rate", self.rate)
+        require_positive("answered_seconds", self.answered_seconds)
+        require_all_positive("service_seconds", self.service_seconds)
+
+    @property
+    def requests(self) -> int:
+        """All that were sent and counted."""
+        return sum(self.window_requests)
+
+    @property
+    def error_rate(self) -> float:
+        """Share of requests without an answer in time."""
+        return len(self.unanswered) / self.requests

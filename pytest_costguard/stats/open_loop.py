@@ -1,0 +1,296 @@
+"""What open-loop load says: percentiles with intervals that hold under load, and whether it counts.
+
+Latencies under load hang together, so that an interval for independent samples covers the truth in
+4 to 72 % of cases where it says 95. The share of latencies beyond a value, in each of at least
+twenty consecutive batches, does not need independence within a batch (Woodruff, JASA 47 (1952)
+635); it is read off as quantiles of all samples. Where several processes were measured, what
+differs from one to the next counts too: the wider of both margins is taken.
+
+A request that failed or came too late has an infinite latency, and is never left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from pytest_costguard.records import (
+    LATE_SHARE,
+    PERCENTILES,
+    BudgetVerdict,
+    Interval,
+    Measurement,
+    OpenLoop,
+    Unit,
+)
+from pytest_costguard.stats.intervals import margin, mean
+from pytest_costguard.stats.percentiles import percentile, support
+from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
+
+BATCHES = 20
+_MISSED_RATE = 0.02
+_GROWN = 3.0
+
+
+def under_load(measurement: Measurement) -> bool:
+    """Whether requests arrived in an open loop."""
+    return any(unit.open_loop is not None for unit in measurement.units)
+
+
+def arrivals(unit: Unit) -> list[float]:
+    """Return the latencies of all requests of a unit in order of arrival; `inf` where none was.
+
+    Of a closed loop, whose requests are all answered, these are its latencies.
+    """
+    if unit.open_loop is None or not unit.open_loop.unanswered:
+        return list(unit.latency_seconds)
+    answered = iter(unit.latency_seconds)
+    lost = frozenset(unit.open_loop.unanswered)
+    return [
+        math.inf if place in lost else next(answered) for place in range(unit.open_loop.requests)
+    ]
+
+
+def interval_under_load(
+    units: Sequence[Sequence[float]],
+    q: float,
+    *,
+    below: float,
+    above: float,
+    batches: int = BATCHES,
+) -> Interval | None:
+    """Return the q-quantile of all latencies, between two one-sided bounds.
+
+    Args:
+        units: the latencies of each process in order of arrival; `inf` stands for no answer.
+        q: the quantile, strictly between 0 and 1.
+        below: probability that the truth is above the lower bound.
+        above: probability that it is below the upper one.
+        batches: at least so many, shared out evenly over the processes.
+
+    Returns:
+        None for fewer than two samples a batch. The upper bound is `inf`, the lower one `-inf`,
+        where the samples do not reach so far; such an interval decides, and cannot be stored.
+    """
+    each = math.ceil(batches / max(1, len(units)))
+    if not units or any(len(unit) < 2 * each for unit in units):
+        return None
+    ordered = sorted(latency for unit in units for latency in unit)
+    estimate = ordered[_rank(q, len(ordered))]
+    # Where the quantile itself failed, what is below it is what was answered.
+    shares = [
+        [
+            mean([float(_within(latency, estimate)) for latency in batch])
+            for batch in _batches(unit, each)
+        ]
+        for unit in units
+    ]
+    lower = _margin(shares, below)
+    upper = _margin(shares, above)
+    return Interval(
+        estimate=estimate,
+        lower=-math.inf if q - lower <= 0 else ordered[_rank(q - lower, len(ordered))],
+        upper=math.inf if q + upper >= 1 else ordered[_rank(q + upper, len(ordered))],
+        confidence=below + above - 1,
+        n=len(ordered),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadDecision:
+    """A verdict on an SLO under load, with the interval that decided."""
+
+    verdict: BudgetVerdict
+    interval: Interval
+    reason: str = ""
+
+
+def decide_slo(
+    measurement: Measurement, metric: str, *, limit: float, alpha: float, confidence: float = 0.99
+) -> LoadDecision | None:
+    """Hold a percentile under load against a limit.
+
+    `within` only on a finite upper bound that keeps the limit, and never on load that does not
+    count; `over` where the lower bound at 1 - `alpha` exceeds it, unless the generator itself was
+    late.
+
+    Args:
+        measurement: of an open loop.
+        metric: a percentile.
+        limit: in seconds.
+        alpha: P(over is said of a figure that is within).
+        confidence: 1 - P(within is said of a figure that is over).
+
+    Returns:
+        None where there are too few samples to say anything.
+    """
+    units = [arrivals(unit) for unit in measurement.units]
+    q = PERCENTILES[metric]
+    interval = interval_under_load(units, q, below=1 - alpha, above=confidence)
+    if interval is None:
+        return None
+    late, growing = generator_fault(measurement), growing_backlog(measurement)
+    if late:
+        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
+    if interval.lower > limit:
+        return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
+    if growing:
+        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=growing)
+    if interval.upper <= limit:
+        return LoadDecision(verdict=BudgetVerdict.WITHIN, interval=interval)
+    reason = f"the limit lies inside the interval of {interval.n:,} requests"
+    if interval.upper == math.inf:
+        reason = f"{interval.n:,} requests do not bound {metric} from above at this load"
+    return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=reason)
+
+
+def decide_error_rate(
+    measurement: Measurement, *, limit: float, alpha: float, confidence: float = 0.95
+) -> LoadDecision:
+    """Hold the share of requests without an answer in time against a limit.
+
+    Both bounds must agree: the exact one of independent failures (Clopper and Pearson, Biometrika
+    26 (1934) 404), which knows what no failure at all still leaves open, and the t-bound over
+    batches, since failures come in bursts.
+
+    Args:
+        measurement: of an open loop.
+        limit: as a share of all requests.
+        alpha: P(over is said of a rate that is within).
+        confidence: 1 - P(within is said of a rate that is over).
+    """
+    units = [[float(math.isinf(latency)) for latency in arrivals(u)] for u in measurement.units]
+    total = sum(map(len, units))
+    failed = round(sum(map(sum, units)))
+    rate = failed / total
+    each = math.ceil(BATCHES / len(units))
+    shares = [[mean(batch) for batch in _batches(unit, each) if batch] for unit in units]
+    lower = min(rate - _margin(shares, 1 - alpha), proportion_lower(failed, total, 1 - alpha))
+    upper = max(rate + _margin(shares, confidence), proportion_upper(failed, total, confidence))
+    interval = Interval(
+        estimate=rate,
+        lower=max(0.0, lower),
+        upper=min(1.0, upper),
+        confidence=confidence - alpha,
+        n=total,
+    )
+    if interval.lower > limit:
+        return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
+    if late := generator_fault(measurement):
+        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
+    if interval.upper <= limit:
+        return LoadDecision(verdict=BudgetVerdict.WITHIN, interval=interval)
+    return LoadDecision(
+        verdict=BudgetVerdict.INCONCLUSIVE,
+        interval=interval,
+        reason=f"{failed:,} of {total:,} requests had no answer in time, which may be"
+        f" {interval.upper:.2%} of all".replace("%", " %"),
+    )
+
+
+def figures_under_load(measurement: Measurement) -> tuple[dict[str, Interval], dict[str, str]]:
+    """Return each percentile at 95 % that is bounded on both sides, and why others are not shown.
+
+    Args:
+        measurement: of an open loop.
+    """
+    units = [arrivals(unit) for unit in measurement.units]
+    counts = tuple(map(len, units))
+    found: dict[str, Interval] = {}
+    missing: dict[str, str] = {}
+    for metric, q in PERCENTILES.items():
+        if reason := support(q, counts):
+            missing[metric] = reason
+            continue
+        interval = interval_under_load(units, q, below=0.975, above=0.975)
+        if interval is None:
+            missing[metric] = f"{metric} not supported by {sum(counts)} samples"
+        elif math.isinf(interval.estimate):
+            missing[metric] = f"{metric} is not an answer: too many requests failed"
+        elif math.isinf(interval.upper) or math.isinf(interval.lower):
+            missing[metric] = (
+                f"{metric} is about {interval.estimate * 1e3:.3g} ms, and {interval.n:,} requests"
+                " do not bound it at this load"
+            )
+        else:
+            found[metric] = interval
+    return found, missing
+
+
+def generator_fault(measurement: Measurement) -> str:
+    """Say why the load was not what was asked for, by no fault of the server's; "" if it was."""
+    loops = list(_loops(measurement))
+    lateness = [seconds for loop in loops for seconds in loop.lateness_seconds]
+    latencies = [seconds for unit in measurement.units for seconds in unit.latency_seconds]
+    if not lateness or not latencies:
+        return ""
+    asked, sent = loops[0].rate, min(loop.dispatched_rate for loop in loops)
+    if not loops[0].probes and sent < (1 - _MISSED_RATE) * asked:
+        return f"the load generator sent {sent:.3g} requests a second instead of {asked:.3g}"
+    late, typical = percentile(lateness, 0.99), percentile(latencies, 0.5)
+    if late > LATE_SHARE * typical:
+        return (
+            f"the load generator was late by {late * 1e3:.2g} ms (p99), more than"
+            f" {LATE_SHARE * 100:g} % of the median latency"
+        )
+    searches = [loop for loop in loops if loop.probes]
+    limited = sum(_limited_by_generator(loop) for loop in searches)
+    if 2 * limited > len(searches) > 0:
+        return "the load generator could not send faster in time: the server may take more"
+    return ""
+
+
+def growing_backlog(measurement: Measurement) -> str:
+    """Say that requests piled up until the end of most units, so that no latency is typical.
+
+    In steady state the backlog returns to what it was; what chance adds to it over N arrivals is
+    below three times the square root of N, and the requests that can be under way are no backlog.
+    """
+    load = measurement.declaration.scenario.load
+    loops = list(_loops(measurement))
+    if load is None or not loops:
+        return ""
+    grown = 0
+    for loop in loops:
+        stretches = len(loop.backlog) // max(1, len(loop.window_requests))
+        for number, requests in enumerate(loop.window_requests):
+            window = loop.backlog[number * stretches : (number + 1) * stretches]
+            if window and window[-1] - window[0] > load.at_once + _GROWN * math.sqrt(requests):
+                grown += 1
+                break
+    if 2 * grown <= len(loops):
+        return ""
+    return "requests piled up until the end: the server does not keep up with this rate"
+
+
+def _limited_by_generator(loop: OpenLoop) -> bool:
+    """Whether the lowest rate that broke the SLO did so while the generator was late."""
+    broken = [probe for probe in loop.probes if not probe.passed]
+    return bool(broken) and min(broken, key=lambda probe: probe.rate).late
+
+
+def _loops(measurement: Measurement) -> Iterator[OpenLoop]:
+    return (unit.open_loop for unit in measurement.units if unit.open_loop is not None)
+
+
+def _within(latency: float, limit: float) -> bool:
+    return latency < limit if math.isinf(limit) else latency <= limit
+
+
+def _batches(samples: Sequence[float], count: int) -> Iterator[Sequence[float]]:
+    edges = [round(number * len(samples) / count) for number in range(count + 1)]
+    return (samples[start:stop] for start, stop in pairwise(edges))
+
+
+def _margin(shares: Sequence[Sequence[float]], probability: float) -> float:
+    """Return the margin over all batches, or over processes where that is wider."""
+    batches = margin([share for unit in shares for share in unit], probability)
+    if len(shares) < 2:
+        return batches
+    return max(batches, margin([mean(unit) for unit in shares], probability))
+
+
+def _rank(q: float, n: int) -> int:
+    return min(n - 1, max(0, math.ceil(q * n) - 1))
