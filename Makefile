@@ -16,7 +16,7 @@ setup: $(VENV)/.installed $(WHEELHOUSE)/.filled ## Make the virtual environment 
 $(VENV)/.installed: pyproject.toml requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --upgrade "pip>=24"
-	$(PIP) install -c constraints.txt -r requirements-dev.txt -e ".[benchmark,torch,onnx]"
+	$(PIP) install -c constraints.txt -r requirements-dev.txt -e ".[benchmark,torch,onnx,http]"
 	$(PIP) install -c constraints.txt --no-deps silero-vad
 	touch $@
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_costguard.app.declared_scenarios import parse_scenario
 from pytest_costguard.app.baselines import project_root
 from pytest_costguard.app.carrying import Carried, refuse_in_worker
+from pytest_costguard.app.declared_scenarios import parse_scenario
 from pytest_costguard.app.experiment import Experimenting, Surroundings, Wish
 from pytest_costguard.app.experiment_things import contrast_of
 from pytest_costguard.app.targets import priced_setup

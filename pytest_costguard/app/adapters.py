@@ -87,6 +87,12 @@ def _onnxruntime(thing: Any, threads: int, options: Mapping[str, Any]) -> Worklo
     return OnnxRuntimeSession(thing, threads=threads, options=options)
 
 
+def _endpoint(thing: Any, threads: int, options: Mapping[str, Any]) -> Workload:
+    from pytest_costguard.workloads.endpoint import Endpoint
+
+    return Endpoint(thing, threads=threads, options=options)
+
+
 def _callable(thing: Any, threads: int, options: Mapping[str, Any]) -> Workload:
     from pytest_costguard.workloads.callable import CallableWorkload
 
@@ -110,6 +116,11 @@ ADAPTERS: tuple[AdapterRow, ...] = (
         supports="an onnxruntime.InferenceSession",
         recognises=_is_instance_of("InferenceSession", module="onnxruntime"),
         load=_onnxruntime,
+    ),
+    AdapterRow(
+        supports="the address of an endpoint (http://…, https://…)",
+        recognises=is_address,
+        load=_endpoint,
     ),
     AdapterRow(
         supports=f"the path of a model ({', '.join(SUFFIXES)})",

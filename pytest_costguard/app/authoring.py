@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Protocol
 
-from pytest_costguard.app.adapters import adapter_for
+from pytest_costguard.app.adapters import adapter_for, is_address
 from pytest_costguard.app.agreement import agrees
 from pytest_costguard.app.declared_scenarios import declared_scenario
 from pytest_costguard.app.result import Result
@@ -39,7 +39,8 @@ class MeasureCall:
     @property
     def loads(self) -> bool:
         """Whether loading is part of the measurement, so that there is a cold start."""
-        return self.load is not None or isinstance(self.thing, str | PathLike)
+        is_path = isinstance(self.thing, str | PathLike) and not is_address(self.thing)
+        return self.load is not None or is_path
 
     def input_set(self) -> InputSet:
         """The representative inputs, consumed once and kept."""
@@ -115,8 +116,8 @@ class Costguard:
         """Measure one workload over its representative inputs.
 
         Args:
-            workload: a callable of one input, a `torch.nn.Module`, the path of an ONNX model, or
-                an onnxruntime session.
+            workload: a callable of one input, a `torch.nn.Module`, the path of an ONNX model, an
+                onnxruntime session, or the address of an endpoint.
             inputs: the representative requests: a list, an iterator (consumed once and kept), or
                 a function without arguments that returns either.
             load: instead of `workload`, a function without arguments that returns it: its time is

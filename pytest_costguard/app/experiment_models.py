@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_costguard.app.declared_scenarios import parse_scenario
 from pytest_costguard.app.carrying import Carried
+from pytest_costguard.app.declared_scenarios import parse_scenario
 from pytest_costguard.app.experiment import Contrast
 from pytest_costguard.app.experiment_things import contrast_of
 from pytest_costguard.app.model_inputs import Feed, feeds_of_file, random_feeds, shared_inputs

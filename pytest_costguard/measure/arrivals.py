@@ -6,7 +6,7 @@ import random
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from types import MappingProxyType
 
 from pytest_costguard.records import ArrivalKind, Arrivals
@@ -72,7 +72,7 @@ def mean_rate(trace_seconds: tuple[float, ...]) -> float:
 
 def _gaps_of_trace(trace: tuple[float, ...], requests: int, window: int) -> list[float]:
     mean_gap = 1 / mean_rate(trace)
-    gaps = [(after - before) / mean_gap for before, after in zip(trace, trace[1:], strict=False)]
+    gaps = [(after - before) / mean_gap for before, after in pairwise(trace)]
     start = window * requests
     return [gaps[(start + place) % len(gaps)] for place in range(requests)]
 

@@ -21,7 +21,6 @@ from typing import Any
 
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.arrivals import Schedule
-from pytest_costguard.measure.ports import Clock
 from pytest_costguard.measure.streams import one_at_a_time
 from pytest_costguard.measure.stretch import Serve, Server, collector_at_rest
 from pytest_costguard.records import Load
