@@ -7,6 +7,7 @@ only as far as the recorded units hold them.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +15,22 @@ from dataclasses import dataclass
 from benchmarks.verdicts.proportions import Proportion
 from benchmarks.verdicts.rules import Outcome, Rule
 from benchmarks.verdicts.series import RecordedUnit
+from pytest_costguard.engine.standing import SLOW_TIMES, Bounds
 from pytest_costguard.records import Verdict
 from pytest_costguard.stats.limits import Limits
-from pytest_costguard.stats.paired import PairedDecision, PairedUnit, decide_paired, holm
+from pytest_costguard.stats.paired import (
+    USUAL_LOOKS,
+    PairedDecision,
+    PairedUnit,
+    decide_paired,
+    holm,
+)
 
 GATES = 2
 """Of each workload by default: mean latency and peak memory."""
-WORKLOAD_SECONDS = 60.0
+BOUNDS = Bounds(
+    units=USUAL_LOOKS.most, seconds=60.0, slow_seconds=SLOW_TIMES * 60.0, suite_seconds=math.inf
+)
 """The plugin's own time limit for a workload; it holds once six units are measured."""
 _LEAST_UNITS = 6
 
@@ -72,7 +82,7 @@ def _within_time(units: Sequence[RecordedUnit], rule: Rule) -> int:
     spent = 0.0
     for number, unit in enumerate(units, start=1):
         spent += _wall_seconds(unit, rule)
-        if number >= _LEAST_UNITS and spent > WORKLOAD_SECONDS:
+        if number >= _LEAST_UNITS and BOUNDS.ended(units=number, spent=spent):
             return number
     return len(units) + rule.looks.most
 

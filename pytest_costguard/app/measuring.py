@@ -25,6 +25,7 @@ from pytest_costguard.engine.opening import CollectedTest, WorkerSetup
 from pytest_costguard.engine.pair import PairEffort
 from pytest_costguard.engine.plain import Effort
 from pytest_costguard.engine.side_by_side import Bounds, SideBySide
+from pytest_costguard.engine.standing import SLOW_TIMES
 from pytest_costguard.host.affinity import available_cores
 from pytest_costguard.host.threads import thread_environment
 from pytest_costguard.records import Against, Commit, Fingerprint, Gates, Run
@@ -155,6 +156,7 @@ def side_by_side(
             bounds=Bounds(
                 units=looks.most,
                 seconds=settings.workload_seconds * longer,
+                slow_seconds=_slow_seconds(settings) * longer,
                 suite_seconds=settings.suite_seconds * longer,
             ),
             isolation=settings.isolate,
@@ -165,6 +167,12 @@ def side_by_side(
             clock=settings.clock,
         )
         return _TwoSides(engine, taken, looks=looks.units, cores=cores, undo=undo.pop_all())
+
+
+def _slow_seconds(settings: Settings) -> float:
+    """What a workload of slow requests may take; no more than somebody has said, where they did."""
+    usual = settings.origins["time"].is_default
+    return SLOW_TIMES * settings.workload_seconds if usual else 0.0
 
 
 def _setup(

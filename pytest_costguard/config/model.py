@@ -38,6 +38,11 @@ class Origin:
         """Whether it was said for this run alone, so that it wins over tests and files."""
         return self.source in ("job", "command line", "environment")
 
+    @property
+    def is_default(self) -> bool:
+        """Whether nobody has said it."""
+        return self.source == "default"
+
     def __str__(self) -> str:
         return self.text
 

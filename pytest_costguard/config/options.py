@@ -192,7 +192,8 @@ OPTIONS: tuple[Option, ...] = (
         metavar="DURATION",
         default="60s",
         help="Side by side: longest time for each workload, starts of its processes included, once "
-        "its first six units are measured; what is undecided then is inconclusive.",
+        "its first six units are measured; what is undecided then is inconclusive. Requests so slow "
+        "that it holds fewer than 16 units get up to three times as long, unless it is set.",
     ),
     Option(
         key="suite_time",

@@ -189,7 +189,7 @@ class SideBySide:
         measured = self.collection.measurement(workload)
         units = 0 if measured is None else len(measured.units)
         spent = self.seconds.get(workload, 0.0)
-        if units >= self._effort.least_units and spent > self._bounds.seconds:
+        if units >= self._effort.least_units and self._bounds.ended(units=units, spent=spent):
             return False
         if self._out_of_time():
             return False

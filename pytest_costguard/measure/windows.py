@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -100,31 +100,23 @@ def told(
             failures=dict(Counter(sent.failures[place + ramp] for place in unanswered)),
             backlog=_backlog(sent, places),
             window_requests=(len(places),),
-            within_slo=within_slo(latencies, unanswered=len(unanswered), slo=load.slo),
+            within_slo=within_slo(latencies, slo=load.slo),
             batch_sizes=sent.batch_sizes,
             cache_hits=sent.cache_hits,
         ),
     )
 
 
-def within_slo(
-    latency_seconds: Sequence[float], *, unanswered: int, slo: dict[str, float]
-) -> int | None:
-    """Return how many requests count towards the goodput; None without an SLO.
+def within_slo(latency_seconds: Sequence[float], *, slo: Mapping[str, float]) -> int | None:
+    """Return how many requests were answered within the SLO, which makes the goodput; None without.
 
-    A request is within when it keeps the laxest limit that covers its share of requests: with a
-    limit on p50 and one on p99, half may exceed the first. So each limit alone gives a number of
-    requests, `answered within it` ÷ `its quantile`, at most all; the smallest of them counts.
+    A request is, when it keeps the limit of the highest percentile: lower ones say what is typical,
+    and nothing of a single request.
     """
     if not slo:
         return None
-    total = len(latency_seconds) + unanswered
-    kept = total
-    for metric, seconds in slo.items():
-        within = sum(latency <= seconds for latency in latency_seconds)
-        if within < PERCENTILES[metric] * total:
-            kept = min(kept, within)
-    return min(kept, len(latency_seconds))
+    limit = slo[max(slo, key=lambda metric: PERCENTILES[metric])]
+    return sum(latency <= limit for latency in latency_seconds)
 
 
 def joined(windows: Sequence[OpenLoop]) -> OpenLoop:

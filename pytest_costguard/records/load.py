@@ -121,7 +121,7 @@ class OpenLoop(Record, frozen=True, kw_only=True):
     window_requests: tuple[int, ...]
     """How many requests each window held."""
     within_slo: int | None = None
-    """Requests that kept every limit of the SLO; None where there is none."""
+    """Requests that were answered within the SLO; None where there is none."""
     batch_sizes: dict[int, int] = {}
     """How many batches of each size were served."""
     cache_hits: int = 0

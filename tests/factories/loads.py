@@ -1,0 +1,73 @@
+"""Builders of units and measurements under open-loop load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from factories.judging import WORKLOAD, block, declaration, unit
+
+from pytest_costguard.records import Load, Measurement, OpenLoop, Probe, Scenario, Unit
+
+BACKLOG = (1,) * 20
+
+
+def a_loop(**changes: Any) -> OpenLoop:
+    """Return what sound load has shown; keywords replace fields."""
+    fields: dict[str, Any] = {
+        "rate": 100.0,
+        "dispatched_rate": 100.0,
+        "answered_seconds": 5.0,
+        "lateness_seconds": (1e-6,),
+        "service_seconds": (0.01,),
+        "backlog": BACKLOG,
+        "window_requests": (500,),
+    }
+    return OpenLoop(**{**fields, **changes})
+
+
+def loaded(
+    *,
+    latencies: Sequence[float],
+    unanswered: tuple[int, ...] = (),
+    index: int = 0,
+    rate: float = 100.0,
+    dispatched_rate: float | None = None,
+    lateness: float = 1e-6,
+    backlog: tuple[int, ...] = BACKLOG,
+    probes: tuple[Probe, ...] = (),
+    within_slo: int | None = None,
+    items_per_request: int = 1,
+) -> Unit:
+    """Return a unit in which requests took these latencies, in order, and others had no answer."""
+    count = len(latencies) + len(unanswered)
+    loop = a_loop(
+        rate=rate,
+        dispatched_rate=rate if dispatched_rate is None else dispatched_rate,
+        answered_seconds=count / rate,
+        lateness_seconds=(lateness,) * count,
+        service_seconds=tuple(latencies),
+        unanswered=unanswered,
+        failures={"no answer in time": len(unanswered)} if unanswered else {},
+        backlog=backlog,
+        window_requests=(count,),
+        probes=probes,
+        within_slo=within_slo,
+    )
+    answered = len(latencies)
+    timed = block(count / rate, requests=answered, items=answered * items_per_request)
+    return msgspec.structs.replace(
+        unit(samples=latencies, index=index, blocks=(timed,)), open_loop=loop
+    )
+
+
+def a_load(units: Sequence[Unit], *, load: Load | None = None) -> Measurement:
+    """Return a measurement of such units; by default at 100 requests a second."""
+    load = load or Load(rate=100.0)
+    kind = "server" if load.rate is not None else "max_rate"
+    return Measurement(
+        workload=WORKLOAD,
+        declaration=declaration(scenario=Scenario(kind=kind, load=load)),
+        units=tuple(msgspec.structs.replace(one, index=k) for k, one in enumerate(units)),
+    )

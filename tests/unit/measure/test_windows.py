@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_costguard.errors import WorkloadError
+from pytest_costguard.measure.open_loop import Sent
+from pytest_costguard.measure.windows import (
+    BACKLOG_STRETCHES,
+    joined,
+    plan_window,
+    ramp_of,
+    told,
+    within_slo,
+)
+from pytest_costguard.records import Load
+
+MS = 1_000_000
+
+
+def what_became(*, latency_ms, failed=(), late_ms=0.0, every_ms=10):
+    count = len(latency_ms)
+    due = [every_ms * MS * (place + 1) for place in range(count)]
+    return Sent(
+        due_ns=tuple(due),
+        sent_ns=tuple(round(at + late_ms * MS) for at in due),
+        began_ns=tuple(round(at + late_ms * MS) for at in due),
+        ended_ns=tuple(
+            0 if place in failed else round(at + latency * MS)
+            for place, (at, latency) in enumerate(zip(due, latency_ms, strict=True))
+        ),
+        failures=dict.fromkeys(failed, "full"),
+        batch_sizes={},
+        cache_hits=0,
+        gave_up=False,
+    )
+
+
+def window_of(sent, *, ramp=0, slo=None, items=None, rate=100.0):
+    return told(
+        sent,
+        ramp=ramp,
+        rate=rate,
+        load=Load(rate=rate, slo=slo or {}),
+        items=items or [1] * len(sent.due_ns),
+        cpu_seconds=0.5,
+    )
+
+
+def test_latency_runs_from_the_scheduled_arrival_and_service_from_its_begin():
+    window = window_of(what_became(latency_ms=[5, 5], late_ms=2))
+
+    assert window.latency_seconds == pytest.approx((0.005, 0.005))
+    assert window.open_loop.service_seconds == pytest.approx((0.003, 0.003))
+    assert window.open_loop.lateness_seconds == pytest.approx((0.002, 0.002))
+
+
+def test_the_ramp_is_not_counted():
+    window = window_of(what_became(latency_ms=[99, 99, 5, 5]), ramp=2)
+
+    assert window.latency_seconds == pytest.approx((0.005, 0.005))
+    assert window.block.requests == 2
+    assert window.block.wall_seconds == pytest.approx(0.015)
+
+
+def test_requests_without_an_answer_keep_their_place_and_their_reason():
+    window = window_of(what_became(latency_ms=[5, 5, 5, 5], failed=(0, 3)), ramp=1)
+
+    assert window.open_loop.unanswered == (2,)
+    assert window.open_loop.failures == {"full": 1}
+    assert window.open_loop.error_rate == pytest.approx(1 / 3)
+    assert window.block.requests == 2
+
+
+def test_items_are_those_of_what_was_answered():
+    window = window_of(what_became(latency_ms=[5, 5, 5], failed=(1,)), items=[1, 20, 300])
+
+    assert window.block.items == 301
+
+
+def test_nothing_answered_is_an_error_that_names_the_reasons():
+    with pytest.raises(WorkloadError, match=r"not one of 2 requests was answered: full \(2\)"):
+        window_of(what_became(latency_ms=[1, 1], failed=(0, 1)))
+
+
+def test_the_rate_is_that_of_the_schedule_unless_sending_took_longer():
+    punctual = window_of(what_became(latency_ms=[5] * 11, late_ms=3))
+    sent = what_became(latency_ms=[5] * 11)
+    slipping = Sent(
+        due_ns=sent.due_ns,
+        sent_ns=tuple(due + place * MS for place, due in enumerate(sent.due_ns)),
+        began_ns=sent.began_ns,
+        ended_ns=sent.ended_ns,
+        failures={},
+        batch_sizes={},
+        cache_hits=0,
+        gave_up=False,
+    )
+
+    assert punctual.open_loop.dispatched_rate == 100.0
+    assert window_of(slipping).open_loop.dispatched_rate == pytest.approx(100 / 1.1)
+
+
+def test_the_backlog_is_what_has_arrived_and_has_no_answer():
+    # Each takes 35 ms and one arrives every 10 ms: three or four are under way.
+    window = window_of(what_became(latency_ms=[35] * 100))
+
+    assert len(window.open_loop.backlog) == BACKLOG_STRETCHES
+    assert set(window.open_loop.backlog) <= {3, 4}
+
+
+def test_a_server_that_falls_behind_has_a_backlog_that_grows():
+    window = window_of(what_became(latency_ms=[10 * place for place in range(100)]))
+
+    assert window.open_loop.backlog[-1] > window.open_loop.backlog[0] + 30
+
+
+def test_without_an_slo_nothing_is_goodput():
+    assert within_slo([0.1], slo={}) is None
+
+
+def test_goodput_counts_what_kept_the_limit_of_the_highest_percentile():
+    latencies = [0.01] * 95 + [0.04, 9.0, 9.0]
+
+    assert within_slo(latencies, slo={"p99": 0.05, "p50": 0.02}) == 96
+
+
+def test_windows_of_a_unit_are_joined_in_their_order():
+    first = window_of(what_became(latency_ms=[5, 5, 5], failed=(1,))).open_loop
+    second = window_of(what_became(latency_ms=[5, 5], failed=(0,))).open_loop
+
+    both = joined([first, second])
+
+    assert both.window_requests == (3, 2)
+    assert both.unanswered == (1, 3)
+    assert both.failures == {"full": 2}
+    assert len(both.backlog) == 2 * BACKLOG_STRETCHES
+    assert both.answered_seconds == first.answered_seconds + second.answered_seconds
+
+
+def test_a_window_holds_what_its_seconds_or_its_percentiles_need_and_no_more_than_it_may():
+    assert plan_window(rate=100, seconds=5, min_requests=0, max_seconds=60) == 500
+    assert plan_window(rate=100, seconds=1, min_requests=700, max_seconds=60) == 700
+    assert plan_window(rate=1, seconds=1, min_requests=700, max_seconds=55) == 50
+    assert plan_window(rate=1000, seconds=0.01, min_requests=0, max_seconds=60) == 100
+
+
+def test_a_ramp_is_a_tenth_and_at_least_twenty_requests():
+    assert (ramp_of(50), ramp_of(1000)) == (20, 100)

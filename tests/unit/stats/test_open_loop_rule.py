@@ -1,0 +1,222 @@
+"""Percentiles under load hold what they promise, and load that does not count never passes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from factories.judging import declaration, unit
+from factories.loads import a_load, a_loop, loaded
+
+from pytest_costguard.records import BudgetVerdict, Probe
+from pytest_costguard.stats.open_loop import (
+    arrivals,
+    decide_error_rate,
+    decide_slo,
+    figures_under_load,
+    generator_fault,
+    growing_backlog,
+    interval_under_load,
+)
+
+
+def queue(rng, *, utilisation, count, mean=0.01):
+    """Latencies of M/M/1 in seconds, once the queue is in its steady state."""
+    warm = 2000
+    gaps = rng.exponential(mean / utilisation, count + warm)
+    services = rng.exponential(mean, count + warm)
+    total, arrived = np.cumsum(services), np.cumsum(gaps)
+    done = total + np.maximum.accumulate(arrived - (total - services))
+    return (done - arrived)[warm:].tolist()
+
+
+@pytest.mark.parametrize("utilisation", [0.3, 0.5])
+def test_the_interval_covers_the_truth_where_an_independent_one_would_not(utilisation):
+    rng = np.random.default_rng(5)
+    truth = math.log(100) * 0.01 / (1 - utilisation)
+    trials = [queue(rng, utilisation=utilisation, count=3000) for _ in range(150)]
+
+    found = [interval_under_load([one], 0.99, below=0.975, above=0.975) for one in trials]
+
+    covered = sum(one is not None and one.lower <= truth <= one.upper for one in found)
+    # At least 90 % of the truth, less four standard errors of 150 trials.
+    assert covered / 150 > 0.90 - 4 * math.sqrt(0.09 / 150)
+
+
+def test_processes_that_differ_widen_the_interval():
+    rng = np.random.default_rng(7)
+    alike = [(0.01 + rng.random(500) / 1000).tolist() for _ in range(6)]
+    apart = [[latency + 0.002 * number for latency in one] for number, one in enumerate(alike)]
+    pooled = [latency for one in apart for latency in one]
+
+    between = interval_under_load(apart, 0.5, below=0.975, above=0.975)
+    mixed = rng.permutation(pooled).reshape(6, -1).tolist()
+    within = interval_under_load(mixed, 0.5, below=0.975, above=0.975)
+
+    assert between is not None
+    assert within is not None
+    assert between.upper - between.lower > 2 * (within.upper - within.lower)
+
+
+def test_too_few_samples_have_no_interval():
+    assert interval_under_load([[0.1] * 39], 0.99, below=0.975, above=0.975) is None
+
+
+def test_a_tail_that_the_samples_do_not_reach_has_no_upper_bound():
+    found = interval_under_load(
+        [np.random.default_rng(1).exponential(1.0, 100).tolist()], 0.99, below=0.975, above=0.975
+    )
+
+    assert found is not None
+    assert found.upper == math.inf
+
+
+def test_requests_without_an_answer_are_infinite_and_in_their_place():
+    one = loaded(latencies=[0.1, 0.2, 0.3], unanswered=(1, 4))
+
+    assert arrivals(one) == [0.1, math.inf, 0.2, 0.3, math.inf]
+
+
+def a_measurement(*, latency=0.02, count=600, units=6, spread=0.002, **loop):
+    rng = np.random.default_rng(3)
+    return a_load(
+        [
+            loaded(latencies=(latency + spread * rng.random(count)).tolist(), index=index, **loop)
+            for index in range(units)
+        ]
+    )
+
+
+def test_an_slo_is_kept_where_the_upper_bound_is_below_the_limit():
+    decision = decide_slo(a_measurement(), "p99", limit=0.05, alpha=0.01)
+
+    assert decision is not None
+    assert decision.verdict is BudgetVerdict.WITHIN
+    assert decision.interval.upper <= 0.022
+
+
+def test_an_slo_is_broken_where_the_lower_bound_is_above_the_limit():
+    decision = decide_slo(a_measurement(), "p99", limit=0.01, alpha=0.01)
+
+    assert decision is not None
+    assert decision.verdict is BudgetVerdict.OVER
+
+
+def test_an_slo_is_not_kept_on_a_tail_that_nothing_bounds():
+    few = a_load([loaded(latencies=np.random.default_rng(2).exponential(0.01, 60).tolist())] * 2)
+
+    decision = decide_slo(few, "p99", limit=10.0, alpha=0.01)
+
+    assert decision is not None
+    assert decision.verdict is BudgetVerdict.INCONCLUSIVE
+    assert "do not bound p99 from above" in decision.reason
+
+
+def test_failures_break_an_slo_whatever_the_others_take():
+    rng = np.random.default_rng(3)
+    failing = a_load(
+        [
+            loaded(
+                latencies=(0.02 + 0.001 * rng.random(540)).tolist(),
+                unanswered=tuple(range(0, 600, 10)),
+                index=index,
+            )
+            for index in range(6)
+        ]
+    )
+
+    decision = decide_slo(failing, "p95", limit=0.05, alpha=0.01)
+
+    assert decision is not None
+    assert decision.verdict is BudgetVerdict.OVER
+    assert figures_under_load(failing)[1]["p95"].startswith("p95 is not an answer")
+
+
+def test_a_late_generator_neither_passes_nor_accuses():
+    late = a_measurement(lateness=0.004)
+
+    for limit in (0.05, 0.001):
+        decision = decide_slo(late, "p99", limit=limit, alpha=0.01)
+        assert decision is not None
+        assert decision.verdict is BudgetVerdict.INCONCLUSIVE
+        assert "the load generator was late by 4 ms" in decision.reason
+
+
+def test_a_rate_that_was_not_sent_does_not_count():
+    missed = a_measurement(rate=100.0, dispatched_rate=90.0)
+
+    assert generator_fault(missed) == "the load generator sent 90 requests a second instead of 100"
+
+
+def test_a_growing_backlog_never_passes_but_may_accuse():
+    growing = a_measurement(backlog=tuple(range(0, 200, 10)))
+
+    kept = decide_slo(growing, "p99", limit=0.05, alpha=0.01)
+    broken = decide_slo(growing, "p99", limit=0.01, alpha=0.01)
+
+    assert "piled up" in growing_backlog(growing)
+    assert kept is not None
+    assert kept.verdict is BudgetVerdict.INCONCLUSIVE
+    assert broken is not None
+    assert broken.verdict is BudgetVerdict.OVER
+
+
+def test_a_backlog_that_comes_and_goes_is_none():
+    assert growing_backlog(a_measurement(backlog=(5, 30, 2, 40) * 5)) == ""
+
+
+def test_a_search_that_only_the_generator_ended_says_so():
+    probes = (
+        Probe(rate=100.0, requests=400, beyond=0, passed=True, seconds=4.0),
+        Probe(rate=110.0, requests=400, beyond=9, passed=False, late=True, seconds=4.0),
+        Probe(rate=200.0, requests=400, beyond=90, passed=False, seconds=1.0),
+    )
+
+    assert "could not send faster" in generator_fault(a_measurement(probes=probes))
+
+
+def test_a_search_that_the_server_ended_stands_though_a_higher_rate_was_too_fast_for_us():
+    probes = (
+        Probe(rate=100.0, requests=400, beyond=0, passed=True, seconds=4.0),
+        Probe(rate=110.0, requests=400, beyond=9, passed=False, seconds=4.0),
+        Probe(rate=200.0, requests=400, beyond=90, passed=False, late=True, seconds=1.0),
+    )
+
+    assert generator_fault(a_measurement(probes=probes)) == ""
+
+
+def test_no_failure_is_within_only_where_enough_was_sent():
+    # Three in three thousand is what no failure at all leaves open at 95 %.
+    sound = a_measurement(count=500, units=6)
+
+    assert decide_error_rate(sound, limit=0.001, alpha=0.01).verdict is BudgetVerdict.WITHIN
+    assert decide_error_rate(sound, limit=0.0005, alpha=0.01).verdict is BudgetVerdict.INCONCLUSIVE
+
+
+def test_failures_that_come_in_one_burst_are_not_surely_over():
+    latencies = [0.02] * 540
+    burst = [loaded(latencies=latencies, unanswered=tuple(range(60)), index=0)]
+    sound = [loaded(latencies=[0.02] * 600, index=index) for index in range(1, 6)]
+    steady = [
+        loaded(latencies=[0.02] * 590, unanswered=tuple(range(0, 600, 60)), index=index)
+        for index in range(6)
+    ]
+
+    once = decide_error_rate(a_load(burst + sound), limit=0.01, alpha=0.01)
+    always = decide_error_rate(a_load(steady), limit=0.01, alpha=0.01)
+
+    assert once.interval.estimate == always.interval.estimate == pytest.approx(60 / 3600)
+    assert once.verdict is BudgetVerdict.INCONCLUSIVE
+    assert always.verdict is BudgetVerdict.OVER
+
+
+def test_a_closed_loop_has_no_load_to_doubt():
+    from pytest_costguard.records import Measurement, WorkloadId
+
+    closed = Measurement(
+        workload=WorkloadId(nodeid="t.py::t"), declaration=declaration(), units=(unit(),)
+    )
+
+    assert generator_fault(closed) == growing_backlog(closed) == ""
+    assert a_loop(window_requests=(4,)).requests == 4
