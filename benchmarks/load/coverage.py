@@ -42,6 +42,7 @@ class Coverage:
     """How often an interval for independent samples would have held the truth."""
 
     def as_json(self) -> dict[str, Any]:
+        """Return the counts as plain values."""
         return {
             "utilisation": self.utilisation,
             "processes": self.processes,
@@ -92,7 +93,7 @@ def _steady(chance: Any, *, rate: float, count: int) -> list[float]:
 
 
 def _independent_covers(samples: Any, truth: float) -> bool:
-    """Order statistics by the normal approximation, as if samples had nothing to do with another."""
+    """Order statistics by the normal approximation, as if samples were independent."""
     ordered, n = np.sort(samples), len(samples)
     half = normal_quantile(0.975) * (n * Q * (1 - Q)) ** 0.5
     low, high = max(0, round(n * Q - half)), min(n - 1, round(n * Q + half))

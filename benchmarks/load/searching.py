@@ -70,6 +70,7 @@ class Searched:
 
     @property
     def bias(self) -> float:
+        """How far runs are from the truth on average, relative."""
         return fmean(self.ratios) - 1
 
     @property
@@ -78,6 +79,7 @@ class Searched:
         return fmean(abs(ratio - 1) <= GOAL_ERROR for ratio in self.ratios)
 
     def as_json(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
         return {
             "server": self.case.name,
             "truth": self.truth,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.tables import table
 from benchmarks.verdicts import live, peer_runs, recording, sections, stored_runs
 from benchmarks.verdicts.entries import (
     CONDITIONS,
@@ -162,7 +163,7 @@ def _goals(
             ]
     if rows:
         titles = ("Goal", "Measured", "Reached", "What is in the way")
-        yield sections.table(titles, rows, align="l l l l")
+        yield table(titles, rows, align="l l l l")
         yield (
             "*Not sure*: the interval holds both answers. Seconds are of paired measuring unless"
             " wall time is named; all workloads count, the slow one as well."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from benchmarks.tables import table
 from benchmarks.verdicts import figures
 from benchmarks.verdicts.entries import Condition, LiveRun, PeerRun, StoredRun
 from benchmarks.verdicts.figures import (
@@ -211,11 +212,3 @@ def live(runs: Sequence[LiveRun]) -> Iterator[str]:
 
 def _pair(values: tuple[float, float]) -> str:
     return "n/a" if math.isnan(values[0]) else f"{values[0]:.1f}, {values[1]:.1f}"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, align: str) -> str:
-    """Return a Markdown table; `align` has an `l` or an `r` for each column."""
-    marks = {"l": ":--", "r": "--:"}
-    ruler = "|" + "|".join(marks[one] for one in align.split()) + "|"
-    lines = ["| " + " | ".join(line) + " |" for line in (head, *rows)]
-    return "\n".join((lines[0], ruler, *lines[1:]))

@@ -192,8 +192,8 @@ OPTIONS: tuple[Option, ...] = (
         metavar="DURATION",
         default="60s",
         help="Side by side: longest time for each workload, starts of its processes included, once "
-        "its first six units are measured; what is undecided then is inconclusive. Requests so slow "
-        "that it holds fewer than 16 units get up to three times as long, unless it is set.",
+        "its first six units are measured; what is undecided then is inconclusive. Where requests "
+        "are so slow that 16 units take longer, they get up to three times the default.",
     ),
     Option(
         key="suite_time",

@@ -1,0 +1,92 @@
+"""What load says and what sending it costs: `python -m benchmarks.load PART`, then `… page`.
+
+Parts: `coverage` and `search` play queues and may run anywhere; `lateness` and `clients` need a
+quiet machine. Each writes its figures to `benchmarks/load/data/`; `page` writes
+`docs/benchmarks-load.md` from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load.page import page
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = Path(__file__).resolve().parent / "data"
+PAGE = ROOT / "docs" / "benchmarks-load.md"
+
+
+def _coverage(effort: float) -> Any:
+    from benchmarks.load.coverage import coverages
+
+    return [one.as_json() for one in coverages(trials=max(2, round(1000 * effort)))]
+
+
+def _search(effort: float) -> Any:
+    from benchmarks.load.searching import searches
+
+    return [one.as_json() for one in searches(runs=max(2, round(100 * effort)))]
+
+
+def _lateness(effort: float) -> Any:
+    from benchmarks.load.lateness import latenesses
+
+    return latenesses(seconds=max(1.0, 30 * effort))
+
+
+def _clients(effort: float) -> Any:
+    from benchmarks.load.clients import all_clients
+
+    return [one.as_json() for one in all_clients(seconds=max(1.0, 10 * effort))]
+
+
+PARTS: dict[str, Callable[[float], Any]] = {
+    "coverage": _coverage,
+    "search": _search,
+    "lateness": _lateness,
+    "clients": _clients,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("part", choices=[*PARTS, "page"])
+    parser.add_argument(
+        "--effort", type=float, default=1.0, help="0.01 shows that it works, and nothing else"
+    )
+    parser.add_argument("--data", type=Path, default=DATA, help="where the figures lie")
+    arguments = parser.parse_args()
+    if arguments.part == "page":
+        found = {
+            name: json.loads(file.read_text())
+            for name in PARTS
+            if (file := arguments.data / f"{name}.json").exists()
+        }
+        PAGE.write_text(page(found), encoding="utf-8")
+        return 0
+    written = {
+        "about": {
+            "day": dt.datetime.now(tz=dt.UTC).date().isoformat(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "effort": arguments.effort,
+        },
+        "found": PARTS[arguments.part](arguments.effort),
+    }
+    arguments.data.mkdir(parents=True, exist_ok=True)
+    target = arguments.data / f"{arguments.part}.json"
+    target.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
