@@ -44,7 +44,9 @@ from pytest_costguard.records import (
     Target,
     WorkloadVerdict,
 )
+from pytest_costguard.reports.load_facts import failures_told
 from pytest_costguard.stats.limits import SUITE_ALPHA
+from pytest_costguard.stats.open_loop import generator_fault, growing_backlog
 
 
 def judge(
@@ -256,6 +258,11 @@ def _workload_verdict(
 
 def _warnings(measured: Subject, *, past: History | None) -> tuple[str, ...]:
     found = [*past.warnings] if past is not None else []
+    if told := failures_told(measured.measurement):
+        found.append(told)
+    found += filter(
+        None, (generator_fault(measured.measurement), growing_backlog(measured.measurement))
+    )
     if measured.slowing_down:
         found.append(f"it got {measured.slowing_down:.0%} slower within a unit".replace("%", " %"))
     return tuple(found)

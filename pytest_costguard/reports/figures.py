@@ -16,6 +16,7 @@ from pytest_costguard.records import (
     WorkloadVerdict,
 )
 from pytest_costguard.reports import marks
+from pytest_costguard.reports.load_facts import load_facts
 from pytest_costguard.reports.marks import Mark
 from pytest_costguard.reports.numbers import (
     ABSENT,
@@ -55,6 +56,8 @@ class WorkloadLine:
     warnings: tuple[str, ...] = ()
     scenario: str = ""
     units: str = ""
+    load: tuple[str, ...] = ()
+    """What an open loop has shown beside its figures."""
     sensors: tuple[str, ...] = ()
     unsupported: tuple[str, ...] = ()
 
@@ -173,6 +176,7 @@ def _line(
         warnings=verdict.warnings,
         scenario=_scenario(measurement),
         units=counted(len(measurement.units), "unit") if measurement else "",
+        load=load_facts(measurement),
         sensors=_sensors(measurement),
         unsupported=tuple(
             f"{METRICS[metric].title if metric in METRICS else metric}: {reason}"

@@ -242,7 +242,7 @@ def _everything(view: ReportView, line: WorkloadLine, *, width: int) -> Iterator
     for column, cell in zip(view.figures.columns, line.cells, strict=True):
         unit = f" {column.unit}" if column.unit and cell[:1].isdigit() else ""
         yield from wrapped(f"{column.title:<20}{cell}{unit}", width=width, indent=4, keep=True)
-    for text in (*line.unsupported, *line.sensors):
+    for text in (*line.unsupported, *line.load, *line.sensors):
         yield from wrapped(text, width=width, indent=4)
 
 
