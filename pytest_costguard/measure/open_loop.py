@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any
 
-from pytest_costguard.errors import WorkloadError
+from pytest_costguard.errors import CostguardError, WorkloadError
 from pytest_costguard.measure.arrivals import Schedule
 from pytest_costguard.measure.streams import one_at_a_time
 from pytest_costguard.measure.stretch import Serve, Server, collector_at_rest
@@ -144,21 +144,27 @@ def _run(window: _Window) -> int:
         sent = _dispatch(window)
     except BaseException:
         _drain(window)
+        _ended(window, pool, within_seconds=_GRACE_SECONDS)
         raise
-    finally:
-        for _ in pool:
-            window.waiting.put(None)
-    clock = window.server.clock
-    deadline = clock.wall_ns() + round((window.load.timeout_seconds + _GRACE_SECONDS) * 1e9)
-    for thread in pool:
-        thread.join(max(0.0, (deadline - clock.wall_ns()) / 1e9))
-    if any(thread.is_alive() for thread in pool):
+    limit = window.load.timeout_seconds
+    if not _ended(window, pool, within_seconds=limit + _GRACE_SECONDS):
         raise WorkloadError(
             f"a request was still being served {_GRACE_SECONDS:g} s after its time limit of"
-            f" {window.load.timeout_seconds:g} s",
+            f" {limit:g} s",
             remedy="find what hangs, or give timeout= as long as a request may take",
         )
     return sent
+
+
+def _ended(window: _Window, pool: list[Thread], *, within_seconds: float) -> bool:
+    """Tell every thread that no more comes, and wait for all; say whether all have ended."""
+    for _ in pool:
+        window.waiting.put(None)
+    now = window.server.clock.wall_ns
+    deadline = now() + round(within_seconds * 1e9)
+    for thread in pool:
+        thread.join(max(0.0, (deadline - now()) / 1e9))
+    return not any(thread.is_alive() for thread in pool)
 
 
 def _dispatch(window: _Window) -> int:
@@ -327,6 +333,8 @@ def _told(window: _Window, *, sent: int) -> Sent:
 
 
 def _in_short(error: BaseException) -> str:
+    if isinstance(error, CostguardError):
+        return error.message[:200]
     try:
         words = str(error)
     except Exception:  # noqa: BLE001  # the user's own __str__ may do anything

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -20,6 +20,8 @@ RAMP = 0.1
 _FEWEST_RAMP = 20
 _FEWEST_REQUESTS = 100
 _MOST_REQUESTS = 100_000
+_MOST_REASONS = 10
+_OTHER_REASONS = "other reasons"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,7 @@ def told(
                 _span(sent.began_ns[place], sent.ended_ns[place]) for place in answered
             ),
             unanswered=unanswered,
-            failures=dict(Counter(sent.failures[place + ramp] for place in unanswered)),
+            failures=_reasons_of(sent.failures[place + ramp] for place in unanswered),
             backlog=_backlog(sent, places),
             window_requests=(len(places),),
             within_slo=within_slo(latencies, slo=load.slo),
@@ -150,6 +152,14 @@ def joined(windows: Sequence[OpenLoop]) -> OpenLoop:
         cache_hits=sum(window.cache_hits for window in windows),
         probes=tuple(chain.from_iterable(window.probes for window in windows)),
     )
+
+
+def _reasons_of(failures: Iterable[str]) -> dict[str, int]:
+    """Count the most frequent reasons: words that differ from request to request fill no record."""
+    counts = Counter(failures)
+    kept = dict(counts.most_common(_MOST_REASONS))
+    others = counts.total() - sum(kept.values())
+    return {**kept, _OTHER_REASONS: others} if others else kept
 
 
 def _dispatched_rate(sent: Sent, places: range, rate: float) -> float:

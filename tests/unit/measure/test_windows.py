@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_costguard.errors import WorkloadError
@@ -71,6 +73,16 @@ def test_requests_without_an_answer_keep_their_place_and_their_reason():
     assert window.block.requests == 2
 
 
+def test_reasons_that_differ_from_request_to_request_fill_no_record():
+    sent = what_became(latency_ms=[5] * 40, failed=tuple(range(30)))
+    each = replace(sent, failures={place: f"request {place}" for place in range(30)})
+
+    failures = window_of(each).open_loop.failures
+
+    assert len(failures) == 11
+    assert failures["other reasons"] == 20
+
+
 def test_items_are_those_of_what_was_answered():
     window = window_of(what_became(latency_ms=[5, 5, 5], failed=(1,)), items=[1, 20, 300])
 
@@ -85,15 +97,8 @@ def test_nothing_answered_is_an_error_that_names_the_reasons():
 def test_the_rate_is_that_of_the_schedule_unless_sending_took_longer():
     punctual = window_of(what_became(latency_ms=[5] * 11, late_ms=3))
     sent = what_became(latency_ms=[5] * 11)
-    slipping = Sent(
-        due_ns=sent.due_ns,
-        sent_ns=tuple(due + place * MS for place, due in enumerate(sent.due_ns)),
-        began_ns=sent.began_ns,
-        ended_ns=sent.ended_ns,
-        failures={},
-        batch_sizes={},
-        cache_hits=0,
-        gave_up=False,
+    slipping = replace(
+        sent, sent_ns=tuple(due + place * MS for place, due in enumerate(sent.due_ns))
     )
 
     assert punctual.open_loop.dispatched_rate == 100.0
