@@ -1,0 +1,177 @@
+"""What is said of load: SLOs, error budgets, the highest rate, and load that does not count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from factories.judged import judged, only
+from factories.judging import MACHINE, budget, gates, regression, run
+from factories.loads import a_load, loaded
+
+from pytest_costguard.app.judging_load import fitting
+from pytest_costguard.records import (
+    Against,
+    BudgetVerdict,
+    Gates,
+    Load,
+    Measurement,
+    Probe,
+    Regression,
+    Run,
+    Verdict,
+    to_json,
+)
+
+PROBES = (
+    Probe(rate=95.0, requests=400, beyond=0, passed=True, seconds=4.0),
+    Probe(rate=105.0, requests=400, beyond=9, passed=False, seconds=4.0),
+)
+SEARCHED = Load(slo={"p99": 0.05})
+
+
+def a_run(*, units=6, count=600, latency=0.02, load=None, **loop) -> Run:
+    rng = np.random.default_rng(11)
+    measured = a_load(
+        [
+            loaded(latencies=(latency + 0.002 * rng.random(count)).tolist(), **loop)
+            for _ in range(units)
+        ],
+        load=load,
+    )
+    return run(measured)
+
+
+def a_search(rates, **loop) -> Measurement:
+    units = [loaded(latencies=[0.02] * 400, rate=rate, probes=PROBES, **loop) for rate in rates]
+    return a_load(units, load=SEARCHED)
+
+
+def test_an_slo_under_load_is_kept_with_an_interval_over_requests():
+    report = judged(a_run(), gates=gates(budget("p99", 0.05, kind="slo")))
+
+    (result,) = only(report).budgets
+    assert result.verdict is BudgetVerdict.WITHIN
+    assert result.interval is not None
+    assert result.interval.n == 3600
+    assert not report.outcome.failed
+
+
+def test_an_slo_that_is_broken_fails_the_run():
+    report = judged(a_run(), gates=gates(budget("p99", 0.01, kind="slo")))
+
+    assert only(report).budgets[0].verdict is BudgetVerdict.OVER
+    assert report.outcome.failed
+
+
+def test_load_that_was_late_passes_nothing_and_says_so_where_it_is_seen():
+    report = judged(a_run(lateness=0.004), gates=gates(budget("p99", 0.05, kind="slo")))
+
+    verdict = only(report)
+    assert verdict.budgets[0].verdict is BudgetVerdict.INCONCLUSIVE
+    assert "the load generator was late" in verdict.budgets[0].reason
+    assert any("the load generator was late" in warning for warning in verdict.warnings)
+
+
+def test_failures_are_told_and_make_no_mean():
+    report = judged(a_run(unanswered=(0, 5)), gates=gates(budget("error_rate", 0.001)))
+
+    verdict = only(report)
+    assert verdict.budgets[0].verdict is BudgetVerdict.OVER
+    assert "mean" not in verdict.figures
+    assert any("12 of 3,612 requests had no answer" in warning for warning in verdict.warnings)
+
+
+def test_a_percentile_that_nothing_bounds_is_shown_as_what_it_seems_and_in_no_figure():
+    rng = np.random.default_rng(4)
+    few = a_load([loaded(latencies=rng.exponential(0.01, 100).tolist()) for _ in range(6)])
+
+    report = judged(run(few), gates=gates(budget("p99", 5.0, kind="slo")))
+
+    verdict = only(report)
+    assert "p99" not in verdict.figures
+    assert "do not bound it" in verdict.unsupported["p99"]
+    assert verdict.budgets[0].verdict is BudgetVerdict.INCONCLUSIVE
+
+
+def test_what_is_judged_can_be_written_down():
+    rng = np.random.default_rng(4)
+    few = a_load([loaded(latencies=rng.exponential(0.01, 100).tolist()) for _ in range(6)])
+
+    text = to_json(judged(run(few), gates=gates(budget("p99", 0.0001, kind="slo"))))
+
+    assert b"Infinity" not in text
+    assert b"NaN" not in text
+
+
+def test_the_goodput_of_a_search_is_its_throughput_and_its_cost():
+    measured = a_search([98.0, 100.0, 102.0, 99.0, 101.0, 100.0])
+
+    verdict = only(judged(run(measured)))
+
+    assert verdict.figures["max_rate"].estimate == pytest.approx(100.0)
+    assert verdict.figures["throughput"].estimate == pytest.approx(100.0)
+    assert verdict.figures["cost_per_1k"].estimate == pytest.approx(1000 / 3600 / 100)
+
+
+def test_a_search_is_held_to_its_rate_and_not_to_its_mean_by_default():
+    held = Gates(regressions=(regression("mean"), regression("peak_memory")))
+
+    fitted = fitting(held, a_search([100.0]))
+
+    assert [(rule.metric, rule.allow, rule.catch) for rule in fitted.regressions] == [
+        ("max_rate", 0.05, 0.10),
+        ("peak_memory", 0.02, 0.05),
+    ]
+
+
+def test_what_somebody_has_declared_of_a_search_stays():
+    mean = Regression(metric="mean", allow=0.1, catch=0.2, origin="marker of test_a")
+    rate = Regression(metric="max_rate", allow=0.01, catch=0.02, origin="marker of test_a")
+
+    assert fitting(Gates(regressions=(mean,)), a_search([100.0])).regressions == (mean,)
+    both = fitting(Gates(regressions=(regression("mean"), rate)), a_search([100.0]))
+    assert both.regressions == (rate,)
+
+
+def test_other_scenarios_keep_their_gates():
+    held = Gates(regressions=(regression("mean"),))
+
+    assert fitting(held, a_load([loaded(latencies=[0.02] * 100)])) is held
+
+
+def side_by_side(base: Measurement, head: Measurement):
+    other = run(base, run_id="r-base", fingerprint=MACHINE)
+    against = Against(requested="main", found_as="main", run=other, looks=(6, 10, 16, 24))
+    return only(judged(run(head), against=against, gates=gates(regression("mean"))))
+
+
+def test_side_by_side_a_lower_rate_is_a_regression():
+    wobble = (1.0, 1.004, 0.997, 1.002, 0.999, 0.998)
+    base = a_search([100.0 * share for share in wobble])
+    head = a_search([80.0 * share for share in reversed(wobble)])
+
+    (comparison,) = side_by_side(base, head).comparisons
+
+    assert comparison.metric == "max_rate"
+    assert comparison.verdict is Verdict.REGRESSED
+    assert comparison.ratio == pytest.approx(0.8, abs=0.01)
+
+
+def test_side_by_side_the_same_rate_is_unchanged():
+    wobble = (1.0, 1.004, 0.997, 1.002, 0.999, 0.998)
+    base = a_search([100.0 * share for share in wobble])
+    head = a_search([100.0 * share for share in reversed(wobble)])
+
+    (comparison,) = side_by_side(base, head).comparisons
+
+    assert comparison.verdict is Verdict.UNCHANGED
+
+
+def test_side_by_side_a_generator_that_was_late_on_base_decides_nothing():
+    base = a_search([100.0] * 6, lateness=0.004)
+    head = a_search([50.0] * 6)
+
+    (comparison,) = side_by_side(base, head).comparisons
+
+    assert comparison.verdict is Verdict.INCONCLUSIVE
+    assert comparison.reason.startswith("on base, the load generator was late")
