@@ -221,9 +221,9 @@ def _clients(found: Sequence[Mapping[str, Any]]) -> Told:
         "## Load generators against the same server\n\n"
         f"Answers take {MEAN_MS:g} ms on average, exponentially: the true p99 is"
         f" {1e3 * TRUE_P99:.1f} ms, to which the loopback and the server's own timers add about a"
-        f" millisecond.\n\n{text}\n\n*Honest*: at least 98 % of what was asked for was sent, and, of"
-        " a client that tells, not later than 5 % of the median (p99). The highest honest rate of"
-        f" those that were tried: {words}."
+        f" millisecond.\n\n{text}\n\n*Honest*: at least 98 % of what was asked for was sent, and,"
+        " of a client that tells, not later than 5 % of the median (p99). The highest honest rate"
+        f" of those that were tried: {words}."
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_costguard.measure.rate_search import allowances
+from pytest_costguard.measure.rate_search import GIVEN_UP, allowances
 from pytest_costguard.records import Probe
 
 Times = Callable[[Any, int], Any]
@@ -97,18 +97,18 @@ class SimulatedServer:
         done = served(arrivals, self.times(chance, count), servers=self.servers)
         (room,) = allowances(self.slo)
         slow = done - arrivals > room.seconds
-        most = room.most_beyond(requests) + room.most_beyond(ramp)
-        passed = int(slow[ramp:].sum()) <= room.most_beyond(requests)
-        lasted = float(max(done.max(), arrivals[-1]))
-        if gives_up and int(slow.sum()) > most:
+        most = GIVEN_UP * room.most_beyond(requests + ramp)
+        lasted, known = float(max(done.max(), arrivals[-1])), np.arange(count) >= ramp
+        if gave_up := gives_up and int(slow.sum()) > most:
             # It is clear when one more than there is room for has been answered too late.
             clear = float(np.sort(done[slow])[most])
-            lasted, passed = min(lasted, clear + room.seconds), False
+            lasted, known = clear, done <= clear
+        late = int(slow[known].sum())
         self.seconds += lasted
         return Probe(
             rate=rate,
-            requests=requests,
-            beyond=int(slow[ramp:].sum()),
-            passed=passed,
+            requests=int(known.sum()),
+            late=(late,),
+            passed=not gave_up and late <= room.most_beyond(requests),
             seconds=lasted,
         )

@@ -43,6 +43,13 @@ class Case:
 CASES = (
     Case(name="one, all alike", times=constant(0.01), mean=0.01, servers=1, slo={"p99": 0.05}),
     Case(name="one, exponential", times=exponential(0.01), mean=0.01, servers=1, slo={"p99": 0.1}),
+    Case(
+        name="one, far below its limit",
+        times=constant(0.001),
+        mean=0.001,
+        servers=1,
+        slo={"p99": 0.05},
+    ),
     Case(name="four, all alike", times=constant(0.02), mean=0.02, servers=4, slo={"p99": 0.05}),
     Case(
         name="four, two kinds",

@@ -1,10 +1,11 @@
-"""The highest rate that keeps an SLO: bracketing, then halving, each window ended when it is clear.
+"""The highest rate that keeps an SLO: bracketing, then a curve through what the windows showed.
 
 A window at one rate keeps the SLO where no more requests than the percentile leaves room for take
-longer than its limit. It is given up as soon as more have, which a rate that is far too high shows
-within a few limits' time, so that the seconds go where the answer is. The result is the middle, by
-ratio, of the highest rate that kept it and the lowest that did not; what chance does to it is seen
-between units, each of which searches for itself.
+longer than its limit. It is given up as soon as far more have, which a rate that is far too high
+shows within a few limits' time, so that the seconds go where the answer is. Once two rates close
+together differ, the rate at which exactly as many are late as there is room for is read off a curve
+through the windows near them (`stats.crossing`). What chance does to it is seen between units, each
+of which searches for itself.
 """
 
 from __future__ import annotations
@@ -15,14 +16,24 @@ from dataclasses import dataclass
 
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.records import PERCENTILES, Probe
+from pytest_costguard.stats.crossing import Seen, crossing
 from pytest_costguard.stats.percentiles import samples_needed
 
-PRECISION = 0.03
-"""How close together, as a ratio less one, the bracket ends: its middle is off by half of that."""
+PRECISION = 0.10
+"""How close together, as a ratio less one, the bracket ends: what is between, the curve tells."""
+_BEYOND = 1.03
+"""How far outside of the bracket, as a ratio, the curve may put it: chance may move an end."""
 _WIDE = 1.6
 _NARROW = 1.1
 _LIMITS_A_WINDOW = 20.0
 """A window lasts as many of the SLO's limits: a queue near its limit needs time to fill."""
+_TIMES_NEEDED = 3
+"""So many times the requests that independent samples would need: late ones come in bursts."""
+GIVEN_UP = 3
+"""A window is given up once so many times more requests are late than there is room for: how late
+those near the limit are is what the curve goes through."""
+_NEAR = 1.3
+"""As a ratio: windows as far from the bracket are part of the curve."""
 _SHORTEST_SECONDS = 0.5
 _LOWEST_RATE = 1e-3
 _MOST_PROBES = 40
@@ -59,7 +70,7 @@ ProbeAt = Callable[[float, int], Probe]
 
 
 def allowances(slo: Mapping[str, float]) -> tuple[Allowance, ...]:
-    """Return what each limit of an SLO leaves room for."""
+    """Return what each limit of an SLO leaves room for, in the order of `Probe.late`."""
     return tuple(
         Allowance(seconds=seconds, quantile=PERCENTILES[metric]) for metric, seconds in slo.items()
     )
@@ -68,9 +79,9 @@ def allowances(slo: Mapping[str, float]) -> tuple[Allowance, ...]:
 def window_requests(slo: Mapping[str, float], rate: float) -> int:
     """Return how many requests tell whether a rate keeps an SLO.
 
-    As many as a statement about its highest percentile needs, and enough for a queue to fill.
+    Some times what a statement about its highest percentile needs, and enough for a queue to fill.
     """
-    needed = max(samples_needed(PERCENTILES[metric]) for metric in slo)
+    needed = _TIMES_NEEDED * max(samples_needed(PERCENTILES[metric]) for metric in slo)
     lasting = max(_SHORTEST_SECONDS, _LIMITS_A_WINDOW * max(slo.values()))
     return max(needed, math.ceil(rate * lasting))
 
@@ -110,6 +121,7 @@ class _Search:
     ) -> None:
         self._probe = probe
         self._slo = slo
+        self._limits = allowances(slo)
         self._left = max_seconds
         self._precision = precision
         self._probes: list[Probe] = []
@@ -133,11 +145,24 @@ class _Search:
             if not self._look(math.sqrt(self._kept * self._broken)):
                 return self._ended()
         return Found(
-            rate=math.sqrt(self._kept * self._broken),
+            rate=self._between(),
             highest_kept=self._kept,
             probes=tuple(self._probes),
             complete=True,
         )
+
+    def _between(self) -> float:
+        """Return the rate at which the limit that is broken first is broken."""
+        middle = math.sqrt(self._kept * self._broken)
+        near = [one for one in self._probes if middle / _NEAR < one.rate < middle * _NEAR]
+        rates = [
+            crossing(
+                [Seen(rate=p.rate, requests=p.requests, late=p.late[number]) for p in near],
+                share=1 - limit.quantile,
+            )
+            for number, limit in enumerate(self._limits)
+        ]
+        return min(max(min(rates), self._kept / _BEYOND), self._broken * _BEYOND)
 
     def _look(self, rate: float) -> bool:
         """Probe one rate and move an end of the bracket; say whether there is time for more."""
@@ -155,7 +180,7 @@ class _Search:
     def _ended(self, reason: str = "its time was up") -> Found:
         between = self._kept > 0 and self._broken < math.inf
         return Found(
-            rate=math.sqrt(self._kept * self._broken) if between else self._kept,
+            rate=self._between() if between else self._kept,
             highest_kept=self._kept,
             probes=tuple(self._probes),
             complete=False,

@@ -11,7 +11,7 @@ import msgspec
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.arrivals import Schedule, schedule
 from pytest_costguard.measure.open_loop import Collate, Limit, Sent, open_loop
-from pytest_costguard.measure.rate_search import Allowance, Found, allowances, search
+from pytest_costguard.measure.rate_search import GIVEN_UP, Allowance, Found, allowances, search
 from pytest_costguard.measure.stretch import Server
 from pytest_costguard.measure.windows import Window, ramp_of, told
 from pytest_costguard.records import LATE_SHARE, Load, OpenLoop, Probe
@@ -103,24 +103,25 @@ class UnderLoad:
     ) -> tuple[Probe, Window | None]:
         ramp = ramp_of(requests)
         plan = self._schedule(rate, ramp + requests, turn)
-        # Whatever is beyond the room for the longest limit breaks the SLO; the others are looked
-        # at when the window is over. The ramp may break nothing, so it adds to the room.
+        # Whatever is far beyond the room for the longest limit breaks the SLO; the others are
+        # looked at when the window is over.
         longest = max(limits, key=lambda one: one.seconds)
         give_up = Limit(
-            seconds=longest.seconds, most=longest.most_beyond(requests) + longest.most_beyond(ramp)
+            seconds=longest.seconds, most=GIVEN_UP * longest.most_beyond(requests + ramp)
         )
         sent, cpu_seconds = self._send(plan, limit=give_up)
-        counted = range(0 if sent.gave_up else ramp, len(sent.due_ns))
-        beyond = {one: _beyond(sent, counted, one.seconds) for one in limits}
+        places = range(0 if sent.gave_up else ramp, len(sent.due_ns))
+        known = [place for place in places if sent.ended_ns[place] or place in sent.failures]
+        late = tuple(_late(sent, known, one.seconds) for one in limits)
         passed = not sent.gave_up and all(
-            number <= one.most_beyond(requests) for one, number in beyond.items()
+            number <= one.most_beyond(requests) for one, number in zip(limits, late, strict=True)
         )
         seen = Probe(
             rate=rate,
-            requests=len(counted),
-            beyond=max(beyond.values()),
+            requests=len(known),
+            late=late,
             passed=passed,
-            late=_late(sent, counted) > LATE_SHARE * min(one.seconds for one in limits),
+            sent_late=_lateness(sent) > LATE_SHARE * min(one.seconds for one in limits),
             seconds=(max((*sent.ended_ns, sent.sent_ns[-1])) - sent.due_ns[0]) / 1e9,
         )
         if not passed:
@@ -163,19 +164,18 @@ class UnderLoad:
         )
 
 
-def _beyond(sent: Sent, places: range, seconds: float) -> int:
-    """Count the requests that failed or took longer; those that were given up are not known."""
-    slow = sum(
-        sent.ended_ns[place] - sent.due_ns[place] > seconds * 1e9
+def _late(sent: Sent, places: Sequence[int], seconds: float) -> int:
+    """Count those of some requests that failed or took longer."""
+    return sum(
+        place in sent.failures or sent.ended_ns[place] - sent.due_ns[place] > seconds * 1e9
         for place in places
-        if sent.ended_ns[place]
     )
-    return slow + sum(place in sent.failures for place in places)
 
 
-def _late(sent: Sent, places: range) -> float:
+def _lateness(sent: Sent) -> float:
     """The 99th percentile of how late requests were sent, in seconds."""
-    return percentile([sent.sent_ns[place] - sent.due_ns[place] for place in places], 0.99) / 1e9
+    late = [at - due for at, due in zip(sent.sent_ns, sent.due_ns, strict=True)]
+    return percentile(late, 0.99) / 1e9
 
 
 def _unkept(load: Load, found: Found) -> WorkloadError:
@@ -185,5 +185,5 @@ def _unkept(load: Load, found: Found) -> WorkloadError:
         f"no rate was found that keeps the SLO ({limits}): at {lowest:.3g} requests a second it is"
         f" not kept, and {found.reason}",
         remedy="see what one request alone takes (scenario='single_stream'), then set limits that"
-        " leave room for waiting, or start lower: start_rate=1",
+        " leave room for waiting",
     )

@@ -44,7 +44,7 @@ def plan_window(*, rate: float, seconds: float, min_requests: int, max_seconds: 
         max_seconds: what it must not exceed, ramp included.
     """
     wanted = max(math.ceil(rate * seconds), min_requests, _FEWEST_REQUESTS)
-    bound = max(1, math.floor(rate * max_seconds / (1 + RAMP)))
+    bound = max(1, math.floor(rate * max_seconds / (1 + RAMP) + 1e-9))
     return min(wanted, bound, _MOST_REQUESTS)
 
 

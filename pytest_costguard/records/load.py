@@ -87,11 +87,11 @@ class Probe(Record, frozen=True, kw_only=True):
 
     rate: float
     requests: int
-    """Sent and counted; fewer than planned where it was clear before the end."""
-    beyond: int
-    """Of these, those beyond the limit, failures included."""
+    """Of which it is known what became; fewer than planned where it was clear before the end."""
+    late: tuple[int, ...]
+    """Of these, those beyond each limit of the SLO, in its order; failures are beyond all."""
     passed: bool
-    late: bool = False
+    sent_late: bool = False
     """Whether the generator could not send in time, so that the server is not to blame."""
     seconds: float
 

@@ -12,7 +12,7 @@ A request that failed or came too late has an infinite latency, and is never lef
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -28,6 +28,7 @@ from pytest_costguard.records import (
 from pytest_costguard.stats.intervals import margin, mean
 from pytest_costguard.stats.percentiles import percentile, support
 from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
+from pytest_costguard.stats.quantiles import normal_quantile
 
 BATCHES = 20
 _MISSED_RATE = 0.02
@@ -79,16 +80,15 @@ def interval_under_load(
         return None
     ordered = sorted(latency for unit in units for latency in unit)
     estimate = ordered[_rank(q, len(ordered))]
-    # Where the quantile itself failed, what is below it is what was answered.
+    # Where many latencies are the quantile itself, as failures are, those below it tell the spread.
     shares = [
-        [
-            mean([float(_within(latency, estimate)) for latency in batch])
-            for batch in _batches(unit, each)
-        ]
-        for unit in units
+        _shares(units, each, lambda latency: latency <= estimate),
+        _shares(units, each, lambda latency: latency < estimate),
     ]
-    lower = _margin(shares, below)
-    upper = _margin(shares, above)
+    # Requests that wait for each other tell no more than independent ones would.
+    least = math.sqrt(q * (1 - q) / len(ordered))
+    lower = max(*(_margin(one, below) for one in shares), normal_quantile(below) * least)
+    upper = max(*(_margin(one, above) for one in shares), normal_quantile(above) * least)
     return Interval(
         estimate=estimate,
         lower=-math.inf if q - lower <= 0 else ordered[_rank(q - lower, len(ordered))],
@@ -161,12 +161,12 @@ def decide_error_rate(
         alpha: P(over is said of a rate that is within).
         confidence: 1 - P(within is said of a rate that is over).
     """
-    units = [[float(math.isinf(latency)) for latency in arrivals(u)] for u in measurement.units]
+    units = [arrivals(unit) for unit in measurement.units]
     total = sum(map(len, units))
-    failed = round(sum(map(sum, units)))
+    failed = sum(math.isinf(latency) for unit in units for latency in unit)
     rate = failed / total
-    each = math.ceil(BATCHES / len(units))
-    shares = [[mean(batch) for batch in _batches(unit, each) if batch] for unit in units]
+    each = max(1, min(math.ceil(BATCHES / len(units)), *map(len, units), total))
+    shares = _shares(units, each, math.isinf)
     lower = min(rate - _margin(shares, 1 - alpha), proportion_lower(failed, total, 1 - alpha))
     upper = max(rate + _margin(shares, confidence), proportion_upper(failed, total, confidence))
     interval = Interval(
@@ -268,15 +268,21 @@ def growing_backlog(measurement: Measurement) -> str:
 def _limited_by_generator(loop: OpenLoop) -> bool:
     """Whether the lowest rate that broke the SLO did so while the generator was late."""
     broken = [probe for probe in loop.probes if not probe.passed]
-    return bool(broken) and min(broken, key=lambda probe: probe.rate).late
+    return bool(broken) and min(broken, key=lambda probe: probe.rate).sent_late
 
 
 def _loops(measurement: Measurement) -> Iterator[OpenLoop]:
     return (unit.open_loop for unit in measurement.units if unit.open_loop is not None)
 
 
-def _within(latency: float, limit: float) -> bool:
-    return latency < limit if math.isinf(limit) else latency <= limit
+def _shares(
+    units: Sequence[Sequence[float]], each: int, holds: Callable[[float], bool]
+) -> list[list[float]]:
+    """Return in which share of each batch of each process something holds of a latency."""
+    return [
+        [mean([float(holds(latency)) for latency in batch]) for batch in _batches(unit, each)]
+        for unit in units
+    ]
 
 
 def _batches(samples: Sequence[float], count: int) -> Iterator[Sequence[float]]:

@@ -23,8 +23,8 @@ from pytest_costguard.records import (
 )
 
 PROBES = (
-    Probe(rate=95.0, requests=400, beyond=0, passed=True, seconds=4.0),
-    Probe(rate=105.0, requests=400, beyond=9, passed=False, seconds=4.0),
+    Probe(rate=95.0, requests=400, late=(0,), passed=True, seconds=4.0),
+    Probe(rate=105.0, requests=400, late=(9,), passed=False, seconds=4.0),
 )
 SEARCHED = Load(slo={"p99": 0.05})
 
@@ -73,19 +73,23 @@ def test_load_that_was_late_passes_nothing_and_says_so_where_it_is_seen():
 
 
 def test_failures_are_told_and_make_no_mean():
-    report = judged(a_run(unanswered=(0, 5)), gates=gates(budget("error_rate", 0.001)))
+    lost = tuple(range(0, 600, 60))
+    report = judged(a_run(unanswered=lost), gates=gates(budget("error_rate", 0.001)))
 
     verdict = only(report)
     assert verdict.budgets[0].verdict is BudgetVerdict.OVER
     assert "mean" not in verdict.figures
-    assert any("12 of 3,612 requests had no answer" in warning for warning in verdict.warnings)
+    assert any("60 of 3,660 requests had no answer" in warning for warning in verdict.warnings)
+
+
+def bursts() -> Measurement:
+    """Late requests that all come in one burst of one unit: nothing bounds p99 from above."""
+    sound, late = [0.01] * 110, [0.01] * 90 + [0.5] * 20
+    return a_load([loaded(latencies=sound) for _ in range(5)] + [loaded(latencies=late)])
 
 
 def test_a_percentile_that_nothing_bounds_is_shown_as_what_it_seems_and_in_no_figure():
-    rng = np.random.default_rng(4)
-    few = a_load([loaded(latencies=rng.exponential(0.01, 100).tolist()) for _ in range(6)])
-
-    report = judged(run(few), gates=gates(budget("p99", 5.0, kind="slo")))
+    report = judged(run(bursts()), gates=gates(budget("p99", 5.0, kind="slo")))
 
     verdict = only(report)
     assert "p99" not in verdict.figures
@@ -94,10 +98,7 @@ def test_a_percentile_that_nothing_bounds_is_shown_as_what_it_seems_and_in_no_fi
 
 
 def test_what_is_judged_can_be_written_down():
-    rng = np.random.default_rng(4)
-    few = a_load([loaded(latencies=rng.exponential(0.01, 100).tolist()) for _ in range(6)])
-
-    text = to_json(judged(run(few), gates=gates(budget("p99", 0.0001, kind="slo"))))
+    text = to_json(judged(run(bursts()), gates=gates(budget("p99", 0.0001, kind="slo"))))
 
     assert b"Infinity" not in text
     assert b"NaN" not in text

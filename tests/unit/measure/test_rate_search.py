@@ -30,7 +30,7 @@ def sharp(limit, *, seconds=1.0):
         return Probe(
             rate=rate,
             requests=requests,
-            beyond=0 if passed else requests,
+            late=(0 if passed else requests // 2,),
             passed=passed,
             seconds=seconds,
         )
@@ -48,21 +48,21 @@ def test_it_finds_a_sharp_limit_from_wherever_it_begins(start):
     found, _ = found_at(100.0, start=start)
 
     assert found.complete
-    assert found.rate == pytest.approx(100.0, rel=0.016)
-    assert found.highest_kept <= 100.0
+    assert found.rate == pytest.approx(100.0, rel=0.13)
+    assert 100.0 / 1.1 <= found.highest_kept <= 100.0
 
 
 def test_what_is_known_takes_few_probes():
     _, far = found_at(100.0, start=10.0)
     _, near = found_at(100.0, start=101.0, known=True)
 
-    assert len(near) <= 5 < len(far)
+    assert len(near) <= 3 < len(far)
 
 
 def test_a_limit_far_from_what_was_known_is_still_found():
     found, _ = found_at(1000.0, start=10.0, known=True)
 
-    assert found.rate == pytest.approx(1000.0, rel=0.016)
+    assert found.rate == pytest.approx(1000.0, rel=0.13)
 
 
 def test_no_rate_that_keeps_it_is_said_and_not_made_up():
@@ -95,8 +95,8 @@ def test_a_window_has_room_for_what_its_percentile_leaves():
 
 
 def test_a_window_is_long_enough_for_its_percentile_and_for_a_queue_to_fill():
-    assert window_requests({"p50": 0.001}, 10.0) == 6
-    assert window_requests({"p99": 0.001}, 10.0) == 368
+    assert window_requests({"p50": 0.001}, 10.0) == 3 * 6
+    assert window_requests({"p99": 0.001}, 10.0) == 3 * 368
     assert window_requests({"p99": 1.0}, 100.0) == 2000
 
 

@@ -32,7 +32,7 @@ def test_batches_and_cache_are_told():
 
 
 def test_a_search_tells_its_windows():
-    probes = (Probe(rate=90.0, requests=400, beyond=0, passed=True, seconds=4.0),) * 7
+    probes = (Probe(rate=90.0, requests=400, late=(0,), passed=True, seconds=4.0),) * 7
     load = Load(slo={"p99": 0.05}, arrivals=Arrivals(kind="gamma", burstiness=4.0))
 
     facts = load_facts(a_load([loaded(latencies=[0.02] * 90, probes=probes)], load=load))

@@ -168,9 +168,9 @@ def test_a_backlog_that_comes_and_goes_is_none():
 
 def test_a_search_that_only_the_generator_ended_says_so():
     probes = (
-        Probe(rate=100.0, requests=400, beyond=0, passed=True, seconds=4.0),
-        Probe(rate=110.0, requests=400, beyond=9, passed=False, late=True, seconds=4.0),
-        Probe(rate=200.0, requests=400, beyond=90, passed=False, seconds=1.0),
+        Probe(rate=100.0, requests=400, late=(0,), passed=True, seconds=4.0),
+        Probe(rate=110.0, requests=400, late=(9,), passed=False, sent_late=True, seconds=4.0),
+        Probe(rate=200.0, requests=400, late=(90,), passed=False, seconds=1.0),
     )
 
     assert "could not send faster" in generator_fault(a_measurement(probes=probes))
@@ -178,9 +178,9 @@ def test_a_search_that_only_the_generator_ended_says_so():
 
 def test_a_search_that_the_server_ended_stands_though_a_higher_rate_was_too_fast_for_us():
     probes = (
-        Probe(rate=100.0, requests=400, beyond=0, passed=True, seconds=4.0),
-        Probe(rate=110.0, requests=400, beyond=9, passed=False, seconds=4.0),
-        Probe(rate=200.0, requests=400, beyond=90, passed=False, late=True, seconds=1.0),
+        Probe(rate=100.0, requests=400, late=(0,), passed=True, seconds=4.0),
+        Probe(rate=110.0, requests=400, late=(9,), passed=False, seconds=4.0),
+        Probe(rate=200.0, requests=400, late=(90,), passed=False, sent_late=True, seconds=1.0),
     )
 
     assert generator_fault(a_measurement(probes=probes)) == ""
