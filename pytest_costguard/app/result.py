@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from pytest_costguard.errors import NotMeasured
 from pytest_costguard.records import METRICS, Cost, Interval, Measurement, WorkloadId
+from pytest_costguard.stats.open_loop import estimates_under_load, under_load
 from pytest_costguard.stats.summary import estimates, figures, unsupported
 
 _REMEDY = "run pytest with --costguard, or ask result.measured first"
@@ -47,6 +48,11 @@ class Figure(float):
             n=n,
             unit="USD",
         )
+
+    @classmethod
+    def unbounded(cls, estimate: float, *, n: int, unit: str) -> Figure:
+        """Return the figure of an estimate over `n` units that nothing bounds."""
+        return cls._bounded(estimate, lower=None, upper=None, n=n, unit=unit)
 
     @classmethod
     def _bounded(
@@ -120,11 +126,14 @@ class Result:
         self._cost = cost
         self._figures: dict[str, Interval] = {}
         self._unsupported: Mapping[str, str] = {}
+        self._unbounded: Mapping[str, float] = {}
         if measurement is not None:
             self._figures = figures(measurement)
             if not final:
                 self._figures = estimates(measurement) | self._figures
             self._unsupported = unsupported(measurement)
+            if under_load(measurement):
+                self._unbounded = estimates_under_load(measurement)
         elif quality is not None:
             self._figures = {
                 "quality": Interval(
@@ -218,6 +227,13 @@ class Result:
             NotMeasured: this run did not measure it, or its samples do not support it.
         """
         interval = self._figures.get(metric)
+        if interval is None and metric in self._unbounded:
+            assert self.measurement is not None, "what is estimated was measured"
+            return Figure.unbounded(
+                self._unbounded[metric],
+                n=len(self.measurement.units),
+                unit=METRICS[metric].unit,
+            )
         if interval is None:
             raise self._not_measured(metric)
         return Figure.of(interval, unit=METRICS[metric].unit)

@@ -159,6 +159,7 @@ class WorkloadServer:
                 known=command.known,
                 turn=command.turn,
                 max_seconds=command.max_seconds,
+                alone_seconds=self.served.seconds_per_request(),
             )
         return WindowDone(
             block=window.block, latency_seconds=window.latency_seconds, open_loop=seen

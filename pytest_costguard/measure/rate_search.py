@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.records import PERCENTILES, Probe
 from pytest_costguard.stats.crossing import Seen, crossing
-from pytest_costguard.stats.percentiles import samples_needed
+from pytest_costguard.stats.percentiles import samples_needed, unit_samples_needed
 
 PRECISION = 0.10
 """How close together, as a ratio less one, the bracket ends: what is between, the curve tells."""
@@ -35,8 +35,11 @@ those near the limit are is what the curve goes through."""
 _NEAR = 1.3
 """As a ratio: windows as far from the bracket are part of the curve."""
 _SHORTEST_SECONDS = 0.5
-_LOWEST_RATE = 1e-3
+_LOWEST = 1 / 200
+"""Of what the search began with: no request waits for another at a rate so low."""
 _MOST_PROBES = 40
+_FEWEST_WINDOWS = 3
+"""A search has time for as many of its longest windows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,17 @@ def window_requests(slo: Mapping[str, float], rate: float) -> int:
     return max(needed, math.ceil(rate * lasting))
 
 
+def affordable_requests(slo: Mapping[str, float], rate: float, *, seconds: float) -> int:
+    """Return how many requests of a window fit into some seconds; 0 where they are too few.
+
+    Fewer than one beyond the highest percentile say nothing of it.
+    """
+    wanted = window_requests(slo, rate)
+    fewest = max(unit_samples_needed(PERCENTILES[metric]) for metric in slo)
+    fitting = math.floor(rate * seconds)
+    return min(wanted, fitting) if fitting >= fewest else 0
+
+
 def search(
     probe: ProbeAt,
     *,
@@ -123,13 +137,15 @@ class _Search:
         self._slo = slo
         self._limits = allowances(slo)
         self._left = max_seconds
+        self._window_seconds = max_seconds / _FEWEST_WINDOWS
         self._precision = precision
         self._probes: list[Probe] = []
         self._kept = 0.0
         self._broken = math.inf
+        self._reason = "its time was up"
 
     def run(self, start: float, known: bool) -> Found:
-        rate, step = start, _NARROW if known else _WIDE
+        rate, step, lowest = start, _NARROW if known else _WIDE, start * _LOWEST
         while self._kept == 0.0 or self._broken == math.inf:
             if not self._look(rate):
                 return self._ended()
@@ -139,8 +155,8 @@ class _Search:
             elif self._kept == 0.0:
                 rate = self._broken / step
             step = min(step * step, 4.0)
-            if rate < _LOWEST_RATE:
-                return self._ended(f"not even {_LOWEST_RATE:g} requests a second keep it")
+            if rate < lowest:
+                return self._ended("requests that wait for no other are too slow")
         while self._broken / self._kept > 1 + self._precision:
             if not self._look(math.sqrt(self._kept * self._broken)):
                 return self._ended()
@@ -155,6 +171,8 @@ class _Search:
         """Return the rate at which the limit that is broken first is broken."""
         middle = math.sqrt(self._kept * self._broken)
         near = [one for one in self._probes if middle / _NEAR < one.rate < middle * _NEAR]
+        if not near:
+            return middle  # the search has ended while its bracket was wide
         rates = [
             crossing(
                 [Seen(rate=p.rate, requests=p.requests, late=p.late[number]) for p in near],
@@ -168,7 +186,14 @@ class _Search:
         """Probe one rate and move an end of the bracket; say whether there is time for more."""
         if self._left <= 0 or len(self._probes) >= _MOST_PROBES:
             return False
-        seen = self._probe(rate, window_requests(self._slo, rate))
+        requests = affordable_requests(self._slo, rate, seconds=self._window_seconds)
+        if not requests:
+            self._reason = (
+                f"at {rate:.3g} requests a second a window that tells {max(self._slo)} takes more"
+                f" than {self._window_seconds:.3g} s"
+            )
+            return False
+        seen = self._probe(rate, requests)
         self._probes.append(seen)
         self._left -= seen.seconds
         if seen.passed:
@@ -177,12 +202,12 @@ class _Search:
             self._broken = min(self._broken, rate)
         return True
 
-    def _ended(self, reason: str = "its time was up") -> Found:
+    def _ended(self, reason: str = "") -> Found:
         between = self._kept > 0 and self._broken < math.inf
         return Found(
             rate=self._between() if between else self._kept,
             highest_kept=self._kept,
             probes=tuple(self._probes),
             complete=False,
-            reason=reason,
+            reason=reason or self._reason,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pytest_costguard.errors import WorkloadError
@@ -14,7 +15,7 @@ from pytest_costguard.measure.scenarios import SCENARIOS, callers, inputs_per_re
 from pytest_costguard.measure.shapes import one_of_each_shape
 from pytest_costguard.measure.streams import followed, single_stream
 from pytest_costguard.measure.stretch import Server, Slice, Timed
-from pytest_costguard.measure.under_load import UnderLoad
+from pytest_costguard.measure.under_load import UnderLoad, persistent
 from pytest_costguard.measure.warmup import Round, Warmed, warming
 from pytest_costguard.records import Block, Scenario, Warmup
 
@@ -48,7 +49,8 @@ class Served:
             collate: Makes one request of several, where an open loop serves in batches.
 
         Raises:
-            WorkloadError: there is no input, or not one number of items for each.
+            WorkloadError: there is no input, or not one number of items for each; or an open loop
+                is asked for of a coroutine function.
         """
         if not inputs:
             raise WorkloadError(
@@ -60,6 +62,11 @@ class Served:
                 f"{len(inputs)} inputs need as many numbers of items, each at least 1, "
                 f"got {len(items)}",
                 remedy="let `batch_size` say for every input how many items it holds",
+            )
+        if scenario.load is not None and workload.is_async:
+            raise WorkloadError(
+                "open-loop load is served by plain functions, in threads",
+                remedy="give a plain function or an address, or measure concurrent(k)",
             )
         self.workload = workload
         self._inputs = inputs
@@ -76,16 +83,8 @@ class Served:
         self._warmed: Warmed | None = None
 
     def under_load(self) -> UnderLoad:
-        """Return what sends the inputs in an open loop.
-
-        Raises:
-            WorkloadError: the scenario is none, or the workload is a coroutine function.
-        """
-        if self._scenario.load is None or self.workload.is_async:
-            raise WorkloadError(
-                "open-loop load is served by plain functions, in threads",
-                remedy="give a plain function or an address, with scenario='server' and a rate",
-            )
+        """Return what sends the inputs in an open loop; the scenario must be one."""
+        assert self._scenario.load is not None, "closed loops are served in blocks"
         return UnderLoad(
             self._server,
             inputs=self._inputs,
@@ -97,7 +96,7 @@ class Served:
     def first_call(self) -> float:
         """Return the wall seconds of one request, the first input's; call it before all else."""
         self._require(is_async=False)
-        return _seconds(single_stream(self._server, self._first(), 1).wall_ns)
+        return _seconds(single_stream(self._alone(), self._first(), 1).wall_ns)
 
     async def first_call_async(self) -> float:
         """Like `first_call`, for a coroutine function."""
@@ -114,7 +113,7 @@ class Served:
             except StopIteration as end:
                 return self._keep(end.value)
             run = single_stream if step.singly else self._runner.run
-            timed = run(self._server, self._round(step), self._scenario.n)
+            timed = run(self._alone(), self._round(step), self._scenario.n)
 
     async def warm_up_async(self, *, max_seconds: float) -> Warmup:
         """Like `warm_up`, for a coroutine function."""
@@ -214,6 +213,15 @@ class Served:
             answers = [await self._server.serve(value) for value in self._inputs]
             self._wait()
         return answers
+
+    def _alone(self) -> Server:
+        """What serves one request after another before the measuring.
+
+        Under load a request may fail, and is counted; before it, it is asked again a few times.
+        """
+        if self._scenario.load is None:
+            return self._server
+        return replace(self._server, serve=persistent(self._server.serve))
 
     def _first(self) -> Slice:
         return Slice(timed=[self._inputs[0]])

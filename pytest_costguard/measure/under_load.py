@@ -11,8 +11,8 @@ import msgspec
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.arrivals import Schedule, schedule
 from pytest_costguard.measure.open_loop import Collate, Limit, Sent, open_loop
-from pytest_costguard.measure.rate_search import GIVEN_UP, Allowance, Found, allowances, search
-from pytest_costguard.measure.stretch import Server
+from pytest_costguard.measure.rate_search import GIVEN_UP, Allowance, allowances, search
+from pytest_costguard.measure.stretch import Serve, Server
 from pytest_costguard.measure.windows import Window, ramp_of, told
 from pytest_costguard.records import LATE_SHARE, Load, OpenLoop, Probe
 from pytest_costguard.stats.percentiles import percentile
@@ -20,6 +20,7 @@ from pytest_costguard.stats.percentiles import percentile
 _SEARCH_TURNS = 1_000_000
 """Windows of a search have turns of their own, so that none repeats the schedule of another."""
 _MOST_PROBES = 1000
+_TRIES = 3
 
 
 class UnderLoad:
@@ -65,7 +66,7 @@ class UnderLoad:
         return self._told(plan, sent, ramp=ramp, rate=rate, cpu_seconds=cpu_seconds)
 
     def search(
-        self, *, start: float, known: bool, turn: int, max_seconds: float
+        self, *, start: float, known: bool, turn: int, max_seconds: float, alone_seconds: float
     ) -> tuple[OpenLoop, Window]:
         """Search for the highest rate that keeps the SLO.
 
@@ -74,6 +75,7 @@ class UnderLoad:
             known: whether an earlier search has ended there.
             turn: which search of the run.
             max_seconds: no window begins after it.
+            alone_seconds: what a request takes that waits for no other, at the median.
 
         Returns:
             What the load saw, with the rate that was found and every probe, and the window at the
@@ -82,6 +84,8 @@ class UnderLoad:
         Raises:
             WorkloadError: no rate keeps it, or the search had no time to find one.
         """
+        if alone_seconds > max(self._load.slo.values()):
+            raise _unkept(self._load, f"a request alone takes {alone_seconds * 1e3:.3g} ms")
         kept: dict[float, Window] = {}
         turns = count(_SEARCH_TURNS + turn * _MOST_PROBES)
         limits = allowances(self._load.slo)
@@ -94,7 +98,9 @@ class UnderLoad:
 
         found = search(probe, slo=self._load.slo, start=start, known=known, max_seconds=max_seconds)
         if not found.rate:
-            raise _unkept(self._load, found)
+            lowest = min((probe.rate for probe in found.probes), default=start)
+            told = f"it is not at {lowest:.3g} requests a second, and {found.reason}"
+            raise _unkept(self._load, told)
         best = kept[found.highest_kept]
         return msgspec.structs.replace(best.open_loop, rate=found.rate, probes=found.probes), best
 
@@ -164,6 +170,20 @@ class UnderLoad:
         )
 
 
+def persistent(serve: Serve) -> Serve:
+    """Return what asks again where a request fails, a few times; then it raises what was last."""
+
+    def again(request: Any) -> Any:
+        for _ in range(_TRIES - 1):
+            try:
+                return serve(request)
+            except Exception:  # noqa: BLE001, S112  # what a request raises is its own
+                continue
+        return serve(request)
+
+    return again
+
+
 def _late(sent: Sent, places: Sequence[int], seconds: float) -> int:
     """Count those of some requests that failed or took longer."""
     return sum(
@@ -178,12 +198,10 @@ def _lateness(sent: Sent) -> float:
     return percentile(late, 0.99) / 1e9
 
 
-def _unkept(load: Load, found: Found) -> WorkloadError:
+def _unkept(load: Load, why: str) -> WorkloadError:
     limits = ", ".join(f"{metric} {seconds * 1e3:g} ms" for metric, seconds in load.slo.items())
-    lowest = min((probe.rate for probe in found.probes), default=0.0)
     return WorkloadError(
-        f"no rate was found that keeps the SLO ({limits}): at {lowest:.3g} requests a second it is"
-        f" not kept, and {found.reason}",
+        f"no rate was found that keeps the SLO ({limits}): {why}",
         remedy="see what one request alone takes (scenario='single_stream'), then set limits that"
         " leave room for waiting",
     )

@@ -219,6 +219,22 @@ def figures_under_load(measurement: Measurement) -> tuple[dict[str, Interval], d
     return found, missing
 
 
+def estimates_under_load(measurement: Measurement) -> dict[str, float]:
+    """Return each percentile that the requests support, bounded or not; those that failed are not.
+
+    Args:
+        measurement: of an open loop.
+    """
+    units = [arrivals(unit) for unit in measurement.units]
+    ordered = sorted(latency for unit in units for latency in unit)
+    found = {
+        metric: ordered[_rank(q, len(ordered))]
+        for metric, q in PERCENTILES.items()
+        if not support(q, tuple(map(len, units)))
+    }
+    return {metric: seconds for metric, seconds in found.items() if math.isfinite(seconds)}
+
+
 def generator_fault(measurement: Measurement) -> str:
     """Say why the load was not what was asked for, by no fault of the server's; "" if it was."""
     loops = list(_loops(measurement))

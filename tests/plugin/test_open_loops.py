@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
-import json
+import textwrap
 
 import pytest
 
 SERVICE = """
+    import pytest
     import time
 
     def serve(seconds):
         time.sleep(seconds)
         return seconds
 """
+QUICK = ("--costguard-unit-time=0.05s",)
 
 
 @pytest.fixture
-def suite(pytester):
-    pytester.makepyfile(service=SERVICE)
+def suite(project):
+    project.write("service.py", SERVICE)
 
     def write(body):
-        pytester.makepyfile(test_service=f"import pytest\nfrom service import serve\n\n{body}")
+        project.write("test_service.py", "from service import *\n\n" + textwrap.dedent(body))
 
     return write
 
 
-def measured(pytester, *options, units=2):
-    result = pytester.runpytest_subprocess(
-        "--costguard",
-        f"--costguard-units={units}",
-        "--costguard-unit-time=0.1s",
-        "--costguard-report=report.json",
-        *options,
-    )
-    report = json.loads((pytester.path / "report.json").read_text())
-    return result, report
+def measured(project, *, units=2):
+    result = project.measure(*QUICK, f"--costguard-units={units}")
+    return result, project.report
 
 
-def test_a_service_is_sent_requests_at_its_rate(pytester, suite):
+def test_a_service_is_sent_requests_at_its_rate(project, suite):
     suite(
         """
 def test_service(costguard):
@@ -48,18 +43,18 @@ def test_service(costguard):
 """
     )
 
-    result, report = measured(pytester)
+    result, report = measured(project)
 
     result.assert_outcomes(passed=1)
     (one,) = report["run"]["measurements"]
     assert one["declaration"]["scenario"]["load"]["rate"] == 200.0
     for unit in one["units"]:
-        assert unit["open_loop"]["window_requests"] == [100]
-        assert len(unit["latency_seconds"]) == 100
+        (requests,) = unit["open_loop"]["window_requests"]
+        assert len(unit["latency_seconds"]) == requests == 100
     assert report["verdicts"][0]["figures"]["error_rate"]["estimate"] == 0.0
 
 
-def test_without_the_flag_it_runs_once(pytester, suite):
+def test_without_the_flag_it_runs_once(project, suite):
     suite(
         """
 def test_service(costguard):
@@ -68,41 +63,51 @@ def test_service(costguard):
 """
     )
 
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    project.run().assert_outcomes(passed=1)
 
 
-def test_failures_have_a_budget_of_their_own(pytester, suite):
+def test_failures_have_a_budget_of_their_own(project, suite):
     suite(
         """
-def picky(number):
-    if number == 3:
-        raise ValueError("three is too much")
+        NUMBERS = iter(range(10**9))
 
-@pytest.mark.costguard(budget={"error_rate": "1%"})
-def test_service(costguard):
-    costguard.measure(picky, inputs=[0, 1, 2, 4], scenario="server(500)")
+        def flaky(value):
+            if next(NUMBERS) % 5 == 4:
+                raise ValueError("one in five is too much")
 
-@pytest.mark.costguard(budget={"error_rate": "1%"})
-def test_picky_service(costguard, monkeypatch):
-    numbers = iter(range(10**9))
-    fails = lambda _: picky(3 if next(numbers) % 5 == 4 else 0)
-    costguard.measure(fails, inputs=[0], scenario="server(500)")
-"""
+        @pytest.mark.costguard(budget={"error_rate": "1%"})
+        def test_service(costguard):
+            costguard.measure(flaky, inputs=[0], scenario="server(500)")
+        """
     )
 
-    result, report = measured(pytester, units=6)
+    result, report = measured(project, units=3)
 
-    by_test = {one["workload"]["nodeid"]: one for one in report["verdicts"]}
-    sound = by_test["test_service.py::test_service"]["budgets"][0]
-    failing = by_test["test_service.py::test_picky_service"]["budgets"][0]
-    assert sound["verdict"] in ("within", "inconclusive")
-    assert sound["interval"]["estimate"] == 0.0
-    assert failing["verdict"] == "over"
-    assert failing["interval"]["estimate"] == pytest.approx(0.2, abs=0.05)
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(failed=1)
+    (verdict,) = report["verdicts"]
+    assert verdict["budgets"][0]["verdict"] == "over"
+    assert verdict["budgets"][0]["interval"]["estimate"] == pytest.approx(0.2, abs=0.05)
+    assert "ValueError: one in five is too much" in verdict["warnings"][0]
 
 
-def test_an_slo_that_is_far_away_is_kept_and_one_that_is_too_near_is_not(pytester, suite):
+def test_a_service_that_never_answers_is_an_error(project, suite):
+    suite(
+        """
+        def broken(value):
+            raise ValueError("no model")
+
+        def test_service(costguard):
+            costguard.measure(broken, inputs=[0], scenario="server(500)")
+        """
+    )
+
+    result, _ = measured(project)
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*it raised ValueError: no model*"])
+
+
+def test_an_slo_that_is_far_away_is_kept_and_one_that_is_too_near_is_not(project, suite):
     suite(
         """
 @pytest.mark.costguard(slo={"p90": "9s"})
@@ -115,7 +120,7 @@ def test_impatient(costguard):
 """
     )
 
-    _, report = measured(pytester, units=3)
+    _, report = measured(project, units=3)
 
     verdicts = {
         one["workload"]["nodeid"]: one["budgets"][0]["verdict"] for one in report["verdicts"]
@@ -125,7 +130,7 @@ def test_impatient(costguard):
     assert verdicts["test_service.py::test_impatient"] in ("over", "inconclusive")
 
 
-def test_the_highest_rate_is_searched_for(pytester, suite):
+def test_the_highest_rate_is_searched_for(project, suite):
     suite(
         """
 def test_service(costguard):
@@ -139,7 +144,7 @@ def test_service(costguard):
 """
     )
 
-    result, report = measured(pytester)
+    result, report = measured(project)
 
     result.assert_outcomes(passed=1)
     (verdict,) = report["verdicts"]
@@ -148,7 +153,7 @@ def test_service(costguard):
         assert any(probe["passed"] for probe in unit["open_loop"]["probes"])
 
 
-def test_an_slo_that_no_rate_keeps_is_an_error_that_says_so(pytester, suite):
+def test_an_slo_that_no_rate_keeps_is_an_error_that_says_so(project, suite):
     suite(
         """
 def test_service(costguard):
@@ -156,13 +161,13 @@ def test_service(costguard):
 """
     )
 
-    result, _ = measured(pytester)
+    result, _ = measured(project)
 
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*no rate was found that keeps the SLO*"])
 
 
-def test_batches_are_made_of_arrays(pytester, suite):
+def test_batches_are_made_of_arrays(project, suite):
     suite(
         """
 import numpy as np
@@ -179,7 +184,7 @@ def test_service(costguard):
 """
     )
 
-    result, report = measured(pytester)
+    result, report = measured(project)
 
     result.assert_outcomes(passed=1)
     units = report["run"]["measurements"][0]["units"]
@@ -197,7 +202,7 @@ def test_service(costguard):
         ("scenario='server(5)', connections=4", "connections= has no meaning without a server"),
     ],
 )
-def test_what_is_missing_is_said(pytester, suite, call, said):
+def test_what_is_missing_is_said(project, suite, call, said):
     suite(
         f"""
 def test_service(costguard):
@@ -205,25 +210,26 @@ def test_service(costguard):
 """
     )
 
-    result = pytester.runpytest_subprocess()
+    result = project.run()
 
     result.assert_outcomes(failed=1)
     assert said in result.stdout.str()
 
 
-def test_a_coroutine_function_is_refused_with_the_remedy(pytester, suite):
+def test_a_coroutine_function_is_refused_with_the_remedy(project, suite):
     suite(
         """
-async def answer(value):
-    return value
+        import asyncio
 
-@pytest.mark.asyncio
-async def test_service(costguard):
-    await costguard.measure_async(answer, inputs=[1], scenario="server(5)")
-"""
+        async def answer(value):
+            return value
+
+        def test_service(costguard):
+            asyncio.run(costguard.measure_async(answer, inputs=[1], scenario="server(5)"))
+        """
     )
 
-    result, _ = measured(pytester)
+    result, _ = measured(project)
 
     result.assert_outcomes(failed=1)
-    assert "open-loop load is served by plain functions" in result.stdout.str()
+    result.stdout.fnmatch_lines(["*open-loop load is served by plain functions, in threads*"])

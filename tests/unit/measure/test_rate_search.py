@@ -11,6 +11,7 @@ from benchmarks.load.queues import SimulatedServer, exponential, true_rate_mm1
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.rate_search import (
     Allowance,
+    affordable_requests,
     allowances,
     search,
     window_requests,
@@ -43,7 +44,7 @@ def found_at(limit, *, start, known=False, max_seconds=1e9, **options):
     return search(probe, slo=SLO, start=start, known=known, max_seconds=max_seconds), probed
 
 
-@pytest.mark.parametrize("start", [1.0, 90.0, 110.0, 5000.0])
+@pytest.mark.parametrize("start", [1.0, 90.0, 110.0, 4000.0])
 def test_it_finds_a_sharp_limit_from_wherever_it_begins(start):
     found, _ = found_at(100.0, start=start)
 
@@ -72,8 +73,21 @@ def test_no_rate_that_keeps_it_is_said_and_not_made_up():
     assert min(probed) > 0
 
 
+def test_a_rate_at_which_a_percentile_takes_too_long_is_said():
+    found, probed = found_at(0.5, start=2.0, max_seconds=60.0)
+
+    assert not probed
+    assert found.rate == 0.0
+    assert found.reason == "at 2 requests a second a window that tells p99 takes more than 20 s"
+
+
+def test_slow_requests_are_searched_with_shorter_windows():
+    assert affordable_requests({"p99": 1.0}, 10.0, seconds=20.0) == 200
+    assert affordable_requests({"p90": 1.0}, 0.4, seconds=20.0) == 0
+
+
 def test_time_that_is_up_leaves_what_is_known_and_says_so():
-    found, probed = found_at(100.0, start=1.0, max_seconds=3.5)
+    found, probed = found_at(100.0, start=10.0, max_seconds=350.0, seconds=100.0)
 
     assert len(probed) == 4
     assert not found.complete
