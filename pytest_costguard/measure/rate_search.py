@@ -35,6 +35,9 @@ those near the limit are is what the curve goes through."""
 _NEAR = 1.3
 """As a ratio: windows as far from the bracket are part of the curve."""
 _SHORTEST_SECONDS = 0.5
+_MOST_REQUESTS = 20_000
+_HIGHEST_START = 5_000.0
+"""Requests a second; no more can be sent from here anyway."""
 _LOWEST = 1 / 200
 """Of what the search began with: no request waits for another at a rate so low."""
 _MOST_PROBES = 40
@@ -86,7 +89,7 @@ def window_requests(slo: Mapping[str, float], rate: float) -> int:
     """
     needed = _TIMES_NEEDED * max(samples_needed(PERCENTILES[metric]) for metric in slo)
     lasting = max(_SHORTEST_SECONDS, _LIMITS_A_WINDOW * max(slo.values()))
-    return max(needed, math.ceil(rate * lasting))
+    return max(needed, min(math.ceil(rate * lasting), _MOST_REQUESTS))
 
 
 def affordable_requests(slo: Mapping[str, float], rate: float, *, seconds: float) -> int:
@@ -145,7 +148,8 @@ class _Search:
         self._reason = "its time was up"
 
     def run(self, start: float, known: bool) -> Found:
-        rate, step, lowest = start, _NARROW if known else _WIDE, start * _LOWEST
+        rate = min(start, _HIGHEST_START)
+        step, lowest = _NARROW if known else _WIDE, rate * _LOWEST
         while self._kept == 0.0 or self._broken == math.inf:
             if not self._look(rate):
                 return self._ended()

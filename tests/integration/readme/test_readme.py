@@ -22,11 +22,15 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (code,) = blocks("python")
+    return written(blocks("python")[0], tmp_path)
+
+
+def written(code: str, folder: Path) -> Path:
+    """Write a block to the file that its first line names."""
     name = code.splitlines()[0].removeprefix("# ")
-    (tmp_path / name).parent.mkdir(parents=True)
-    (tmp_path / name).write_text(code, encoding="utf-8")
-    return tmp_path
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).write_text(code, encoding="utf-8")
+    return folder
 
 
 def commands(*programs: str) -> list[list[str]]:
@@ -62,6 +66,27 @@ def test_the_commands_do_what_is_said_beside_them(folder, monkeypatch):
     assert report["baseline"]["name"] == "main"
     assert report["outcome"]["failed"] is False
     assert "not priced" not in (reports / "report.md").read_text(encoding="utf-8")
+
+
+def test_the_load_of_the_example_is_sent(tmp_path, monkeypatch):
+    monkeypatch.setenv("COSTGUARD_UNITS", "2")
+    monkeypatch.setenv("COSTGUARD_UNIT_TIME", "20ms")
+    monkeypatch.setenv("COSTGUARD_FAIL_ON", "never")
+    (code,) = blocks("python")[1:]
+    folder = written(code, tmp_path)
+    for words in ((), ("--costguard", "--costguard-report=out")):
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:randomly", *words],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+    report = json.loads((folder / "out" / "report.json").read_text())
+    kinds = [one["declaration"]["scenario"]["kind"] for one in report["run"]["measurements"]]
+    assert kinds == ["server", "max_rate"]
 
 
 def test_every_link_leads_somewhere():
