@@ -1,8 +1,8 @@
 """How often the interval of a percentile under load holds the truth, and how often an SLO passes.
 
-Queues whose p99 is known exactly (M/M/1) are played at four utilisations, in six processes of 500
-requests as a run measures by default, and in one of 3,000; a limit exactly at the true p99 must
-hardly ever be called kept.
+Queues whose p99 is known exactly (M/M/1) are played at four utilisations, in six processes of 1,000
+requests as a run measures by default, in as many of 500, and in one of 3,000; a limit exactly at
+the true p99 must hardly ever be called kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pytest_costguard.stats.quantiles import normal_quantile
 
 MEAN = 0.01
 UTILISATIONS = (0.3, 0.5, 0.7, 0.9)
-SHAPES = ((6, 500), (1, 3000))
+SHAPES = ((6, 1000), (6, 500), (1, 3000))
 Q = 0.99
 WARM = 5000
 COVERAGE_GOAL, FALSE_PASS_GOAL = 0.90, 0.025

@@ -15,7 +15,7 @@ from pytest_costguard.records import Load, SideName
 
 _TIMES_LONGER = 4.0
 """How much longer than closed loops load is measured: a queue's state lasts for many requests."""
-_TIMES_MORE_REQUESTS = 5
+_TIMES_MORE_REQUESTS = 10
 """For the same reason: so many times what independent samples would need."""
 _WINDOWS_A_SIDE = 2
 _HEADROOM = 2.0

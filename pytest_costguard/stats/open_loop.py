@@ -3,8 +3,8 @@
 Latencies under load hang together, so that an interval for independent samples covers the truth in
 4 to 72 % of cases where it says 95. The share of latencies beyond a value, in each of at least
 twenty consecutive batches, does not need independence within a batch (Woodruff, JASA 47 (1952)
-635); it is read off as quantiles of all samples. Where several processes were measured, what
-differs from one to the next counts too: the wider of both margins is taken.
+635); it is read off as quantiles of all samples. Where processes differ more than batches within
+them explain, the margin is that over processes.
 
 A request that failed or came too late has an infinite latency, and is never left out.
 """
@@ -25,7 +25,7 @@ from pytest_costguard.records import (
     OpenLoop,
     Unit,
 )
-from pytest_costguard.stats.intervals import margin, mean
+from pytest_costguard.stats.intervals import margin, mean, variance
 from pytest_costguard.stats.percentiles import percentile, support
 from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
 from pytest_costguard.stats.quantiles import normal_quantile
@@ -33,6 +33,7 @@ from pytest_costguard.stats.quantiles import normal_quantile
 BATCHES = 20
 _MISSED_RATE = 0.02
 _GROWN = 3.0
+_APART = 2.2
 
 
 def under_load(measurement: Measurement) -> bool:
@@ -307,11 +308,20 @@ def _batches(samples: Sequence[float], count: int) -> Iterator[Sequence[float]]:
 
 
 def _margin(shares: Sequence[Sequence[float]], probability: float) -> float:
-    """Return the margin over all batches, or over processes where that is wider."""
+    """Return the margin over all batches, or over processes where these differ more than batches.
+
+    They do where the variance between their means is more than `_APART` times what the batches
+    within them explain: the ratio that chance alone exceeds in a tenth of cases (F with 5 and 18
+    degrees of freedom: six processes of four batches).
+    """
     batches = margin([share for unit in shares for share in unit], probability)
-    if len(shares) < 2:
+    if len(shares) < 2 or min(map(len, shares)) < 2:
         return batches
-    return max(batches, margin([mean(unit) for unit in shares], probability))
+    within = mean([variance(unit) / len(unit) for unit in shares])
+    means = [mean(unit) for unit in shares]
+    if variance(means) <= _APART * within:
+        return batches
+    return max(batches, margin(means, probability))
 
 
 def _rank(q: float, n: int) -> int:
