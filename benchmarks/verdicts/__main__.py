@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.verdicts import live, peer_runs, pilots, recording, stored_runs
 from benchmarks.verdicts.burners import burning
 from benchmarks.verdicts.entries import CONDITIONS, Condition, of_this_machine
-from benchmarks.verdicts.page import page, read
+from benchmarks.verdicts.page import Page, machines, page, read
 from benchmarks.verdicts.series import series
 from benchmarks.verdicts.trials import table
 from benchmarks.verdicts.workloads import (
@@ -162,13 +162,29 @@ def _trials(arguments: argparse.Namespace) -> None:
 
 
 def _page(arguments: argparse.Namespace) -> None:
-    made = page(read(arguments.data, machine=arguments.machine), repeats=arguments.suites)
-    images = arguments.output.parent / "images"
+    """Write the page of the machine that is meant; of several, one each: they are never mixed."""
+    known = machines(arguments.data)
+    chosen = [arguments.machine] if arguments.machine is not None or known < 2 else range(known)
+    for number in chosen:
+        made = page(read(arguments.data, machine=number), repeats=arguments.suites)
+        _write(made, arguments.output, number=0 if arguments.machine is not None else number or 0)
+
+
+def _write(made: Page, output: Path, *, number: int) -> None:
+    """Write a page and its plots; those of a further machine have its number in their names."""
+    images = output.parent / "images"
     images.mkdir(parents=True, exist_ok=True)
+    text = made.text
     for name, drawing in made.images.items():
-        (images / name).write_text(drawing, encoding="utf-8")
-    arguments.output.write_text(made.text, encoding="utf-8")
-    print(f"wrote {arguments.output}")
+        kept = name if not number else name.replace("verdicts-", f"verdicts-{number + 1}-")
+        text = text.replace(f"images/{name}", f"images/{kept}")
+        (images / kept).write_text(drawing, encoding="utf-8")
+    if number:
+        output = output.with_stem(f"{output.stem}-{number + 1}")
+        first, _, rest = text.partition("\n")
+        text = f"{first}: machine {number + 1}\n{rest}"
+    output.write_text(text, encoding="utf-8")
+    print(f"wrote {output}")
 
 
 _STEPS: Mapping[str, Callable[[argparse.Namespace], None]] = {

@@ -74,6 +74,12 @@ class Recorded:
         return [one.about for kind in kinds for entries in kind.values() for one in entries]
 
 
+def machines(data: Path) -> int:
+    """Return of how many machines there are records; raises `RecordError` for a damaged file."""
+    found = _everything(data).circumstances()
+    return len({about.machine.identity() for about in found})
+
+
 def read(data: Path, *, machine: int | None = None) -> Recorded:
     """Read all that was recorded of one machine.
 
@@ -84,12 +90,7 @@ def read(data: Path, *, machine: int | None = None) -> Recorded:
     Raises:
         RecordError: a file is damaged, or several machines were recorded and none is chosen.
     """
-    everything = Recorded(
-        batches={c: recording.journal(data, c).read() for c in CONDITIONS},
-        peers={c: peer_runs.journal(data, c).read() for c in CONDITIONS},
-        stored={c: stored_runs.journal(data, c).read() for c in CONDITIONS},
-        live={c: live.journal(data, c).read() for c in CONDITIONS},
-    )
+    everything = _everything(data)
     chosen = identity_of(everything.circumstances(), machine=machine)
 
     def of_it(kind: Mapping[Condition, Sequence[Entry]]) -> dict[Condition, list[Entry]]:
@@ -105,6 +106,15 @@ def read(data: Path, *, machine: int | None = None) -> Recorded:
         peers=of_it(everything.peers),
         stored=of_it(everything.stored),
         live=of_it(everything.live),
+    )
+
+
+def _everything(data: Path) -> Recorded:
+    return Recorded(
+        batches={c: recording.journal(data, c).read() for c in CONDITIONS},
+        peers={c: peer_runs.journal(data, c).read() for c in CONDITIONS},
+        stored={c: stored_runs.journal(data, c).read() for c in CONDITIONS},
+        live={c: live.journal(data, c).read() for c in CONDITIONS},
     )
 
 
