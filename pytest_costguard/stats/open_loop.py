@@ -28,7 +28,7 @@ from pytest_costguard.records import (
 from pytest_costguard.stats.intervals import margin, mean, variance
 from pytest_costguard.stats.percentiles import percentile, support
 from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
-from pytest_costguard.stats.quantiles import normal_quantile
+from pytest_costguard.stats.quantiles import normal_quantile, t_quantile
 
 BATCHES = 20
 _MISSED_RATE = 0.02
@@ -310,11 +310,15 @@ def _batches(samples: Sequence[float], count: int) -> Iterator[Sequence[float]]:
 def _margin(shares: Sequence[Sequence[float]], probability: float) -> float:
     """Return the margin over all batches, or over processes where these differ more than batches.
 
-    They do where the variance between their means is more than `_APART` times what the batches
-    within them explain: the ratio that chance alone exceeds in a tenth of cases (F with 5 and 18
-    degrees of freedom: six processes of four batches).
+    Late requests come in bursts, so that the shares of batches are skewed and t on all of their
+    degrees of freedom is too narrow: half of them are counted (played: the interval of p99 covers
+    93 instead of 91 % at a utilisation of 0.7). Processes differ more than batches where the
+    variance between their means is more than `_APART` times what the batches within explain: the
+    ratio that chance alone exceeds in a tenth of cases (F on 5 and 18 degrees of freedom: six
+    processes of four batches).
     """
-    batches = margin([share for unit in shares for share in unit], probability)
+    flat = [share for unit in shares for share in unit]
+    batches = t_quantile(probability, max(1, len(flat) // 2 - 1)) * _standard_error(flat)
     if len(shares) < 2 or min(map(len, shares)) < 2:
         return batches
     within = mean([variance(unit) / len(unit) for unit in shares])
@@ -322,6 +326,10 @@ def _margin(shares: Sequence[Sequence[float]], probability: float) -> float:
     if variance(means) <= _APART * within:
         return batches
     return max(batches, margin(means, probability))
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    return math.sqrt(variance(values) / len(values))
 
 
 def _rank(q: float, n: int) -> int:
