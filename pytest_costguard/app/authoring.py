@@ -14,7 +14,7 @@ from pytest_costguard.app.agreement import agrees
 from pytest_costguard.app.declared_scenarios import declared_scenario
 from pytest_costguard.app.declared_servers import DeclaredServer, Ready, declared_server
 from pytest_costguard.app.result import Result
-from pytest_costguard.app.servers import StartedServer
+from pytest_costguard.app.servers import AtTheTestsLine, StartedServer
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.measure.ports import Workload
 from pytest_costguard.records import Scenario, WorkloadId
@@ -251,22 +251,20 @@ class Costguard:
             PortInUse: on entering: something else answers where it should.
         """
         __tracebackhide__ = True
-        return self._up(
-            declared_server(
-                nodeid=self.nodeid,
-                command=command,
-                ready=ready,
-                port=port,
-                env=env,
-                cwd=cwd,
-                startup_timeout=startup_timeout,
-                stop_timeout=stop_timeout,
-            )
+        declared = declared_server(
+            nodeid=self.nodeid,
+            command=command,
+            ready=ready,
+            port=port,
+            env=env,
+            cwd=cwd,
+            startup_timeout=startup_timeout,
+            stop_timeout=stop_timeout,
         )
+        return AtTheTestsLine(self._up(declared))
 
     @contextmanager
     def _up(self, declared: DeclaredServer) -> Iterator[StartedServer]:
-        __tracebackhide__ = True
         with self._backend.server(declared) as server:
             self._servers.append(server)
             try:

@@ -6,12 +6,13 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from pytest_costguard.app.declared_servers import DeclaredServer, local_place
 from pytest_costguard.engine.last_words import ending, telling_part
-from pytest_costguard.errors import PortInUse, ServerError
+from pytest_costguard.errors import CostguardError, PortInUse, ServerError
 from pytest_costguard.host.ports import Claim, answers, free_port
 from pytest_costguard.host.readiness import (
     Ended,
@@ -33,6 +34,7 @@ _CHOICES = 20
 _DYING_SECONDS = 0.5
 """A connection breaks before its server's exit status is known."""
 _OUTPUT_BYTES = 1 << 16
+_LINE_CHARACTERS = 200
 _TAKEN = (
     "address already in use",
     "address in use",
@@ -141,8 +143,13 @@ class StartedServer:
             return telling_part(log.read().decode(errors="replace"))
 
     def _said(self) -> str:
+        """What it has printed last; the first line by itself, since a report shows no more."""
         output = self.last_output()
-        return f". Its last output:\n{output}" if output else ". It has printed nothing"
+        if not output:
+            return "; it has printed nothing"
+        *before, last = output.splitlines()
+        said = f"; it said last: {last.strip()[:_LINE_CHARACTERS]}"
+        return f"{said}\nIts last output:\n{output}" if before else said
 
     def _has_ended(self, status: int | None) -> ServerError:
         return ServerError(
@@ -177,6 +184,28 @@ _OTHER_PORT = (
     "stop what runs there, which an earlier run may have left; or let a free port be chosen: write"
     " {port} in command= and ready="
 )
+
+
+class AtTheTestsLine:
+    """The context of a server whose errors are shown at the test's own line, not at ours."""
+
+    def __init__(self, context: AbstractContextManager[StartedServer]) -> None:
+        self._context = context
+
+    def __enter__(self) -> StartedServer:
+        __tracebackhide__ = True
+        try:
+            return self._context.__enter__()
+        except CostguardError as error:
+            raise error.with_traceback(None)  # noqa: B904  # it is the same one
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        return self._context.__exit__(kind, error, traceback)
 
 
 @contextmanager

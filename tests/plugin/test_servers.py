@@ -105,6 +105,34 @@ def test_memory_and_cold_start_are_the_servers(project):
         assert unit["sensors"]["server_cpu_seconds"] >= 0
 
 
+def test_a_workload_at_an_address_of_its_is_the_servers_under_load_too(project):
+    project.tests("""
+        import pytest
+        from client import READY, command
+        @pytest.mark.parametrize("load", [{}, {"scenario": "server", "rate": 100}])
+        def test_it(costguard, load):
+            with costguard.server(command(), ready=READY) as server:
+                costguard.measure(f"{server.url}/infer", inputs=[b"a", b"bc"], **load)
+    """)
+    project.measure().assert_outcomes(passed=2)
+    for measurement in project.report["run"]["measurements"]:
+        assert "server" in measurement["declaration"]["details"]
+
+
+def test_one_that_ends_under_load_is_the_error_of_its_test_rather_than_slow(project):
+    project.tests("""
+        from client import READY, command
+        def test_it(costguard):
+            with costguard.server(command("--serves", "60"), ready=READY) as server:
+                costguard.measure(
+                    f"{server.url}/infer", inputs=[b"a"], scenario="server", rate=200)
+    """)
+    result = project.measure()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ended with exit code 41 while it was in use*"])
+    assert project.report["run"].get("measurements", []) == []
+
+
 def test_coroutine_functions_can_ask_it_too(project):
     project.tests("""
         import asyncio
