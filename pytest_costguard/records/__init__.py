@@ -41,7 +41,13 @@ from pytest_costguard.records.measurement import (
     WorkloadId,
     first_side,
 )
-from pytest_costguard.records.metrics import METRICS, OF_OWN_PROCESS, PERCENTILES, Metric
+from pytest_costguard.records.metrics import (
+    METRICS,
+    OF_CAPACITY,
+    OF_OWN_PROCESS,
+    PERCENTILES,
+    Metric,
+)
 from pytest_costguard.records.money import (
     Basis,
     Cost,
@@ -86,6 +92,7 @@ from pytest_costguard.records.verdict import (
     Interval,
     Regression,
     Traffic,
+    TrafficSteps,
     Verdict,
     WorkloadVerdict,
 )
@@ -93,6 +100,7 @@ from pytest_costguard.records.verdict import (
 __all__ = [
     "LATE_SHARE",
     "METRICS",
+    "OF_CAPACITY",
     "OF_OWN_PROCESS",
     "OPEN_LOOPS",
     "PERCENTILES",
@@ -165,6 +173,7 @@ __all__ = [
     "Sizing",
     "Target",
     "Traffic",
+    "TrafficSteps",
     "Unit",
     "Unplanned",
     "Verdict",
