@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 from pytest_costguard.app.judging_load import storable
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.app.plan_cases import PeakNeed, need_at, static_usd, told
-from pytest_costguard.app.plan_subjects import NoPlan, PlanSubject, PlanTerms
-from pytest_costguard.cost.capacity import Replica
+from pytest_costguard.app.plan_subjects import NoPlan, PlanSubject, PlanTerms, TooMany
+from pytest_costguard.cost.capacity import Replica, monthly_usd, static_hours
+from pytest_costguard.cost.queueing import MOST_SERVERS
 from pytest_costguard.records import OF_CAPACITY, Gates, Interval
 from pytest_costguard.reports.numbers import counted, money, significant
 from pytest_costguard.stats.budgets import BudgetDecision, decide_falling
+from pytest_costguard.stats.intervals import margin, mean
 from pytest_costguard.stats.summary import figures
 
 RESTS_ON = "throughput"
@@ -50,16 +52,29 @@ class Capacity:
         Raises:
             NoPlan: no number of replicas is enough, not even at the best end of the interval.
         """
+        rates = [value / slower for value in self.subject.values(RESTS_ON)]
         decision = decide_falling(
-            [value / slower for value in self.subject.values(RESTS_ON)],
+            rates,
             figure_at=lambda rate: self.figure(metric, rate),
             limit=limit,
             alpha=alpha,
             confidence=_CONFIDENCE,
         )
         if math.isinf(decision.interval.lower):
-            self._at(self.replica.items_per_second / slower)  # which says why
+            best = mean(rates) + (margin(rates, 1 - alpha) if len(rates) > 1 else 0.0)
+            self._require_beyond(metric, limit=limit, items_per_second=best)
         return decision
+
+    def _require_beyond(self, metric: str, *, limit: float, items_per_second: float) -> None:
+        """Raise `NoPlan` where there is no figure, unless that is for being beyond the limit."""
+        try:
+            self._at(items_per_second)
+        except TooMany:
+            most = float(MOST_SERVERS)
+            if metric == "monthly_cost":
+                most = float(monthly_usd(static_hours(MOST_SERVERS), replica=self.replica))
+            if not limit < most:
+                raise
 
     def figure(self, metric: str, items_per_second: float) -> float:
         """Return replicas before rounding, or US dollars a month; infinite where none is enough."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pytest_costguard.app.plan_subjects import NoPlan, PlanTerms
+from pytest_costguard.app.plan_subjects import NoPlan, PlanTerms, TooMany
 from pytest_costguard.cost.autoscaling import SCALERS, Scaler, Simulated, simulate
 from pytest_costguard.cost.capacity import (
     FleetLimits,
@@ -121,7 +121,7 @@ def need_at(
         try:
             need = needed(items_per_second, replica=replica, limits=limits, objective=objective)
         except ValueError as error:
-            raise NoPlan(
+            raise TooMany(
                 f"the peak needs {error}", remedy=f"plan for {MOST_SERVERS:,} replicas or fewer"
             ) from error
         if need is None:

@@ -55,6 +55,10 @@ class NoPlan(Exception):
         self.remedy = remedy
 
 
+class TooMany(NoPlan):
+    """More replicas are needed than are counted, `MOST_SERVERS`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSubject:
     """One workload, and all that is known of it."""

@@ -200,13 +200,9 @@ def _by_metric(table: object, *, origin: str, at: str) -> list[tuple[str, object
 def _of_baseline(metric: str, value: object, *, origin: str, key: str) -> float:
     """Return the fraction of `"99% of baseline"`, which only quality can be held to."""
     if metric != "quality":
-        raise refusal(
-            value,
-            "is relative to the baseline",
-            origin=origin,
-            key=key,
-            remedy=f'a regression rule does that for {metric}: regression={{"{metric}": "2%"}}',
-        )
+        rule = f'a regression rule does that for {metric}: regression={{"{metric}": "2%"}}'
+        remedy = _NOT_COMPARED[metric][1] if metric in _NOT_COMPARED else rule
+        raise refusal(value, "is relative to the baseline", origin=origin, key=key, remedy=remedy)
     return parse_percent(str(value).strip().removesuffix(OF_BASELINE), origin=origin, key=key)
 
 

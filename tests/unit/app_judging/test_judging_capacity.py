@@ -191,6 +191,18 @@ def test_an_objective_that_only_the_slow_end_misses_leaves_no_upper_bound():
         assert result.interval.confidence == 0.0
 
 
+@pytest.mark.parametrize(
+    ("limit", "verdict"), [(9_999, BudgetVerdict.OVER), (20_000, BudgetVerdict.NOT_MEASURED)]
+)
+def test_more_replicas_than_are_counted_are_over_any_limit_below(limit, verdict):
+    result = held("replicas", limit, traffic=serving(1e9))
+
+    assert (result.verdict, result.interval) == (verdict, None)
+    assert result.reason.startswith("the peak needs more than 10,000 replicas")
+    month = held("monthly_cost", 9_999 * A_REPLICA, traffic=serving(1e9))
+    assert month.verdict is BudgetVerdict.OVER
+
+
 def test_what_was_sent_says_nothing_of_what_could_be():
     offered = Scenario(kind="server", load=Load(rate=100.0))
     result = held("replicas", 3, now=head(scenario=offered))

@@ -306,6 +306,11 @@ def test_money_in_a_currency_without_a_rate_is_refused(tmp_path):
         ({"regression": {"replicas": "5%"}}, "follow the throughput", '"replicas": 4'),
         ({"slo": {"monthly_cost": "$5"}}, "no level of service", 'budget={"monthly_cost"'),
         ({"slo": {"replicas": 4}}, "no level of service", 'budget={"replicas"'),
+        (
+            {"budget": {"monthly_cost": "99% of baseline"}},
+            "relative",
+            'budget={"monthly_cost": "$3000"}',
+        ),
         ({"budget": {"replicas": 3.5}}, "not a whole number", "whole number"),
         ({"budget": {"monthly_cost": 3000}}, "not an amount of money", "0.02 USD"),
         ({"threads": 0}, "threads = 0", "whole number"),
