@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import msgspec
+
 from pytest_costguard.app.baselines import locate, measured
 from pytest_costguard.app.judging import judge
 from pytest_costguard.baselines.reading import read_any
@@ -87,8 +89,8 @@ def _gates(
     found = {}
     for measurement in run.measurements:
         gates = stored.get(str(measurement.workload), default)
-        found[str(measurement.workload)] = Gates(
-            budgets=gates.budgets,
+        found[str(measurement.workload)] = msgspec.structs.replace(
+            gates,
             regressions=tuple(
                 adjusted(rule, allow=allow, catch=catch, said_by=_OPTIONS, allow_option="--allow")
                 for rule in gates.regressions

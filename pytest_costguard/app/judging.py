@@ -11,6 +11,7 @@ import msgspec
 from pytest_costguard.app.judging_acceptance import with_acceptance
 from pytest_costguard.app.judging_base import compare_with, measured_beside
 from pytest_costguard.app.judging_budgets import judge_budget
+from pytest_costguard.app.judging_capacity import capacity_figures
 from pytest_costguard.app.judging_comparisons import Terms
 from pytest_costguard.app.judging_escalation import (
     Reconsidered,
@@ -228,14 +229,20 @@ def _workload_verdict(
     references = (past, None if second is None else second.past)
     changed = next((one for one in references if one is not None and one.inputs_changed), None)
     budgets = tuple(
-        judge_budget(budget, subject=measured, history=past, alpha=SUITE_ALPHA / terms.hypotheses)
+        judge_budget(
+            budget,
+            subject=measured,
+            history=past,
+            gates=gates,
+            alpha=SUITE_ALPHA / terms.hypotheses,
+        )
         for budget in gates.budgets
     )
     return WorkloadVerdict(
         workload=measured.measurement.workload,
         comparisons=comparisons,
         budgets=budgets,
-        figures=measured.figures(),
+        figures={**measured.figures(), **capacity_figures(measured, gates)},
         unsupported=dict(measured.unsupported),
         cost=measured.cost,
         monthly=monthly_change(comparisons, cost=measured.cost, traffic=gates.traffic),

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
+from pytest_costguard.app.judging_capacity import RESTS_ON, capacity_for
 from pytest_costguard.app.judging_history import History
-from pytest_costguard.app.judging_load import judge_under_load
+from pytest_costguard.app.judging_load import judge_under_load, storable
 from pytest_costguard.app.judging_subject import Subject, stored_metric
+from pytest_costguard.app.plan_subjects import NoPlan
 from pytest_costguard.records import (
+    OF_CAPACITY,
     PERCENTILES,
     Budget,
     BudgetResult,
     BudgetVerdict,
     FailOn,
+    Gates,
     Interval,
     Verdict,
 )
 from pytest_costguard.reports.numbers import percent
-from pytest_costguard.stats.budgets import decide_budget
+from pytest_costguard.stats.budgets import BudgetDecision, decide_budget
 from pytest_costguard.stats.open_loop import under_load
 
 _FAILS_ON = {
@@ -25,13 +31,16 @@ _FAILS_ON = {
     BudgetVerdict.INCONCLUSIVE: FailOn.INCONCLUSIVE,
     BudgetVerdict.NOT_PRICED: FailOn.NOT_PRICED,
 }
+_MONEY = frozenset({"cost_per_1k", "monthly_cost"})
 _OF_REQUESTS_UNDER_LOAD = frozenset({*PERCENTILES, "error_rate"})
 _CONFIDENCE = 0.95
 _CONFIDENCE_UNDER_LOAD = 0.99
+_Decide = Callable[[float], BudgetDecision]
+"""Decides about a figure whose times were so many times those that were measured."""
 
 
 def judge_budget(
-    budget: Budget, *, subject: Subject, history: History | None, alpha: float
+    budget: Budget, *, subject: Subject, history: History | None, gates: Gates, alpha: float
 ) -> BudgetResult:
     """Decide about one budget, and say which word of fail-on the result falls under.
 
@@ -39,16 +48,18 @@ def judge_budget(
         budget: the limit, in the metric's unit or as a share of the baseline's value.
         subject: the measured workload.
         history: its earlier runs; None where there is no baseline.
+        gates: all that it is held to, and how much it serves.
         alpha: P(over is said of a figure that is within).
     """
-    result = _judged(budget, subject=subject, history=history, alpha=alpha)
-    return msgspec.structs.replace(result, cause=_cause(result, history))
+    result = _judged(budget, subject=subject, history=history, gates=gates, alpha=alpha)
+    return msgspec.structs.replace(result, cause=_cause(result, subject, history))
 
 
-def _cause(result: BudgetResult, history: History | None) -> FailOn | None:
+def _cause(result: BudgetResult, subject: Subject, history: History | None) -> FailOn | None:
     if result.verdict is not BudgetVerdict.NOT_MEASURED:
         return _FAILS_ON.get(result.verdict)
-    if result.budget.metric == "cost_per_1k" and result.limit is not None:
+    priced = subject.cost is not None and subject.cost.state == "priced"
+    if result.budget.metric in _MONEY and result.limit is not None and not priced:
         return FailOn.NOT_PRICED
     if result.limit is None and result.budget.relative:
         # A first run, or a new workload, has nothing yet that a share could be taken of.
@@ -58,7 +69,7 @@ def _cause(result: BudgetResult, history: History | None) -> FailOn | None:
 
 
 def _judged(
-    budget: Budget, *, subject: Subject, history: History | None, alpha: float
+    budget: Budget, *, subject: Subject, history: History | None, gates: Gates, alpha: float
 ) -> BudgetResult:
     priceless = _priceless(budget, subject)
     if priceless is not None:
@@ -69,51 +80,88 @@ def _judged(
         return _result(budget, BudgetVerdict.NOT_MEASURED, problem, interval=seen)
     if under_load(subject.measurement) and budget.metric in _OF_REQUESTS_UNDER_LOAD:
         return judge_under_load(budget, subject=subject, limit=limit, alpha=alpha)
+    if budget.metric in OF_CAPACITY:
+        return _of_capacity(budget, subject=subject, gates=gates, limit=limit, alpha=alpha)
+    return _of_units(budget, subject=subject, limit=limit, alpha=alpha)
+
+
+def _of_units(budget: Budget, *, subject: Subject, limit: float, alpha: float) -> BudgetResult:
+    """Decide about a metric of which each unit has a value."""
     values = subject.values(budget.metric)
     if not values:
         verdict = BudgetVerdict.NOT_MEASURED
         if budget.metric in subject.unsupported:
             verdict = BudgetVerdict.INCONCLUSIVE
         return _result(budget, verdict, subject.absence(budget.metric), limit=limit)
-    decision = decide_budget(
-        values,
-        estimate=subject.estimate(budget.metric),
-        limit=limit,
-        bound=budget.bound,
-        alpha=alpha,
-        confidence=_confidence(budget, subject),
-    )
-    obstacle = subject.obstacle(budget.metric)
+    estimate = subject.estimate(budget.metric)
+
+    def decide(times: float) -> BudgetDecision:
+        scale = times if budget.bound == "at most" else 1 / times
+        return decide_budget(
+            [scale * value for value in values],
+            estimate=None if estimate is None else scale * estimate,
+            limit=limit,
+            bound=budget.bound,
+            alpha=alpha,
+            confidence=_confidence(budget, subject),
+        )
+
+    return _held(budget, subject, decide, rests_on=budget.metric, limit=limit, alpha=alpha)
+
+
+def _of_capacity(
+    budget: Budget, *, subject: Subject, gates: Gates, limit: float, alpha: float
+) -> BudgetResult:
+    """Decide about a monthly cost or replicas, or say what is not known of them."""
+    try:
+        capacity = capacity_for(budget.metric, subject=subject, gates=gates)
+        return _held(
+            budget,
+            subject,
+            lambda times: capacity.decide(budget.metric, limit=limit, alpha=alpha, slower=times),
+            rests_on=RESTS_ON,
+            limit=limit,
+            alpha=alpha,
+            how=f"{capacity.told()}; ",
+        )
+    except NoPlan as error:
+        reason = f"{error.reason}: {error.remedy}"
+        return _result(budget, BudgetVerdict.NOT_MEASURED, reason, limit=limit)
+
+
+def _held(
+    budget: Budget,
+    subject: Subject,
+    decide: _Decide,
+    *,
+    rests_on: str,
+    limit: float,
+    alpha: float,
+    how: str = "",
+) -> BudgetResult:
+    """Decide, unless something forbids it; `rests_on` is the metric that was measured."""
+    decision = decide(1.0)
+    obstacle = subject.obstacle(rests_on)
     verdict = BudgetVerdict.INCONCLUSIVE if obstacle else decision.verdict
     reason = obstacle or (
-        f"{decision.reason or f'over {decision.interval.n} units'}; the interval leaves a false"
-        f" alarm a chance of {percent(alpha)}"
+        f"{how}{decision.reason or f'over {decision.interval.n} units'}; the interval leaves a"
+        f" false alarm a chance of {percent(alpha)}"
     )
     if verdict is BudgetVerdict.INCONCLUSIVE:
         reason = subject.explained(reason)
-    if verdict is BudgetVerdict.OVER and _excused(budget, subject, limit=limit, alpha=alpha):
+    if verdict is BudgetVerdict.OVER and _excused(subject, decide, rests_on=rests_on):
         verdict = BudgetVerdict.INCONCLUSIVE
         side = "over" if budget.bound == "at most" else "under"
         reason = subject.accused(f"it is {side} the limit")
-    return _result(budget, verdict, reason, limit=limit, interval=decision.interval)
+    return _result(budget, verdict, reason, limit=limit, interval=storable(decision.interval))
 
 
-def _excused(budget: Budget, subject: Subject, *, limit: float, alpha: float) -> bool:
+def _excused(subject: Subject, decide: _Decide, *, rests_on: str) -> bool:
     """Whether a figure is beyond its limit only with the time in which no core served it."""
-    least = subject.least_ratio(budget.metric)
+    least = subject.least_ratio(rests_on)
     if least in (0.0, 1.0):
         return least == 0.0
-    scale = least if budget.bound == "at most" else 1 / least
-    estimate = subject.estimate(budget.metric)
-    without = decide_budget(
-        [scale * value for value in subject.values(budget.metric)],
-        estimate=None if estimate is None else scale * estimate,
-        limit=limit,
-        bound=budget.bound,
-        alpha=alpha,
-        confidence=_confidence(budget, subject),
-    )
-    return without.verdict is not BudgetVerdict.OVER
+    return decide(least).verdict is not BudgetVerdict.OVER
 
 
 def _result(
@@ -130,12 +178,15 @@ def _result(
 
 
 def _priceless(budget: Budget, subject: Subject) -> BudgetResult | None:
-    """Answer a cost budget of a workload that has no price here."""
+    """Answer a budget on what the target costs or carries, where that is not known here."""
     cost = subject.cost
-    if budget.metric != "cost_per_1k" or cost is None or cost.state == "priced":
+    of_target = budget.metric in _MONEY | OF_CAPACITY
+    if not of_target or cost is None or cost.state == "priced":
         return None
     limit = None if budget.relative else budget.limit
     if cost.state == "not priced":
+        if budget.metric not in _MONEY:
+            return None
         return _result(budget, BudgetVerdict.NOT_PRICED, cost.reason, limit=limit)
     reason = cost.reason
     if not reason.startswith(cost.state):

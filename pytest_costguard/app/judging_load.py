@@ -59,7 +59,7 @@ def judge_under_load(
         budget=budget,
         verdict=verdict,
         limit=limit,
-        interval=_shown(decision.interval),
+        interval=storable(decision.interval),
         reason=reason
         or f"in {decision.interval.n:,} requests; the interval leaves a false alarm a chance of"
         f" {percent(alpha)}",
@@ -86,7 +86,7 @@ def fitting(gates: Gates, measurement: Measurement) -> Gates:
     return msgspec.structs.replace(gates, regressions=tuple(rules))
 
 
-def _shown(interval: Interval) -> Interval | None:
+def storable(interval: Interval) -> Interval | None:
     """Return what a record can hold; an end that is not bounded is the estimate's, and says so."""
     if math.isinf(interval.estimate):
         return None

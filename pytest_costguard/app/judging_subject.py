@@ -65,6 +65,7 @@ class Subject:
 
     measurement: Measurement
     reduced: BaselineWorkload
+    target: Target | None
     unsupported: Mapping[str, str]
     cost: Cost | None
     unit_costs: tuple[float, ...]
@@ -197,6 +198,7 @@ def subject(
     return Subject(
         measurement=measurement,
         reduced=reduced,
+        target=target,
         unsupported=unsupported(measurement),
         cost=cost,
         unit_costs=unit_costs,

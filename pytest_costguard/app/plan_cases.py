@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pytest_costguard.app.plan_subjects import NoPlan, PlanTerms
+from pytest_costguard.app.plan_subjects import NoPlan, PlanTerms, TooMany
 from pytest_costguard.cost.autoscaling import SCALERS, Scaler, Simulated, simulate
 from pytest_costguard.cost.capacity import (
     FleetLimits,
@@ -89,12 +89,39 @@ def case_of(
     Raises:
         NoPlan: no number of replicas is enough, or more than are counted.
     """
-    found: list[PlanCase] = []
+    peak = need_at(profile.peak, replica=replica, limits=terms.limits, objectives=objectives)
+    return PlanCase(
+        profile=profile, replica=replica, terms=terms, objective=peak.objective, need=peak.need
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeakNeed:
+    """How many replicas a peak needs, and which objective asks for them."""
+
+    objective: Objective | None
+    """The one that needs most replicas; None where there is none."""
+    need: Need
+
+
+def need_at(
+    items_per_second: float,
+    *,
+    replica: Replica,
+    limits: FleetLimits,
+    objectives: Sequence[Objective],
+) -> PeakNeed:
+    """Return how many replicas serve a rate under every objective.
+
+    Raises:
+        NoPlan: no number of replicas is enough, or more than are counted.
+    """
+    found: list[PeakNeed] = []
     for objective in objectives or (None,):
         try:
-            need = needed(profile.peak, replica=replica, limits=terms.limits, objective=objective)
+            need = needed(items_per_second, replica=replica, limits=limits, objective=objective)
         except ValueError as error:
-            raise NoPlan(
+            raise TooMany(
                 f"the peak needs {error}", remedy=f"plan for {MOST_SERVERS:,} replicas or fewer"
             ) from error
         if need is None:
@@ -102,9 +129,7 @@ def case_of(
                 f"no number of replicas answers {told(objective)}: single requests take longer",
                 remedy="make the requests quicker, or the objective wider",
             )
-        found.append(
-            PlanCase(profile=profile, replica=replica, terms=terms, objective=objective, need=need)
-        )
+        found.append(PeakNeed(objective=objective, need=need))
     return max(found, key=lambda one: one.need.exact)
 
 
@@ -115,10 +140,13 @@ def static_month(case: PlanCase, *, bounds: Sequence[PlanCase]) -> Month:
         case: at the estimated goodput.
         bounds: at the ends of its interval; none where nothing bounds it.
     """
-    bills = [
-        monthly_usd(static_hours(one.need.replicas), replica=one.replica) for one in (case, *bounds)
-    ]
+    bills = [static_usd(one.need, replica=one.replica) for one in (case, *bounds)]
     return _month(case, case.always(), bills=bills)
+
+
+def static_usd(need: Need, *, replica: Replica) -> Decimal:
+    """Return what a month costs of the peak's replicas, that are always there."""
+    return monthly_usd(static_hours(need.replicas), replica=replica)
 
 
 def autoscaled_month(

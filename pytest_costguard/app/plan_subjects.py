@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import numpy as np
 
 from pytest_costguard.config.profiles import parse_profile
 from pytest_costguard.cost.capacity import FleetLimits, Replica
 from pytest_costguard.cost.queueing import Objective, ServiceTimes
-from pytest_costguard.cost.traffic import SECONDS_A_MONTH, TrafficProfile, constant
+from pytest_costguard.cost.traffic import TrafficProfile, recorded_peak, recorded_profile
 from pytest_costguard.records import (
     PERCENTILES,
     Cost,
@@ -19,7 +21,9 @@ from pytest_costguard.records import (
     Measurement,
     Report,
     ScalerName,
-    WorkloadVerdict,
+    Target,
+    Traffic,
+    WorkloadId,
 )
 from pytest_costguard.stats.percentiles import support
 
@@ -51,15 +55,31 @@ class NoPlan(Exception):
         self.remedy = remedy
 
 
+class TooMany(NoPlan):
+    """More replicas are needed than are counted, `MOST_SERVERS`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanSubject:
     """One workload, and all that is known of it."""
 
-    report: Report
-    verdict: WorkloadVerdict
     measurement: Measurement
+    throughput: Interval | None
+    """Inferences a second; None where it was not measured."""
+    priced: Cost | None
+    target: Target | None
     gates: Gates
     terms: PlanTerms
+
+    @property
+    def workload(self) -> WorkloadId:
+        """Who it is."""
+        return self.measurement.workload
+
+    @property
+    def searched(self) -> bool:
+        """Whether its goodput is the highest rate that kept an SLO, found by a search."""
+        return self.measurement.declaration.scenario.kind == "max_rate"
 
     def profile(self) -> tuple[TrafficProfile, str]:
         """Return the traffic, and how it was written.
@@ -71,10 +91,23 @@ class PlanSubject:
         if self.terms.traffic is not None:
             text = self.terms.traffic
             return parse_profile(text, origin="command line", key="--traffic"), text
-        # What a report says is a rate, and never the name of a file.
+        # What a report says is rates, and never the name of a file.
+        traffic = self._declared()
+        profile = recorded_profile(traffic)
+        if profile is None:
+            raise NoPlan(
+                f"its traffic {traffic.text} has more steps than a report keeps",
+                remedy=f"give the file: --traffic {traffic.text}",
+            )
+        return profile, traffic.text
+
+    def peak(self) -> float:
+        """Return the highest rate that was declared, inferences a second; raises `NoPlan`."""
+        return recorded_peak(self._declared())
+
+    def _declared(self) -> Traffic:
         if self.gates.traffic is not None:
-            items = self.gates.traffic.items_per_month
-            return constant(items / SECONDS_A_MONTH), self.gates.traffic.text
+            return self.gates.traffic
         raise NoPlan(
             "how much it serves is not known",
             remedy='declare traffic="3M/day" in its marker or a rule, or give --traffic',
@@ -82,9 +115,24 @@ class PlanSubject:
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
-        """What was given, else the SLOs of the workload that are limits on a percentile."""
+        """What was given, else the SLOs of the workload that are limits on a percentile.
+
+        Else those under which its highest rate was searched for.
+        """
         if self.terms.objectives:
             return self.terms.objectives
+        return self._slos() or self._searched_under()
+
+    def _searched_under(self) -> tuple[Objective, ...]:
+        load = self.measurement.declaration.scenario.load
+        if not self.searched or load is None:
+            return ()
+        return tuple(
+            Objective(quantile=PERCENTILES[metric], seconds=seconds)
+            for metric, seconds in load.slo.items()
+        )
+
+    def _slos(self) -> tuple[Objective, ...]:
         return tuple(
             Objective(quantile=PERCENTILES[budget.metric], seconds=budget.limit)
             for budget in self.gates.budgets
@@ -94,7 +142,7 @@ class PlanSubject:
     @property
     def goodput(self) -> Interval:
         """Of one replica, inferences a second; raises `NoPlan` where it was not measured."""
-        found = self.verdict.figures.get("throughput")
+        found = self.throughput
         if self.measurement.declaration.scenario.kind == "server":
             raise NoPlan(
                 "what it served was what was sent, which says nothing of how much it could",
@@ -107,8 +155,8 @@ class PlanSubject:
     @property
     def cost(self) -> Cost:
         """Of 1,000 inferences; raises `NoPlan` where it has no price."""
-        cost = self.verdict.cost
-        if cost is None or cost.state != "priced" or self.report.target is None:
+        cost = self.priced
+        if cost is None or not self._has_price:
             reason = "" if cost is None else f": {cost.reason}"
             raise NoPlan(
                 f"it has no price{reason}",
@@ -117,14 +165,19 @@ class PlanSubject:
             )
         return cost
 
+    @property
+    def usd_per_hour(self) -> Decimal:
+        """Of one replica; raises `NoPlan` where there is no price."""
+        cost, target = self.cost, self.target
+        assert target is not None, "what is priced has one"
+        return target.quote.usd_per_hour * cost.share
+
     def replica(self) -> Replica:
-        """Return what serves, at the estimated goodput.
+        """Return what serves, at the estimated goodput; without a price where there is none.
 
         Raises:
-            NoPlan: it has no price, or too few requests were measured for its objectives.
+            NoPlan: its goodput is not known, or too few requests were measured for its objectives.
         """
-        cost, target = self.cost, self.report.target
-        assert target is not None, "what is priced has one"
         units = self.measurement.units
         requests = sum(unit.requests for unit in units)
         items_per_request = sum(unit.items for unit in units) / requests
@@ -132,9 +185,13 @@ class PlanSubject:
             items_per_second=self.goodput.estimate,
             items_per_request=items_per_request,
             service=self._service(mean=items_per_request / self.goodput.estimate),
-            usd_per_hour=target.quote.usd_per_hour * cost.share,
+            usd_per_hour=self.usd_per_hour if self._has_price else None,
             startup_seconds=self._startup_seconds(),
         )
+
+    @property
+    def _has_price(self) -> bool:
+        return self.priced is not None and self.priced.state == "priced" and self.target is not None
 
     def _service(self, *, mean: float) -> ServiceTimes | None:
         """Return the times of single requests; None where it serves several at a time."""
@@ -159,3 +216,28 @@ class PlanSubject:
             if unit.cold_start is not None and unit.cold_start.seconds is not None
         ]
         return math.fsum(found) / len(found) if found else None
+
+
+def subjects_of(
+    report: Report, *, terms: PlanTerms, chosen: Sequence[str] = ()
+) -> tuple[PlanSubject, ...]:
+    """Return what a report has measured, ready to be planned.
+
+    Args:
+        report: with throughputs and a price.
+        terms: what is asked for.
+        chosen: the workloads, by `str(workload)`; none: all of them.
+    """
+    measured = {one.workload: one for one in report.run.measurements}
+    return tuple(
+        PlanSubject(
+            measurement=measured[verdict.workload],
+            throughput=verdict.figures.get("throughput"),
+            priced=verdict.cost,
+            target=report.target,
+            gates=report.gates.get(str(verdict.workload), Gates()),
+            terms=terms,
+        )
+        for verdict in report.verdicts
+        if verdict.workload in measured and (not chosen or str(verdict.workload) in chosen)
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,10 +19,10 @@ from pytest_costguard.app.plan_cases import (
     static_month,
     told,
 )
-from pytest_costguard.app.plan_subjects import NoPlan, PlanSubject, PlanTerms
+from pytest_costguard.app.plan_subjects import NoPlan, PlanSubject, PlanTerms, subjects_of
 from pytest_costguard.cost.autoscaling import Simulated
 from pytest_costguard.records import (
-    Gates,
+    Basis,
     Interval,
     Plan,
     PlannedWorkload,
@@ -46,9 +47,15 @@ _STARTUP = (
     " fetching its image and waiting for a machine come on top (--startup)"
 )
 _NO_SPARE = "spare replicas are in the static month alone: an autoscaler has none"
-_CLOSED_LOOP = (
-    "goodput is the closed-loop throughput, a best case: what queues and batches of a server do to"
-    " it is not in it"
+_GOODPUT: Mapping[Basis, str] = MappingProxyType(
+    {
+        "closed-loop throughput": "goodput is the closed-loop throughput, a best case: what queues"
+        " and batches of a server do to it is not in it",
+        "offline throughput": "goodput is the offline throughput, a best case: all inputs were at"
+        " hand, and nobody waited",
+        "goodput under the SLO": "goodput is the highest rate that kept the SLO of the search, with"
+        " what queues and batches do to it",
+    }
 )
 _ALWAYS_FULL = "no objective is declared, so that waiting is not looked at (--slo p95=50ms)"
 
@@ -72,7 +79,7 @@ def plan_report(report: Report, *, terms: PlanTerms, chosen: Sequence[str] = ())
     Raises:
         ConfigError: the traffic is not understood, or its file cannot be read.
     """
-    measured = {one.workload: one for one in report.run.measurements}
+    measured = {one.workload for one in report.run.measurements}
     failed = {one.workload: one for one in report.run.failures}
     planned: list[PlannedWorkload] = []
     unplanned = [
@@ -85,26 +92,12 @@ def plan_report(report: Report, *, terms: PlanTerms, chosen: Sequence[str] = ())
         if workload not in measured and (not chosen or str(workload) in chosen)
     ]
     tracks: list[Track] = []
-    for verdict in report.verdicts:
-        if chosen and str(verdict.workload) not in chosen:
-            continue
-        measurement = measured.get(verdict.workload)
-        if measurement is None:
-            continue  # missing in this run: there is nothing to plan with
-        gates = report.gates.get(str(verdict.workload), Gates())
+    for subject in subjects_of(report, terms=terms, chosen=chosen):
         try:
-            workload, track = _plan(
-                PlanSubject(
-                    report=report,
-                    verdict=verdict,
-                    measurement=measurement,
-                    gates=gates,
-                    terms=terms,
-                )
-            )
+            workload, track = _plan(subject)
         except NoPlan as error:
             unplanned.append(
-                Unplanned(workload=verdict.workload, reason=error.reason, remedy=error.remedy)
+                Unplanned(workload=subject.workload, reason=error.reason, remedy=error.remedy)
             )
             continue
         planned.append(workload)
@@ -125,14 +118,14 @@ def plan_report(report: Report, *, terms: PlanTerms, chosen: Sequence[str] = ())
 
 def _plan(subject: PlanSubject) -> tuple[PlannedWorkload, Track]:
     profile, text = subject.profile()
-    replica, goodput = subject.replica(), subject.goodput
+    usd_per_hour, replica, goodput = subject.usd_per_hour, subject.replica(), subject.goodput
     case = case_of(profile, replica=replica, terms=subject.terms, objectives=subject.objectives)
-    bounds, unbounded = _bounds(subject, case)
+    bounds, unbounded = ends_of(subject, case)
     static = static_month(case, bounds=bounds)
     scaled = autoscaled_month(case, bounds=bounds)
     month, simulated = (None, None) if scaled is None else scaled
     workload = PlannedWorkload(
-        workload=subject.verdict.workload,
+        workload=subject.workload,
         labels=subject.measurement.declaration.labels,
         traffic=text,
         peak_per_second=profile.peak,
@@ -143,7 +136,7 @@ def _plan(subject: PlanSubject) -> tuple[PlannedWorkload, Track]:
         items_per_request=replica.items_per_request,
         target_per_second=case.target_per_second,
         basis=subject.cost.basis,
-        usd_per_hour=replica.usd_per_hour,
+        usd_per_hour=usd_per_hour,
         startup_seconds=replica.startup_seconds,
         sizing=case.need.sizing,
         replicas=case.need.replicas,
@@ -156,10 +149,10 @@ def _plan(subject: PlanSubject) -> tuple[PlannedWorkload, Track]:
             *shortages(case, static=static, autoscaled=month),
         ),
     )
-    return workload, _track(str(subject.verdict.workload), case, simulated)
+    return workload, _track(str(subject.workload), case, simulated)
 
 
-def _bounds(subject: PlanSubject, case: PlanCase) -> tuple[list[PlanCase], tuple[str, ...]]:
+def ends_of(subject: PlanSubject, case: PlanCase) -> tuple[list[PlanCase], tuple[str, ...]]:
     """Return the cases at both ends of the goodput's interval, or none and why not."""
     found = []
     for factor in _factors(subject.goodput):
@@ -213,9 +206,9 @@ def _notes(subject: PlanSubject, *, case: PlanCase) -> tuple[str, ...]:
     notes = [case.need.because]
     if case.objective is None:
         notes.append(_ALWAYS_FULL)
-    elif case.need.sizing == "utilisation":
+    elif case.need.sizing == "utilisation" and not subject.searched:
         notes.append(_SEVERAL_AT_A_TIME)
-    notes.append(_CLOSED_LOOP)
+    notes += [_GOODPUT[basis]] if (basis := subject.cost.basis) in _GOODPUT else []
     share = subject.cost.share
     if share < 1:
         instances = math.ceil(case.need.replicas * share)

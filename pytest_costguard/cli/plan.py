@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pytest_costguard.cli.plan_options import names_of, plan_options, require_some, terms_of
+
+if TYPE_CHECKING:
+    from pytest_costguard.app.plan_befores import Before
+    from pytest_costguard.records import Report
+
+_BASE = "base"
 
 
 @click.command(short_help="Replicas and the monthly bill of a traffic.")
@@ -16,10 +22,10 @@ from pytest_costguard.cli.plan_options import names_of, plan_options, require_so
 @plan_options
 @click.option(
     "--compare",
-    "before_path",
-    metavar="BEFORE.json",
-    type=click.Path(path_type=Path),
-    help="Say what changes from the plan of that report to this one's.",
+    "before",
+    metavar="BEFORE.json|base",
+    help="Say what changes from the plan of that report to this one's; base: from the base that"
+    " this report was measured side by side with.",
 )
 @click.option(
     "--plot",
@@ -32,7 +38,7 @@ def plan(
     *,
     report_path: Path,
     workloads: tuple[str, ...],
-    before_path: Path | None,
+    before: str | None,
     plot: Path | None,
     as_json: bool,
     **given: Any,
@@ -48,17 +54,18 @@ def plan(
     Examples:
       costguard plan report.json --traffic 3M/day --slo p95=50ms
       costguard plan report.json --traffic week.csv --autoscaler keda --plot plan.svg
-      costguard plan head.json --compare base.json
+      costguard plan report.json --compare base
+      costguard plan after.json --compare before.json --json
     """  # noqa: D301 - click takes the backspace itself for "leave this paragraph as it is"
+    from pytest_costguard.app.plan_changes import compare_plans
     from pytest_costguard.app.planning import plan_report
     from pytest_costguard.baselines.files import write_atomically
     from pytest_costguard.baselines.reading import read_record
     from pytest_costguard.records import Report, to_json
     from pytest_costguard.reports import plan as text
     from pytest_costguard.reports import plan_plot
+    from pytest_costguard.reports.plan_change import render_change
 
-    if as_json and before_path is not None:
-        raise click.UsageError("--json and --compare exclude each other: print both plans")
     terms = terms_of(**given)
     report = read_record(report_path, Report)
     chosen = names_of(report, workloads, origin=str(report_path))
@@ -66,11 +73,25 @@ def plan(
     require_some(found.plan, origin=str(report_path))
     if plot is not None:
         write_atomically(plot, plan_plot.render(found.tracks).encode())
+    change = None
+    if before is not None:
+        earlier = _before(before, after=report, path=report_path)
+        change = compare_plans(earlier, report, terms=terms, chosen=chosen)
     if as_json:
-        click.echo(to_json(found.plan).decode())
+        click.echo(to_json(change or found.plan).decode())
         return
     click.echo(text.render(found.plan), nl=False)
-    if before_path is not None:
-        before = plan_report(read_record(before_path, Report), terms=terms, chosen=chosen)
-        click.echo(f"\nfrom {before_path} to {report_path}:")
-        click.echo(text.render_change(before.plan, found.plan), nl=False)
+    if change is not None:
+        click.echo(f"\nfrom {before} to {report_path}:\n")
+        click.echo(render_change(change), nl=False)
+
+
+def _before(before: str, *, after: Report, path: Path) -> Before:
+    """Return what a report is compared with: its own base, or another report."""
+    from pytest_costguard.app.plan_befores import base_of, report_before
+    from pytest_costguard.baselines.reading import read_record
+    from pytest_costguard.records import Report
+
+    if before == _BASE:
+        return base_of(after, origin=str(path))
+    return report_before(read_record(Path(before), Report), after=after)

@@ -212,6 +212,7 @@ def _settings(given: _Given, *, tables: FileTables, file: ConfigFile, rootdir: P
         origins={
             key: Origin(source=said.source, text=said.origin) for key, said in given.said.items()
         },
+        rootdir=rootdir,
         config_file=file.path,
         digest="",
     )

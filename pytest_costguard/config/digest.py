@@ -14,7 +14,7 @@ _LEFT_OUT = frozenset(
         *("measure", "save", "report_dir", "baseline", "store", "against", "escalate"),
         *("base_python", "base_environment"),
         # Places: a checkout elsewhere is the same configuration. Prices have a digest of their own.
-        *("origins", "config_file", "prices_csv", "digest"),
+        *("origins", "rootdir", "config_file", "prices_csv", "digest"),
     }
 )
 

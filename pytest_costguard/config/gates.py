@@ -6,9 +6,10 @@ import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_costguard.config.limits import declared_traffic, parse_gates, regression
+from pytest_costguard.config.limits import parse_gates, regression
 from pytest_costguard.config.model import DeclaredGates, Rule, Settings
 from pytest_costguard.config.quantities import parse_threads
+from pytest_costguard.config.traffic import DeclaredTraffic, declared_traffic
 from pytest_costguard.config.words import optional, parse_text, require_known, require_table
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import Gates, Regression, Traffic
@@ -33,7 +34,7 @@ class MarkerSettings:
     labels: Mapping[str, str] = field(default_factory=dict)
     origin: str = ""
     """Where the number of threads is set, in words."""
-    traffic: Traffic | None = None
+    traffic: DeclaredTraffic | None = None
 
     def over(self, below: MarkerSettings) -> MarkerSettings:
         """Return this marker laid over one further from the test: what is said here wins."""
@@ -113,7 +114,8 @@ def gates_for(nodeid: str, settings: Settings, marker: MarkerSettings) -> Gates:
     change how much is allowed of what is gated; they turn nothing on.
 
     Raises:
-        ConfigError: a limit is in a currency without a rate, or `catch` is not above `allow`.
+        ConfigError: a limit is in a currency without a rate, `catch` is not above `allow`, or the
+            traffic's file cannot be read.
     """
     declared = settings.gates.over(DEFAULT_GATES)
     for rule in reversed(matching_rules(nodeid, settings, marker)):
@@ -150,9 +152,13 @@ def threads_for(nodeid: str, settings: Settings, marker: MarkerSettings) -> tupl
 
 
 def traffic_for(nodeid: str, settings: Settings, marker: MarkerSettings) -> Traffic | None:
-    """Return how many inferences a test's workloads serve; None where nobody has said it."""
+    """Return how many inferences a test's workloads serve; None where nobody has said it.
+
+    Raises:
+        ConfigError: it is in a file that cannot be read.
+    """
     if marker.traffic is not None:
-        return marker.traffic
+        return marker.traffic.read(settings.rootdir)
     rules = matching_rules(nodeid, settings, marker)
     return next((rule.traffic for rule in rules if rule.traffic is not None), None)
 

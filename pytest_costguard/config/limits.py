@@ -8,6 +8,7 @@ from typing import Literal
 
 from pytest_costguard.config.model import BudgetKind, DeclaredGates, Limit
 from pytest_costguard.config.quantities import (
+    parse_count,
     parse_duration,
     parse_energy,
     parse_money,
@@ -15,11 +16,10 @@ from pytest_costguard.config.quantities import (
     parse_percent,
     parse_rate,
     parse_size,
-    parse_traffic,
 )
 from pytest_costguard.config.words import refusal, require_known, require_table
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import METRICS, Regression, Traffic
+from pytest_costguard.records import METRICS, OF_CAPACITY, Regression
 from pytest_costguard.records.metrics import MetricUnit
 
 CATCH_FOR_ALLOW = 2.5
@@ -34,20 +34,28 @@ _PARSERS: Mapping[MetricUnit, Callable[..., float]] = {
     "%": parse_percent,
     "B": parse_size,
     "J": parse_energy,
+    "replicas": parse_count,
     "": parse_number,
 }
-
-
-def declared_traffic(value: object, *, origin: str, key: str) -> Traffic | None:
-    """Return how much a workload serves; None where nothing was said.
-
-    Raises:
-        ConfigError: it is no traffic.
-    """
-    if value is None:
-        return None
-    items = parse_traffic(value, origin=origin, key=key)
-    return Traffic(items_per_month=items, text=str(value).strip(), origin=f"{origin} {key}")
+_NOT_COMPARED: Mapping[str, tuple[str, str]] = {
+    "cost_per_1k": (
+        "cost follows the mean latency through the price",
+        "gate the regression of mean, and give cost_per_1k a budget",
+    ),
+    "error_rate": (
+        "an error rate of zero has no ratio to another",
+        'give it a budget: budget={"error_rate": "0.1%"}',
+    ),
+    "monthly_cost": (
+        "a month's cost follows the throughput, and in whole replicas at a time",
+        'gate the regression of mean, and give it a budget: budget={"monthly_cost": "$3000"}',
+    ),
+    "replicas": (
+        "replicas follow the throughput, and are whole",
+        'gate the regression of mean, and give them a budget: budget={"replicas": 4}',
+    ),
+}
+"""Metrics without a rule of regression: why, and what to do instead."""
 
 
 def parse_gates(
@@ -86,10 +94,15 @@ def parse_limit(
     """Return the limit that `value` sets for a known metric; None where it says "off".
 
     Raises:
-        ConfigError: the value does not fit the metric's unit.
+        ConfigError: the value does not fit the metric's unit, or the metric not the kind.
     """
     if _is_off(value):
         return None
+    if kind == "slo" and metric in OF_CAPACITY:
+        raise ConfigError(
+            f"{origin}: {key}: {METRICS[metric].title} is no level of service",
+            remedy=f'give it a budget: budget={{"{metric}": …}}',
+        )
     currency = ""
     amount: float | Decimal
     relative = isinstance(value, str) and value.strip().endswith(OF_BASELINE)
@@ -118,20 +131,13 @@ def parse_regression(metric: str, value: object, *, origin: str, key: str) -> Re
     """Return the rule that `value` sets for a known metric; None where it says "off".
 
     Raises:
-        ConfigError: no percentage, or `catch` is not above `allow`.
+        ConfigError: no percentage, `catch` is not above `allow`, or the metric is not compared.
     """
     if _is_off(value):
         return None
-    if METRICS[metric].unit == "USD":
-        raise ConfigError(
-            f"{origin}: {key}: cost follows the mean latency through the price",
-            remedy="gate the regression of mean, and give cost_per_1k a budget",
-        )
-    if metric == "error_rate":
-        raise ConfigError(
-            f"{origin}: {key}: an error rate of zero has no ratio to another",
-            remedy='give it a budget: budget={"error_rate": "0.1%"}',
-        )
+    if metric in _NOT_COMPARED:
+        why, remedy = _NOT_COMPARED[metric]
+        raise ConfigError(f"{origin}: {key}: {why}", remedy=remedy)
     catch = None
     if isinstance(value, Mapping):
         require_known(value, ("allow", "catch"), origin=origin, at=key)
@@ -194,13 +200,9 @@ def _by_metric(table: object, *, origin: str, at: str) -> list[tuple[str, object
 def _of_baseline(metric: str, value: object, *, origin: str, key: str) -> float:
     """Return the fraction of `"99% of baseline"`, which only quality can be held to."""
     if metric != "quality":
-        raise refusal(
-            value,
-            "is relative to the baseline",
-            origin=origin,
-            key=key,
-            remedy=f'a regression rule does that for {metric}: regression={{"{metric}": "2%"}}',
-        )
+        rule = f'a regression rule does that for {metric}: regression={{"{metric}": "2%"}}'
+        remedy = _NOT_COMPARED[metric][1] if metric in _NOT_COMPARED else rule
+        raise refusal(value, "is relative to the baseline", origin=origin, key=key, remedy=remedy)
     return parse_percent(str(value).strip().removesuffix(OF_BASELINE), origin=origin, key=key)
 
 

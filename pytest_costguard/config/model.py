@@ -215,6 +215,8 @@ class Settings:
     catch: float | None
     origins: Mapping[str, Origin]
     """By option key."""
+    rootdir: Path
+    """What paths of markers begin at."""
     config_file: Path | None
     digest: str
     """SHA-256 of everything that measuring and deciding depend on, wherever it was said."""

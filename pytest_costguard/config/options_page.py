@@ -54,11 +54,12 @@ peak_memory = "off"
 [[tool.costguard.rules]]             # workload, labels or both; then what applies to them
 workload = "tests/test_rerank.py::*" # over the whole node id; * and ? are wild, [ ] are not
 labels = { environment = "prod" }    # all of them must be the same
-budget = { cost_per_1k = "$0.01" }
+budget = { cost_per_1k = "$0.01", monthly_cost = "$3000", replicas = 4 }
 slo = { p99 = "30ms" }
 regression = { mean = "1%" }
 threads = 2
-traffic = "3M/day"                   # inferences: what a change of cost means a month
+traffic = "3M/day"                   # inferences: what a change of cost means a month, and what
+                                     # monthly_cost and replicas rest on; or "traffic.csv"
 
 [tool.costguard.targets.prod]        # needs instance, usd_per_hour, or both
 instance = "aws:c7i.xlarge:us-east-1"
@@ -114,6 +115,7 @@ _UNITS: Mapping[str, tuple[str, str]] = {
     "%": ("share of all requests", '`"0.1%"`'),
     "B": ("bytes", '`"1.5GiB"`, `"512 MB"`'),
     "USD": ("US dollars", '`"$0.02"`, `"0.02 USD"`, `"€0.02"` with a declared rate'),
+    "replicas": ("replicas, before rounding up", "`4`"),
     "J": ("joules", '`3.5`, `"3.5 J"`, `"350 mJ"`'),
     "": ("as the metric function returns it", '`0.92`, `"99% of baseline"`'),
 }
@@ -199,8 +201,10 @@ A test has the markers of its class and module too; of what two of them say, the
 ```
 
 `traffic` is how many inferences the workload serves in production (`"120/s"`, `"2.5k/min"`,
-`"3M/day"`, `"90M/month"`): with a price, a sure change of cost is told as money a month. A month
-has 730 hours.
+`"3M/day"`, `"90M/month"`), how that swings (`"peak=120/s,average=30/s"`), or a file that says it
+(`"traffic.csv"`, the JSON of a Prometheus `query_range`), whose path begins at the root directory
+([capacity.md](capacity.md)). With a price, a sure change of cost is told as money a month, and
+budgets on `monthly_cost` and `replicas` can be held. A month has 730 hours.
 """
 
 
@@ -213,7 +217,9 @@ def _metric_table() -> str:
             "Budgets and SLOs name them; a regression rule can name any but `cost_per_1k`,",
             "which follows the mean through the price, and `error_rate`. Of a search for the",
             "highest rate, `max_rate` is compared by default instead of the mean: allow 5 %,",
-            "catch 10 %.",
+            "catch 10 %. Budgets alone can name `monthly_cost` and `replicas`: what the peak of",
+            "the declared traffic needs, by the arithmetic of",
+            "[`costguard plan`](capacity.md#as-a-budget).",
             "",
             "| Metric | Means | Unit | A limit is | Written as | Regression by default |",
             "|---|---|---|---|---|---|",

@@ -33,15 +33,34 @@ _HOW = (
 )
 
 
-def parse_profile(text: str, *, origin: str, key: str) -> TrafficProfile:
+def names_file(text: str) -> bool:
+    """Whether a text is the name of a file that holds a traffic, and no traffic itself."""
+    return text.endswith((".csv", ".json")) and text.isprintable()
+
+
+def is_constant(text: str) -> bool:
+    """Whether a text is a rate that never changes, if it is a traffic at all."""
+    return not names_file(text) and "=" not in text
+
+
+def parse_profile(text: str, *, origin: str, key: str, root: Path | None = None) -> TrafficProfile:
     """Return the profile that a text or the file that it names describes; rates are a second's.
+
+    Args:
+        text: as it was written.
+        origin: where it stands.
+        key: its name there.
+        root: what a relative path begins at; None: the current directory.
 
     Raises:
         ConfigError: it describes none; names the line where it is a file.
     """
-    if text.endswith((".csv", ".json")):
-        return _from_file(Path(text))
-    if "=" in text:
+    if names_file(text):
+        try:
+            return _from_file((root or Path()) / text, name=text)
+        except ConfigError as error:
+            raise ConfigError(f"{origin}: {key}: {error.message}", remedy=error.remedy) from error
+    if not is_constant(text):
         return _of_a_day(text, origin=origin, key=key)
     return constant(parse_traffic(text, origin=origin, key=key) / SECONDS_A_MONTH)
 
@@ -73,53 +92,53 @@ def _of_a_day(text: str, *, origin: str, key: str) -> TrafficProfile:
         ) from error
 
 
-def _from_file(path: Path) -> TrafficProfile:
-    text = _contents(path)
-    read = _prometheus if path.suffix == ".json" else _csv
+def _from_file(path: Path, *, name: str) -> TrafficProfile:
+    text = _contents(path, name=name)
+    read = _prometheus if name.endswith(".json") else _csv
     try:
-        return read(text, path)
+        return read(text, name)
     except (ValueError, csv.Error) as error:
-        raise ConfigError(f"{path}: {error}", remedy=_HOW) from error
+        raise ConfigError(f"{name}: {error}", remedy=_HOW) from error
 
 
-def _contents(path: Path) -> str:
+def _contents(path: Path, *, name: str) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise ConfigError(
-            f"{path}: could not be read: {error.strerror or error}", remedy=_HOW
+            f"{name}: could not be read: {error.strerror or error}", remedy=_HOW
         ) from error
     if len(data) > _MOST_BYTES:
         raise ConfigError(
-            f"{path}: more than {_MOST_BYTES >> 20} MiB", remedy="export it in longer steps"
+            f"{name}: more than {_MOST_BYTES >> 20} MiB", remedy="export it in longer steps"
         )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8: {error}", remedy=_HOW) from error
+        raise ConfigError(f"{name}: not UTF-8: {error}", remedy=_HOW) from error
 
 
-def _csv(text: str, path: Path) -> TrafficProfile:
+def _csv(text: str, name: str) -> TrafficProfile:
     rows = csv.reader(text.splitlines())
-    header = [name.strip().lower() for name in next(rows, [])]
+    header = [column.strip().lower() for column in next(rows, [])]
     if header not in (["time", "rate"], ["hour", "rate"]):
         raise ConfigError(
-            f"{path}:1: the columns are {', '.join(header) or 'none'}, not time,rate or hour,rate",
+            f"{name}:1: the columns are {', '.join(header) or 'none'}, not time,rate or hour,rate",
             remedy=_HOW,
         )
     read = _moment if header[0] == "time" else _hour
     points = [
-        (_cell(row, 0, read, at=f"{path}:{line}"), _cell(row, 1, _rate, at=f"{path}:{line}"))
+        (_cell(row, 0, read, at=f"{name}:{line}"), _cell(row, 1, _rate, at=f"{name}:{line}"))
         for line, row in enumerate(rows, 2)
         if row
     ]
     if header[0] == "time":
-        return _regular(points, origin=str(path))
+        return _regular(points, origin=name)
     hours = [hour for hour, _ in points]
     if hours != list(range(HOURS_A_WEEK)):
         raise ConfigError(
-            f"{path}: the hours are not 0 to {HOURS_A_WEEK - 1}, each once and in order",
+            f"{name}: the hours are not 0 to {HOURS_A_WEEK - 1}, each once and in order",
             remedy="begin with Monday's first hour, and write one line an hour of the week",
         )
     return weekly(tuple(rate for _, rate in points))
@@ -161,7 +180,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _prometheus(text: str, path: Path) -> TrafficProfile:
+def _prometheus(text: str, name: str) -> TrafficProfile:
     """Read the answer of `/api/v1/query_range`: one series of a rate, inferences a second."""
     try:
         answer = json.loads(text)
@@ -169,22 +188,22 @@ def _prometheus(text: str, path: Path) -> TrafficProfile:
         kind = answer["data"]["resultType"]
         values = [one["values"] for one in series]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ConfigError(f"{path}: not the answer of a Prometheus query_range", remedy=_HOW) from (
+        raise ConfigError(f"{name}: not the answer of a Prometheus query_range", remedy=_HOW) from (
             error
         )
     if kind != "matrix" or len(values) != 1 or not isinstance(values[0], list):
         raise ConfigError(
-            f"{path}: {len(values)} series of the kind {kind}, where one series over time is meant",
+            f"{name}: {len(values)} series of the kind {kind}, where one series over time is meant",
             remedy="sum them in the query, like sum(rate(requests_total[5m]))",
         )
     points = []
     for number, point in enumerate(values[0], 1):
-        at = f"{path}: value {number}"
+        at = f"{name}: value {number}"
         if not isinstance(point, list) or len(point) != 2:
             raise ConfigError(f"{at} is no pair of a time and a rate", remedy=_HOW)
         cells = [str(one) for one in point]
         points.append((_cell(cells, 0, _finite, at=at), _cell(cells, 1, _rate, at=at)))
-    return _regular(points, origin=str(path))
+    return _regular(points, origin=name)
 
 
 def _regular(points: Sequence[tuple[float, float]], *, origin: str) -> TrafficProfile:

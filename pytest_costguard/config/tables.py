@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from pytest_costguard.config.files import ConfigFile, decode
 from pytest_costguard.config.gates import parse_labels
-from pytest_costguard.config.limits import declared_traffic, parse_gates
+from pytest_costguard.config.limits import parse_gates
 from pytest_costguard.config.model import DeclaredGates, DeclaredTarget, Rule
 from pytest_costguard.config.quantities import parse_factor, parse_threads
 from pytest_costguard.config.targets import parse_targets
+from pytest_costguard.config.traffic import declared_traffic
 from pytest_costguard.config.words import optional, parse_text, refusal
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import Currency
@@ -126,19 +128,21 @@ def _rules(file: ConfigFile) -> tuple[Rule, ...]:
             key=key,
             remedy="write each rule as [[tool.costguard.rules]], in YAML as an item of a list",
         )
+    root = Path() if file.path is None else file.path.parent
     return tuple(
-        _rule(value, origin=file.name, key=f"{key}[{place}]")
+        _rule(value, origin=file.name, key=f"{key}[{place}]", root=root)
         for place, value in enumerate(declared)
     )
 
 
-def _rule(value: object, *, origin: str, key: str) -> Rule:
+def _rule(value: object, *, origin: str, key: str, root: Path) -> Rule:
     table = decode(value, RuleTable, origin=origin, key=key)
     if table.workload is None and not table.labels:
         raise ConfigError(
             f"{origin}: {key} applies to everything: it has neither workload nor labels",
             remedy="give it a workload pattern or labels, or set its limits outside of the rules",
         )
+    traffic = declared_traffic(table.traffic, origin=origin, key=f"{key}.traffic")
     rule = Rule(
         workload=optional(table.workload, parse_text, origin=origin, key=f"{key}.workload") or "",
         labels=parse_labels(table.labels, origin=origin, key=f"{key}.labels"),
@@ -150,7 +154,8 @@ def _rule(value: object, *, origin: str, key: str) -> Rule:
             path=key,
         ),
         threads=optional(table.threads, parse_threads, origin=origin, key=f"{key}.threads"),
-        traffic=declared_traffic(table.traffic, origin=origin, key=f"{key}.traffic"),
+        # Read at once: what a rule says is part of the configuration's digest.
+        traffic=None if traffic is None else traffic.read(root),
         origin=f"{origin} {key}",
     )
     if not rule.gates and rule.threads is None and rule.traffic is None:

@@ -37,13 +37,15 @@ class Replica:
     items_per_request: float
     service: ServiceTimes | None = None
     """Of single requests, where it serves one at a time; None where it serves several."""
-    usd_per_hour: Decimal
+    usd_per_hour: Decimal | None = None
+    """None where it has no price: how many are needed is known all the same."""
     startup_seconds: float | None = 0.0
     """None where that is not known."""
 
     def __post_init__(self) -> None:
         rates = (self.items_per_second, self.items_per_request)
-        if not all(0 < rate < math.inf for rate in rates) or not self.usd_per_hour > 0:
+        free = self.usd_per_hour is not None and not self.usd_per_hour > 0
+        if free or not all(0 < rate < math.inf for rate in rates):
             raise ValueError(f"no replica serves like that: {self}")
 
     @property
@@ -139,7 +141,13 @@ def needed(
 
 
 def monthly_usd(replica_hours: Decimal, *, replica: Replica) -> Decimal:
-    """Return what replicas cost that run for so many hours."""
+    """Return what replicas cost that run for so many hours.
+
+    Raises:
+        ValueError: they have no price.
+    """
+    if replica.usd_per_hour is None:
+        raise ValueError("what has no price costs nothing that is known")
     return replica_hours * replica.usd_per_hour
 
 

@@ -49,9 +49,11 @@ def waiting_chances(servers: int, *, loads: Floats) -> Floats:
         servers: replicas, at least 1.
         loads: in Erlang: requests a second times seconds a request.
     """
-    blocked = np.ones_like(loads)
+    # numpy takes many times as long as the arithmetic of a single number.
+    blocked: float | Floats = 1.0 if loads.size == 1 else np.ones_like(loads)
+    load = float(loads[0]) if loads.size == 1 else loads
     for number in range(1, servers + 1):
-        blocked = loads * blocked / (number + loads * blocked)
+        blocked = load * blocked / (number + load * blocked)
     utilisation = np.minimum(loads / servers, 1.0)
     return np.where(loads < servers, blocked / (1 - utilisation * (1 - blocked)), 1.0)
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_costguard.records import Traffic
+
 HOURS_A_MONTH = 730
 """As in the clouds' own calculators."""
 SECONDS_A_MONTH = HOURS_A_MONTH * 3600.0
@@ -93,6 +95,24 @@ def weekly(items_per_second: tuple[float, ...]) -> TrafficProfile:
     if len(items_per_second) != HOURS_A_WEEK:
         raise ValueError(f"a week has {HOURS_A_WEEK} hours, got {len(items_per_second)}")
     return TrafficProfile(step_seconds=3600.0, items_per_second=items_per_second)
+
+
+def recorded_profile(traffic: Traffic) -> TrafficProfile | None:
+    """Return the profile of a declared traffic; None where a report has kept its peak alone."""
+    if traffic.peak_per_second is None:
+        return constant(traffic.items_per_month / SECONDS_A_MONTH)
+    if traffic.steps is None:
+        return None
+    return TrafficProfile(
+        step_seconds=traffic.steps.step_seconds, items_per_second=traffic.steps.items_per_second
+    )
+
+
+def recorded_peak(traffic: Traffic) -> float:
+    """Return the highest rate of a declared traffic, inferences a second."""
+    if traffic.peak_per_second is None:
+        return traffic.items_per_month / SECONDS_A_MONTH
+    return traffic.peak_per_second
 
 
 def _exponent(shape: Sequence[float], *, mean: float) -> float:

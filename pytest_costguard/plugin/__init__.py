@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from pytest_costguard.app.worker import Worker
 
 _MARKER = (
-    "costguard(slo=None, budget=None, regression=None, threads=1, labels=None): "
+    "costguard(slo=None, budget=None, regression=None, threads=1, labels=None, traffic=None): "
     "hold this test's inference workloads to limits. "
     'slo={"p99": "50ms"} and budget={"cost_per_1k": "$0.02", "peak_memory": "1.5GiB", '
     '"quality": "99% of baseline"} are limits on a metric; '
     'regression={"mean": {"allow": "2%", "catch": "5%"}} is how much worse than the baseline it '
     'may get ("mean": "2%" alone means catch = 2.5 x allow; "off" switches a default off). '
     "Metrics: mean, p50, p90, p95, p99, throughput, cost_per_1k, peak_memory, "
-    "peak_device_memory, cold_start, first_call, energy_per_1k, quality. "
-    "threads is how many threads serve the workload; labels are for rules and reports."
+    "peak_device_memory, cold_start, first_call, energy_per_1k, quality, max_rate, goodput, "
+    "error_rate; budgets also monthly_cost and replicas, at the traffic. "
+    "threads is how many threads serve the workload; labels are for rules and reports; "
+    'traffic="3M/day" is how much it serves in production.'
 )
 
 backend_key: pytest.StashKey[Backend] = pytest.StashKey()

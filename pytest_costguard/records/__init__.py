@@ -41,7 +41,13 @@ from pytest_costguard.records.measurement import (
     WorkloadId,
     first_side,
 )
-from pytest_costguard.records.metrics import METRICS, OF_OWN_PROCESS, PERCENTILES, Metric
+from pytest_costguard.records.metrics import (
+    METRICS,
+    OF_CAPACITY,
+    OF_OWN_PROCESS,
+    PERCENTILES,
+    Metric,
+)
 from pytest_costguard.records.money import (
     Basis,
     Cost,
@@ -59,6 +65,13 @@ from pytest_costguard.records.plan import (
     ScalerName,
     Sizing,
     Unplanned,
+)
+from pytest_costguard.records.plan_change import (
+    BillChange,
+    FigureChange,
+    MonthChange,
+    PlanChange,
+    PlannedChange,
 )
 from pytest_costguard.records.run import (
     Against,
@@ -86,6 +99,7 @@ from pytest_costguard.records.verdict import (
     Interval,
     Regression,
     Traffic,
+    TrafficSteps,
     Verdict,
     WorkloadVerdict,
 )
@@ -93,6 +107,7 @@ from pytest_costguard.records.verdict import (
 __all__ = [
     "LATE_SHARE",
     "METRICS",
+    "OF_CAPACITY",
     "OF_OWN_PROCESS",
     "OPEN_LOOPS",
     "PERCENTILES",
@@ -109,6 +124,7 @@ __all__ = [
     "BaselineWorkload",
     "Basis",
     "Bill",
+    "BillChange",
     "Block",
     "Budget",
     "BudgetResult",
@@ -130,6 +146,7 @@ __all__ = [
     "FailOn",
     "FailedSide",
     "Failure",
+    "FigureChange",
     "Finding",
     "Fingerprint",
     "Gates",
@@ -141,12 +158,15 @@ __all__ = [
     "Metric",
     "MetricChange",
     "Month",
+    "MonthChange",
     "MonthlyChange",
     "OpenLoop",
     "Outcome",
     "Pairing",
     "PairingKind",
     "Plan",
+    "PlanChange",
+    "PlannedChange",
     "PlannedWorkload",
     "Probe",
     "Quote",
@@ -165,6 +185,7 @@ __all__ = [
     "Sizing",
     "Target",
     "Traffic",
+    "TrafficSteps",
     "Unit",
     "Unplanned",
     "Verdict",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-MetricUnit = Literal["s", "1/s", "req/s", "B", "USD", "J", "%", ""]
+MetricUnit = Literal["s", "1/s", "req/s", "B", "USD", "J", "%", "replicas", ""]
 """`1/s` is items a second, `req/s` requests a second, `%` a share of one."""
 Direction = Literal["lower", "higher"]
 
@@ -64,12 +64,17 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _metric("max_rate", "highest rate", "req/s", better="higher"),
             _metric("goodput", "goodput", "1/s", better="higher"),
             _metric("error_rate", "error rate", "%", scales=False),
+            _metric("monthly_cost", "monthly cost", "USD"),
+            _metric("replicas", "replicas", "replicas"),
         ]
     )
 )
 
 OF_OWN_PROCESS = frozenset({"peak_memory", "peak_device_memory", "cold_start", "first_call"})
 """What only a process that serves one workload alone can tell."""
+
+OF_CAPACITY = frozenset({"monthly_cost", "replicas"})
+"""What follows from the throughput at a declared traffic: budgets limit it, nothing compares it."""
 
 PERCENTILES: Mapping[str, float] = MappingProxyType(
     {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}

@@ -21,6 +21,7 @@ from pytest_costguard.records.measurement import (
 )
 from pytest_costguard.records.money import MonthlyChange, Target
 from pytest_costguard.records.plan import Plan
+from pytest_costguard.records.plan_change import PlanChange
 from pytest_costguard.records.verdict import FailOn, Gates, WorkloadVerdict
 
 
@@ -214,7 +215,7 @@ class Report(Record, frozen=True, kw_only=True, tag="report", tag_field="kind"):
 
 AnyRecord = Run | BaselineRun | Report
 """What is read again."""
-_Written = AnyRecord | Experiment | DoctorReport | Plan
+_Written = AnyRecord | Experiment | DoctorReport | Plan | PlanChange
 
 
 def to_json(record: _Written) -> bytes:

@@ -6,7 +6,7 @@ import datetime as dt
 from enum import StrEnum
 from typing import Literal
 
-from pytest_costguard.records.base import Record, require_all_positive, require_not_negative
+from pytest_costguard.records.base import Record, require_not_negative, require_positive
 from pytest_costguard.records.measurement import WorkloadId
 from pytest_costguard.records.metrics import METRICS
 from pytest_costguard.records.money import Cost, MonthlyChange
@@ -112,16 +112,39 @@ class Regression(Record, frozen=True, kw_only=True):
             raise ValueError(f"catch ({self.catch}) must be above allow ({self.allow})")
 
 
+class TrafficSteps(Record, frozen=True, kw_only=True):
+    """A traffic over time in equal steps; after the last one it begins again."""
+
+    step_seconds: float
+    items_per_second: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        require_positive("step_seconds", self.step_seconds)
+        for rate in self.items_per_second:
+            require_not_negative("items_per_second", rate)
+        require_positive("the highest of items_per_second", max(self.items_per_second, default=0))
+
+
 class Traffic(Record, frozen=True, kw_only=True):
     """How much a workload serves, as somebody has declared it."""
 
     items_per_month: float
     text: str
-    """As it was written: `3M/day`."""
+    """As it was written: `3M/day`, or the name of a file."""
     origin: str
+    peak_per_second: float | None = None
+    """The highest rate, in inferences; None where it never changes."""
+    steps: TrafficSteps | None = None
+    """None where it never changes, or has more steps than a report keeps."""
+    digest: str = ""
+    """SHA-256 of the steps; "" where it never changes."""
 
     def __post_init__(self) -> None:
-        require_all_positive("items_per_month", (self.items_per_month,))
+        require_positive("items_per_month", self.items_per_month)
+        if self.peak_per_second is not None:
+            require_positive("peak_per_second", self.peak_per_second)
+        if self.steps is not None and max(self.steps.items_per_second) != self.peak_per_second:
+            raise ValueError("peak_per_second must be the highest rate of the steps")
 
 
 class Gates(Record, frozen=True, kw_only=True):

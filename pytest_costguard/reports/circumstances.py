@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
 
+from pytest_costguard.cost.capacity import DEFAULT_UTILISATION
+from pytest_costguard.cost.traffic import HOURS_A_MONTH
 from pytest_costguard.cost.unit_cost import NO_TARGET
 from pytest_costguard.records import (
+    OF_CAPACITY,
     Against,
     BudgetVerdict,
     ClockName,
@@ -83,7 +86,12 @@ def assumptions_of(report: Report) -> tuple[Fact, ...]:
             NO_TARGET if asked else "no target and no price was given"
         )
         return (Fact(label="Cost", value=f"not priced: {reason}"),)
-    return (*_price_facts(report.target), *_cost_facts(report), *_currency_facts(report.target))
+    return (
+        *_price_facts(report.target),
+        *_cost_facts(report),
+        *_capacity_facts(report),
+        *_currency_facts(report.target),
+    )
 
 
 def _price_facts(target: Target) -> tuple[Fact, ...]:
@@ -129,6 +137,17 @@ def _cost_facts(report: Report) -> tuple[Fact, ...]:
         *(Fact(label="Basis", value=basis) for basis in bases),
         *(Fact(label="Cost", value=reason) for reason in reasons),
     )
+
+
+def _capacity_facts(report: Report) -> tuple[Fact, ...]:
+    budgets = (one.budget.metric for verdict in report.verdicts for one in verdict.budgets)
+    if OF_CAPACITY.isdisjoint(budgets):
+        return ()
+    value = (
+        f"those of the declared traffic's peak, all the time ({HOURS_A_MONTH} hours a month), no"
+        f" spare ones, {percent(DEFAULT_UTILISATION)} full where waiting times do not tell"
+    )
+    return (Fact(label="Replicas", value=value),)
 
 
 def _currency_facts(target: Target) -> tuple[Fact, ...]:

@@ -55,6 +55,7 @@ _SCALES: dict[str, tuple[Scale, ...]] = {
         Scale(unit=unit, divisor=Decimal(divisor))
         for unit, divisor in (("mJ", "1e-3"), ("J", "1"), ("kJ", "1e3"))
     ),
+    "replicas": (Scale(unit="", divisor=Decimal(1)),),
     "": (Scale(unit="", divisor=Decimal(1)),),
 }
 
@@ -92,6 +93,12 @@ def significant(value: float | Decimal | None, *, digits: int = 3) -> str:
     if exact is None:
         return ABSENT
     return _fixed(exact, places=_places(exact, digits=digits))
+
+
+def signed(value: float | Decimal | None, *, digits: int = 3) -> str:
+    """Write a difference with `digits` significant digits and its sign: `+12.3`, `0`."""
+    text = significant(value, digits=digits)
+    return f"+{text}" if value is not None and value > 0 and text != ABSENT else text
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -12,66 +12,29 @@ from pytest_costguard.records import (
     Interval,
     Month,
     Plan,
+    PlanChange,
     PlannedWorkload,
     Range,
     Unplanned,
-    WorkloadId,
 )
 from pytest_costguard.reports.escaping import plain
 from pytest_costguard.reports.numbers import ABSENT, day, money, percent, significant
 
 _LABEL, _GAP = 14, "  "
 _TITLES = ("", "a month", "per 1k", "replicas", "most", "full", "late")
-_WAYS = {"static": "the peak's replicas always", "autoscaled": "autoscaled"}
+WAYS = {"static": "the peak's replicas always", "autoscaled": "autoscaled"}
 
 
 def render(plan: Plan, *, width: int = 100) -> str:
     """Return a plan as text; lines of prose are at most `width` columns long."""
     blocks = [[*_header(plan, width=width)]]
     blocks += [[*_workload(one, plan, width=width)] for one in plan.workloads]
-    blocks += [[*_unplanned(one, width=width)] for one in plan.unplanned]
+    blocks += [[*unplanned(one, width=width)] for one in plan.unplanned]
     if len(plan.workloads) + len(plan.unplanned) > 1:
         blocks.append([*_totals(plan)])
     if not plan.workloads and not plan.unplanned:
         blocks.append(["no workload was measured: there is nothing to plan"])
     return "\n\n".join("\n".join(lines) for lines in blocks if lines) + "\n"
-
-
-def render_change(before: Plan, after: Plan, *, width: int = 100) -> str:
-    """Return what changes from one plan to the other, workload by workload and in all."""
-    currency = _currency(after)
-    others = {one.workload: one for one in before.workloads}
-    lines: list[str] = []
-    for one in after.workloads:
-        other = others.pop(one.workload, None)
-        lines.append(plain(str(one.workload)))
-        if other is None:
-            lines += _wrapped(_absent(one.workload, before), width=width, indent="  ")
-            continue
-        lines.append(
-            _labelled(
-                "replicas",
-                f"{other.replicas} to {one.replicas} at the peak"
-                f" ({_exact(other.exact)} to {_exact(one.exact)} before rounding)",
-            )
-        )
-        for name in _WAYS:
-            was, now = getattr(other, name), getattr(one, name)
-            if was is not None and now is not None:
-                lines.append(_labelled(name, _bill_change(was.bill, now.bill, currency)))
-    for workload in others:
-        lines.append(plain(str(workload)))
-        lines += _wrapped(_absent(workload, after), width=width, indent="  ")
-    if before.target != after.target:
-        note = "note: the two reports were priced differently, which is in these figures too"
-        lines += _wrapped(note, width=width)
-    return "\n".join(lines) + "\n" if lines else "nothing is planned in both\n"
-
-
-def _absent(workload: WorkloadId, plan: Plan) -> str:
-    """Say why one of two plans has nothing of a workload."""
-    found = [one for one in plan.unplanned if one.workload == workload]
-    return f"no plan in one of both: {found[0].reason}" if found else "only in one of both reports"
 
 
 def total(plan: Plan, *, autoscaled: bool) -> Bill | None:
@@ -100,35 +63,35 @@ def _header(plan: Plan, *, width: int) -> Iterator[str]:
         f"Plan on {plan.target.name}: {money(quote.usd_per_hour, currency)} an hour"
         f" ({quote.source}{since}); a month has 730 hours"
     )
-    yield from _wrapped(told, width=width)
+    yield from wrapped(told, width=width)
 
 
 def _workload(one: PlannedWorkload, plan: Plan, *, width: int) -> Iterator[str]:
-    currency = _currency(plan)
+    currency = currency_of(plan)
     yield plain(str(one.workload))
     steady = one.peak_per_second == one.average_per_second
     rates = f"{_rate(one.average_per_second)} all the time"
     if not steady:
         rates = f"{_rate(one.average_per_second)} on average, {_rate(one.peak_per_second)} at most"
-    yield _labelled("traffic", f"{plain(one.traffic)}: {rates}")
-    yield _labelled(
+    yield labelled("traffic", f"{plain(one.traffic)}: {rates}")
+    yield labelled(
         "one replica",
         f"serves {_goodput(one.goodput)}, costs {money(one.usd_per_hour, currency)} an hour,"
         f" {_starts(one.startup_seconds)}",
     )
     objective = f" for {one.objective}" if one.objective else ""
-    yield _labelled(
+    yield labelled(
         "replicas", f"{one.replicas} at the peak{objective} ({_exact(one.exact)} before rounding)"
     )
     yield ""
-    yield from _table(_months(one, plan=plan, currency=currency))
+    yield from table(_months(one, plan=plan, currency=currency))
     for note in one.notes:
-        yield from _wrapped(f"note: {note}", width=width, indent="  ")
+        yield from wrapped(f"note: {note}", width=width, indent="  ")
 
 
 def _months(one: PlannedWorkload, *, plan: Plan, currency: Currency) -> Iterator[tuple[str, ...]]:
     yield _TITLES
-    for name, words in _WAYS.items():
+    for name, words in WAYS.items():
         month: Month | None = getattr(one, name)
         if month is None:
             continue
@@ -144,7 +107,7 @@ def _months(one: PlannedWorkload, *, plan: Plan, currency: Currency) -> Iterator
         )
 
 
-def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     """Return lines in columns: the first to the left, figures to the right."""
     cells = [*rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
@@ -154,17 +117,18 @@ def _table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
         yield "  " + _GAP.join((first.ljust(widths[0]), *figures)).rstrip()
 
 
-def _unplanned(one: Unplanned, *, width: int) -> Iterator[str]:
+def unplanned(one: Unplanned, *, width: int, missing: str = "no plan") -> Iterator[str]:
+    """Say what a workload is missing, why, and what to do."""
     yield plain(str(one.workload))
-    yield from _wrapped(f"no plan: {one.reason}", width=width, indent="  ")
-    yield from _wrapped(f"remedy: {one.remedy}", width=width, indent="  ")
+    yield from wrapped(f"{missing}: {one.reason}", width=width, indent="  ")
+    yield from wrapped(f"remedy: {one.remedy}", width=width, indent="  ")
 
 
 def _totals(plan: Plan) -> Iterator[str]:
-    currency = _currency(plan)
+    currency = currency_of(plan)
     every = len(plan.workloads) + len(plan.unplanned)
     of = "" if not plan.unplanned else f" ({len(plan.workloads)} of {every} workloads)"
-    for name, words in _WAYS.items():
+    for name, words in WAYS.items():
         bill = total(plan, autoscaled=name == "autoscaled")
         if bill is not None:
             yield f"all together{of}, {words}: {_bill(bill, currency)} a month"
@@ -176,13 +140,6 @@ def _bill(bill: Bill, currency: Currency) -> str:
         return text
     low, high = (significant(one * currency.per_usd) for one in (bill.lower, bill.upper))
     return f"{text} ({low} to {high})"
-
-
-def _bill_change(before: Bill, after: Bill, currency: Currency) -> str:
-    difference = after.usd - before.usd
-    word = "more" if difference >= 0 else "less"
-    amounts = f"{_bill(before, currency)} to {_bill(after, currency)} a month"
-    return f"{amounts}: {money(abs(difference), currency)} {word}"
 
 
 def _exact(found: Range) -> str:
@@ -207,15 +164,18 @@ def _rate(items_per_second: float) -> str:
     return f"{significant(items_per_second)}/s"
 
 
-def _currency(plan: Plan) -> Currency:
+def currency_of(plan: Plan | PlanChange) -> Currency:
+    """Return what money of a plan is told in."""
     return Currency() if plan.target is None else plan.target.currency
 
 
-def _labelled(label: str, words: str) -> str:
+def labelled(label: str, words: str) -> str:
+    """Return a line with a label in a column of its own."""
     return f"  {label:<{_LABEL}}{words}"
 
 
-def _wrapped(words: str, *, width: int, indent: str = "") -> list[str]:
+def wrapped(words: str, *, width: int, indent: str = "") -> list[str]:
+    """Return prose in lines of at most `width` columns."""
     return textwrap.wrap(
         plain(words, limit=2_000), width, initial_indent=indent, subsequent_indent=indent + "  "
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,6 +62,60 @@ def decide_budget(
         alpha=alpha,
         confidence=confidence,
     )
+    return _decision(interval, limit=limit, bound=bound)
+
+
+def decide_falling(
+    values: Sequence[float],
+    *,
+    figure_at: Callable[[float], float],
+    limit: float,
+    alpha: float,
+    confidence: float,
+) -> BudgetDecision:
+    """Hold a figure that never rises with the values of the units against a ceiling.
+
+    A bound on the mean of the values is one on the figure, at the same certainty: `over` where the
+    figure at their upper bound at 1 - `alpha` exceeds the limit, `within` where the one at their
+    lower bound at `confidence` does not.
+
+    Args:
+        values: one a unit; at least one.
+        figure_at: the figure at a mean of the values; never asked below or at zero, where the
+            figure has no end.
+        limit: in the figure's unit.
+        alpha: P(over is said of a figure that is within).
+        confidence: 1 - P(within is said of a figure that is over).
+
+    Returns:
+        The interval is the figure's; an end of it may be infinite.
+
+    Raises:
+        ValueError: if there are no values.
+    """
+    if not values:
+        raise ValueError("a budget needs at least one value")
+    if len(values) == 1:
+        value = figure_at(values[0])
+        lone = Interval(estimate=value, lower=value, upper=value, confidence=0.0, n=1)
+        return BudgetDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=lone, reason=ONE_UNIT)
+    asked = _decisive_interval(
+        values, centre=mean(values), bound="at least", alpha=alpha, confidence=confidence
+    )
+    interval = Interval(
+        estimate=figure_at(asked.estimate),
+        lower=figure_at(asked.upper),
+        upper=figure_at(asked.lower) if asked.lower > 0 else math.inf,
+        confidence=asked.confidence,
+        n=asked.n,
+    )
+    return _decision(interval, limit=limit, bound="at most")
+
+
+def _decision(
+    interval: Interval, *, limit: float, bound: Literal["at most", "at least"]
+) -> BudgetDecision:
+    """Return what an interval whose bounds decide says of a limit."""
     surely_over = interval.lower > limit if bound == "at most" else interval.upper < limit
     surely_within = interval.upper <= limit if bound == "at most" else interval.lower >= limit
     if surely_over:
@@ -70,7 +125,7 @@ def decide_budget(
     return BudgetDecision(
         verdict=BudgetVerdict.INCONCLUSIVE,
         interval=interval,
-        reason=f"the limit lies inside the interval of {len(values)} units",
+        reason=f"the limit lies inside the interval of {interval.n} units",
     )
 
 

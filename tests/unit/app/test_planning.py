@@ -16,8 +16,16 @@ from pytest_costguard.cost.capacity import FleetLimits
 from pytest_costguard.cost.queueing import Objective
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import Failure, Gates, Scenario, Traffic, WorkloadId
-from pytest_costguard.reports.plan import render, render_change
+from pytest_costguard.records import (
+    Failure,
+    Gates,
+    Load,
+    Scenario,
+    Traffic,
+    TrafficSteps,
+    WorkloadId,
+)
+from pytest_costguard.reports.plan import render
 
 P95 = Objective(quantile=0.95, seconds=0.01)
 
@@ -225,16 +233,36 @@ def test_the_text_holds_the_figures_and_keeps_to_its_width():
     assert all(len(line) <= 90 for line in text.splitlines() if "note:" in line)
 
 
-def test_two_plans_say_what_changes():
-    before, after = (
-        plan_report(report(latency), terms=PlanTerms(traffic="5000/s")).plan
-        for latency in (0.001, 0.002)
+def test_a_profile_that_a_report_keeps_is_planned_as_it_was_declared():
+    rates = (100.0, 2000.0, 100.0, 100.0)
+    steps = TrafficSteps(step_seconds=21600.0, items_per_second=rates)
+    traffic = Traffic(
+        items_per_month=575 * 730 * 3600,
+        text="day.csv",
+        origin="marker",
+        peak_per_second=2000.0,
+        steps=steps,
     )
-    text = render_change(before, after)
-    assert "more" in text
-    assert "replicas" in text
-    cheaper = render_change(after, before)
-    assert "less" in cheaper
+    (name,) = gates(budget())
+    (one,) = plan_report(
+        report(held={name: Gates(traffic=traffic)}), terms=PlanTerms()
+    ).plan.workloads
+    assert (one.traffic, one.peak_per_second, one.average_per_second) == ("day.csv", 2000.0, 575.0)
+
+
+def test_a_profile_of_more_steps_than_are_kept_asks_for_its_file():
+    traffic = Traffic(items_per_month=1e9, text="year.csv", origin="marker", peak_per_second=900.0)
+    (name,) = gates(budget())
+    done = plan_report(report(held={name: Gates(traffic=traffic)}), terms=PlanTerms()).plan
+    assert "year.csv has more steps" in done.unplanned[0].reason
+    assert "--traffic year.csv" in done.unplanned[0].remedy
+
+
+def test_an_offered_rate_has_no_capacity():
+    offered = Scenario(kind="server", load=Load(rate=100.0))
+    done = plan_report(report(scenario=offered), terms=PlanTerms(traffic="1/s")).plan
+    assert "says nothing of how much it could" in done.unplanned[0].reason
+    assert "max_rate" in done.unplanned[0].remedy
 
 
 def test_a_bill_is_exact_money():

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pytest_costguard.cli.main import main
-from pytest_costguard.records import Plan
+from pytest_costguard.records import Plan, PlanChange
 
 
 def plan(*words):
@@ -42,7 +42,25 @@ def test_a_picture_is_sound_xml(report, tmp_path):
 
 def test_two_reports_are_compared(report):
     done = plan(report, "--traffic", "3M/day", "--compare", report)
-    assert "0 more" in done.stdout
+    assert done.exit_code == 0, done.output
+    assert f"from {report} to {report}:" in done.stdout
+    assert "replicas at the peak" in done.stdout
+    assert "measured each by itself" in " ".join(done.stdout.split())
+
+
+def test_what_changes_is_one_record_of_the_schema(report):
+    done = plan(report, "--traffic", "3M/day", "--compare", report, "--json")
+    found = msgspec.json.decode(done.stdout, type=PlanChange)
+    (one,) = found.workloads
+    assert (one.paired, one.ratio.estimate, one.replicas.change.estimate) == (False, 1.0, 0.0)
+    assert json.loads(done.stdout)["kind"] == "plan_change"
+
+
+def test_a_report_without_a_base_says_how_to_get_one(report):
+    done = plan(report, "--traffic", "3M/day", "--compare", "base")
+    assert done.exit_code == 11
+    assert "holds no base" in done.stderr
+    assert "--costguard-against=REV" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -54,7 +72,8 @@ def test_two_reports_are_compared(report):
         (("--utilisation", "0%"), 2, "above 0%"),
         (("--utilisation", "120%"), 11, "more than the whole"),
         (("--min", "3", "--max", "2"), 2, "--max is below --min"),
-        (("--json", "--compare", "x.json"), 2, "exclude each other"),
+        (("--traffic", "1/s", "--compare", "gone.json"), 13, "gone.json"),
+        (("--traffic", "gone.csv"), 11, "gone.csv: could not be read"),
         (("test_another",), 11, "no workload is called"),
         (("--startup", "soon"), 11, "--startup"),
     ],

@@ -59,6 +59,8 @@ def test_every_metric_takes_limits_in_its_own_unit(tmp_path):
             "cold_start": "2 s",
             "energy_per_1k": "3.5 J",
             "quality": 0.92,
+            "monthly_cost": "$3000",
+            "replicas": 4,
         }
     )
 
@@ -72,6 +74,8 @@ def test_every_metric_takes_limits_in_its_own_unit(tmp_path):
         "cold_start": 2.0,
         "energy_per_1k": 3.5,
         "quality": 0.92,
+        "monthly_cost": 3000.0,
+        "replicas": 4.0,
     }
     at_least = {budget.metric for budget in found.budgets if budget.bound == "at least"}
     assert at_least == {"throughput", "quality"}
@@ -175,10 +179,11 @@ def test_a_marker_wins_over_every_rule(tmp_path):
 def test_the_command_line_wins_over_the_marker(tmp_path):
     said = marker(budget={"p99": "7ms"})
 
-    found = gates(tmp_path, RULES, said, budget=["p99=8ms", "quality=99% of baseline"])
+    pairs = ["p99=8ms", "quality=99% of baseline", "monthly_cost=$3000,replicas=4"]
+    found = limits(gates(tmp_path, RULES, said, budget=pairs))
 
-    assert limits(found)["p99"] == 0.008
-    assert limits(found)["quality"] == 0.99
+    assert (found["p99"], found["quality"]) == (0.008, 0.99)
+    assert (found["monthly_cost"], found["replicas"]) == (3000.0, 4.0)
 
 
 def test_a_rule_names_its_place_in_the_file(tmp_path):
@@ -293,6 +298,21 @@ def test_money_in_a_currency_without_a_rate_is_refused(tmp_path):
         ({"regression": {"mean": {"catch": "5%"}}}, "has no allow", "write both"),
         ({"regression": {"mean": {"alow": "5%"}}}, r"regression\.mean\.alow", "'allow'"),
         ({"regression": {"cost_per_1k": "5%"}}, "follows the mean", "gate the regression of mean"),
+        (
+            {"regression": {"monthly_cost": "5%"}},
+            "follows the throughput",
+            '"monthly_cost": "$3000"',
+        ),
+        ({"regression": {"replicas": "5%"}}, "follow the throughput", '"replicas": 4'),
+        ({"slo": {"monthly_cost": "$5"}}, "no level of service", 'budget={"monthly_cost"'),
+        ({"slo": {"replicas": 4}}, "no level of service", 'budget={"replicas"'),
+        (
+            {"budget": {"monthly_cost": "99% of baseline"}},
+            "relative",
+            'budget={"monthly_cost": "$3000"}',
+        ),
+        ({"budget": {"replicas": 3.5}}, "not a whole number", "whole number"),
+        ({"budget": {"monthly_cost": 3000}}, "not an amount of money", "0.02 USD"),
         ({"threads": 0}, "threads = 0", "whole number"),
         ({"threads": "many"}, "threads = 'many'", "whole number"),
         ({"labels": {"team": 3}}, r"labels\.team = 3 is not a text", "plain text"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_costguard.cost.capacity import (
     FleetLimits,
@@ -104,3 +107,37 @@ def test_the_bill_is_hours_times_price_over_all_inferences():
     assert (hours, bill) == (Decimal(2920), Decimal(1460))
     assert usd_per_1k_effective(bill, served_a_month=1_460_000.0) == Decimal(1)
     assert hours_a_month(43_200.0, of_seconds=86_400.0) == Decimal(365)
+
+
+@settings(deadline=None)
+@given(
+    rate=st.floats(0.1, 5000.0),
+    samples=st.lists(st.floats(0.001, 0.2), min_size=1, max_size=5),
+    quantile=st.sampled_from([0.5, 0.95, 0.99]),
+    within=st.floats(0.01, 0.5),
+    steps=st.lists(st.floats(0.8, 1.25), min_size=2, max_size=6),
+)
+def test_what_serves_more_never_needs_more_replicas(rate, samples, quantile, within, steps):
+    # Budgets carry the bounds of the throughput over to replicas and bills by this.
+    service = ServiceTimes(mean=sum(samples) / len(samples), samples=np.array(samples))
+    objectives = (None, Objective(quantile=quantile, seconds=within))
+    for objective in objectives:
+        found = [
+            needed(
+                rate,
+                replica=replica(service=service, items_per_request=1.0).faster(factor),
+                limits=FleetLimits(),
+                objective=objective,
+            )
+            for factor in sorted(steps)
+        ]
+        known = [one for one in found if one is not None]
+        assert found[len(found) - len(known) :] == known
+        for slower, faster in pairwise(known):
+            assert faster.replicas <= slower.replicas
+            assert faster.exact <= slower.exact * (1 + 1e-9)
+
+
+def test_what_has_no_price_has_no_bill():
+    with pytest.raises(ValueError, match="no price"):
+        monthly_usd(static_hours(1), replica=replica(usd_per_hour=None))
