@@ -46,6 +46,14 @@ class WorkloadError(CostguardError):
     exit_code = 14
 
 
+class ServerError(WorkloadError):
+    """A server that a test starts did not become ready, or ended before it was told to."""
+
+
+class PortInUse(ServerError):
+    """A server's port is another one's: one that was left behind, or the other side's."""
+
+
 class WorkerError(CostguardError):
     """A worker process died, hung or ended without measuring what it should have."""
 

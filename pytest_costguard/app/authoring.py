@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Protocol
@@ -11,7 +12,9 @@ from typing import Any, Protocol
 from pytest_costguard.app.adapters import adapter_for, is_address
 from pytest_costguard.app.agreement import agrees
 from pytest_costguard.app.declared_scenarios import declared_scenario
+from pytest_costguard.app.declared_servers import DeclaredServer, Ready, declared_server
 from pytest_costguard.app.result import Result
+from pytest_costguard.app.servers import AtTheTestsLine, StartedServer
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.measure.ports import Workload
 from pytest_costguard.records import Scenario, WorkloadId
@@ -35,12 +38,19 @@ class MeasureCall:
     """For the adapter."""
     collate: Callable[[list[Any]], Any] | None = None
     """Makes one request of several, where an open loop serves in batches."""
+    server: StartedServer | None = None
+    """The server of the test that answers; None where the workload serves in this process, or a
+    server does that the test has not started."""
 
     @property
     def loads(self) -> bool:
         """Whether loading is part of the measurement, so that there is a cold start."""
         is_path = isinstance(self.thing, str | PathLike) and not is_address(self.thing)
         return self.load is not None or is_path
+
+    def answering(self) -> AbstractContextManager[None]:
+        """Return what blames the server for errors meanwhile, where it has ended by itself."""
+        return nullcontext() if self.server is None else self.server.answering()
 
     def input_set(self) -> InputSet:
         """The representative inputs, consumed once and kept."""
@@ -84,6 +94,9 @@ class Backend(Protocol):
     async def measure_async(self, call: MeasureCall) -> Result:
         """Serve a coroutine function on the running loop."""
 
+    def server(self, declared: DeclaredServer) -> AbstractContextManager[StartedServer]:
+        """Return what starts a server, waits until it is ready, and stops it in the end."""
+
 
 class Costguard:
     """Measures inference workloads; without `--costguard` it runs each of them once.
@@ -96,6 +109,8 @@ class Costguard:
         self.nodeid = nodeid
         self._backend = backend
         self._names: set[str] = set()
+        self._servers: list[StartedServer] = []
+        """Those that are up, the one started last at the end."""
 
     def measure(
         self,
@@ -111,6 +126,7 @@ class Costguard:
         rate: float | str | None = None,
         slo: Mapping[str, str] | None = None,
         name: str = "",
+        served_by: StartedServer | None = None,
         **options: Any,
     ) -> Result:
         """Measure one workload over its representative inputs.
@@ -137,6 +153,8 @@ class Costguard:
             slo: limits on percentiles of the latency, for `max_rate`: `{"p99": "50ms"}`. With
                 `server` it makes the goodput known.
             name: tells several workloads of one test apart.
+            served_by: the server of `costguard.server(…)` that answers, where the workload is a
+                function that asks it. An address on a port of it needs no word.
             options: for the adapter: `autocast`, `device`, `providers`, `io_binding` and so on;
                 for load: `arrivals`, `workers`, `max_batch_size` and so on (docs/load.md).
 
@@ -159,6 +177,7 @@ class Costguard:
             quality=_quality(quality, reference, tolerance),
             scenario=scenario,
             name=name,
+            served_by=served_by,
             options={"rate": rate, "slo": slo, **options},
         )
         return self._backend.measure(call)
@@ -177,6 +196,7 @@ class Costguard:
         rate: float | str | None = None,
         slo: Mapping[str, str] | None = None,
         name: str = "",
+        served_by: StartedServer | None = None,
         **options: Any,
     ) -> Result:
         """Measure a coroutine function on the test's own event loop; else as `measure`."""
@@ -189,9 +209,79 @@ class Costguard:
             quality=_quality(quality, reference, tolerance),
             scenario=scenario,
             name=name,
+            served_by=served_by,
             options={"rate": rate, "slo": slo, **options},
         )
         return await self._backend.measure_async(call)
+
+    def server(
+        self,
+        command: Sequence[str | PathLike[str]] | str,
+        *,
+        ready: Ready | Sequence[Ready],
+        port: int | None = None,
+        env: Mapping[str, object] | None = None,
+        cwd: str | PathLike[str] | None = None,
+        startup_timeout: str = "60s",
+        stop_timeout: str = "10s",
+    ) -> AbstractContextManager[StartedServer]:
+        """Return a context in which a server runs that answers what is measured.
+
+        `{port}` in `command`, `env` and `ready` is replaced by a port that is free, so that base
+        and head can be up at the same time. Peak memory and cold start of what is measured at its
+        address are the server's. docs/servers.md
+
+        Args:
+            command: the program and its arguments, never a shell; a text is split as a shell would.
+            ready: an address that answers 200 once the server can serve, a function that returns
+                whether it can, or a list of them, all of which must be.
+            port: where it answers, if `{port}` is not used. Known from `ready` if it says so.
+            env: variables in addition to this process's own.
+            cwd: where it runs; this process's folder if not given.
+            startup_timeout: how long it may take to be ready.
+            stop_timeout: how long it may take to end after SIGTERM, before it is sent SIGKILL.
+
+        Returns:
+            A context manager of the started server: `port`, `url`, `log` (the file of its output),
+            `pid`, `startup_seconds`.
+
+        Raises:
+            ConfigError: an argument is not understood.
+            ServerError: on entering: it ended, or was not ready in time; its last output is told.
+            PortInUse: on entering: something else answers where it should.
+        """
+        __tracebackhide__ = True
+        declared = declared_server(
+            nodeid=self.nodeid,
+            command=command,
+            ready=ready,
+            port=port,
+            env=env,
+            cwd=cwd,
+            startup_timeout=startup_timeout,
+            stop_timeout=stop_timeout,
+        )
+        return AtTheTestsLine(self._up(declared))
+
+    @contextmanager
+    def _up(self, declared: DeclaredServer) -> Iterator[StartedServer]:
+        with self._backend.server(declared) as server:
+            self._servers.append(server)
+            try:
+                yield server
+            finally:
+                self._servers.remove(server)
+
+    def _answering(self, thing: Any, served_by: StartedServer | None) -> StartedServer | None:
+        """Return the running server that answers: the one that is named, or at the address."""
+        if served_by is not None and served_by not in self._servers:
+            raise ConfigError(
+                f"{self.nodeid}: served_by={served_by!r} is no server of this test that is up",
+                remedy="with costguard.server(…) as server: costguard.measure(…, served_by=server)",
+            )
+        if served_by is not None or not is_address(thing):
+            return served_by
+        return next((one for one in reversed(self._servers) if one.serves(thing)), None)
 
     def _call(
         self,
@@ -200,6 +290,7 @@ class Costguard:
         scenario: str | Scenario,
         name: str,
         options: Mapping[str, Any],
+        served_by: StartedServer | None,
         **fields: Any,
     ) -> MeasureCall:
         if (thing is None) == (fields["load"] is None):
@@ -207,6 +298,7 @@ class Costguard:
                 f"{self.nodeid}: measure() takes a workload or load=, and exactly one of them",
                 remedy="costguard.measure(model, inputs=[…]), or load=lambda: make_model()",
             )
+        server = self._answering(thing, served_by)
         if name in self._names:
             raise ConfigError(
                 f"{self.nodeid}: two workloads of this test have the name {name!r}",
@@ -220,6 +312,7 @@ class Costguard:
             scenario=declared.scenario,
             options=declared.options,
             collate=declared.collate,
+            server=server,
             **fields,
         )
 

@@ -214,15 +214,13 @@ class Check:
         """
         __tracebackhide__ = True
         verdict = self._verdict(call.workload)
-        failure = self._failure(call.workload)
         measurement = (
             None
             if self._measuring is None
             else self._measuring.collection.measurement(call.workload)
         )
         self._consumed.add(call.workload)
-        if failure is not None:
-            raise WorkloadError(_told(failure), remedy=failure.remedy)
+        self.require_sound(call.workload)
         if measurement is None:
             self._end_again(call.workload, endings)
             details = self._test_details(call.workload.nodeid)
@@ -238,6 +236,12 @@ class Check:
             measurement=measurement,
             cost=verdict.cost if verdict is not None else None,
         )
+
+    def require_sound(self, workload: WorkloadId) -> None:
+        """Raise `WorkloadError` where a workload, or its whole test, could not be measured."""
+        __tracebackhide__ = True
+        if (failure := self._failure(workload)) is not None:
+            raise WorkloadError(_told(failure), remedy=failure.remedy)
 
     def _end_again(self, workload: WorkloadId, endings: Endings) -> None:
         skipped = None if self._measuring is None else self._measuring.collection.skipped

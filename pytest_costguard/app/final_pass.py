@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.checking import Check
+from pytest_costguard.app.declared_servers import DeclaredServer
 from pytest_costguard.app.endings import Endings
 from pytest_costguard.app.result import Result
+from pytest_costguard.app.servers import StartedServer, running
 from pytest_costguard.errors import WorkloadError
+from pytest_costguard.records import WorkloadId
 
 
 class Unmeasured:
@@ -25,6 +30,10 @@ class Unmeasured:
         __tracebackhide__ = True
         return self.measure(call)
 
+    def server(self, declared: DeclaredServer) -> AbstractContextManager[StartedServer]:
+        """Start it: a test may talk to it before it measures anything."""
+        return running(declared, patience_seconds=declared.startup_seconds)
+
 
 class FinalPass:
     """The backend of `measure` after the measuring: it returns the merged result at once."""
@@ -42,3 +51,13 @@ class FinalPass:
         """Return the merged result."""
         __tracebackhide__ = True  # pytest and --pdb then show the test's own line
         return self._check.result(call, endings=self._endings)
+
+    def server(self, declared: DeclaredServer) -> AbstractContextManager[StartedServer]:
+        """Start it once more, since the test may talk to it, unless it is known that it fails.
+
+        Raises:
+            WorkloadError: it did not come up in a worker.
+        """
+        __tracebackhide__ = True
+        self._check.require_sound(WorkloadId(nodeid=declared.nodeid))
+        return running(declared, patience_seconds=declared.startup_seconds)

@@ -6,13 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from pytest_costguard.app.servers import StartedServer
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.host.clocks import DeviceClocks
 from pytest_costguard.host.energy import EnergyMeter, EnergyReading
@@ -26,6 +27,12 @@ from pytest_costguard.records import Energy, Memory, Scenario, Sensors
 _SHORTEST_THREAD_CHECK_SECONDS = 0.2
 """Below this the kernel's counters are too coarse to say which threads worked."""
 
+_MORE_CORES = 1.1
+"""Of the declared threads: beyond it a server has kept more cores busy than they tell."""
+_MORE_THREADS = (
+    "the server kept more cores busy than threads are declared, and cost counts those that are:"
+    " @pytest.mark.costguard(threads=n)"
+)
 _SLICE_SECONDS = 0.008
 """How long each side runs at a stretch while both share a core.
 
@@ -76,7 +83,11 @@ class MachineInstruments:
         is_async: bool,
         device_peak_bytes: Callable[[], int | None],
         reset_device_peak: Callable[[], None],
+        server: StartedServer | None = None,
     ) -> None:
+        self._threads_declared = threads
+        self._server = server
+        self._server_use = None if server is None else server.watch()
         # Each caller in a thread of its own brings its threads; coroutines share the loop's.
         self._allowed = threads if is_async else threads * at_once(scenario)
         self._is_async = is_async
@@ -106,8 +117,11 @@ class MachineInstruments:
 
     def begin(self) -> None:
         """Reset the memory peak; start sensors and thread clocks."""
-        self._memory.reset()
-        self._reset_device_peak()
+        if self._server_use is None:
+            self._memory.reset()
+            self._reset_device_peak()
+        else:
+            self._server_use.begin()
         self._clocks.restart()
         self._serving_wall_seconds = 0.0
         self._idle = _Idle.since_now()
@@ -119,16 +133,22 @@ class MachineInstruments:
     def serving(self) -> Iterator[None]:
         """Count this thread's work as the workload's: outside, it calibrates and reports."""
         self._idle.end()
+        beside = nullcontext() if self._server_use is None else self._server_use.serving()
         wall, cpu = time.perf_counter(), time.thread_time()
         try:
-            yield
+            with beside:
+                yield
         finally:
             used = self._serving_cpu_seconds
             tid = threading.get_native_id()
             used[tid] = used.get(tid, 0.0) + time.thread_time() - cpu
             self._serving_wall_seconds += time.perf_counter() - wall
             self._clocks.look()
+            if self._server_use is not None:
+                self._server_use.look()
             self._idle.begin()
+        if self._server is not None:  # what it has not answered would pass for slow
+            self._server.require_alive()
 
     def beside_another(self) -> AbstractContextManager[None]:
         """Take turns with the other process out of step with what the other cores do."""
@@ -151,24 +171,39 @@ class MachineInstruments:
         """
         assert self._sensors_start is not None, "begin comes first"
         self._idle.end()
+        server = self._server_use
         sensors = msgspec.structs.replace(
             self._sensors.since(self._sensors_start),
+            server_cpu_seconds=None if server is None else server.cpu_seconds(),
+            server_idle_cpu_seconds=None if server is None else server.idle_cpu_seconds,
             # Coroutines wait in a thread of the tool's own, which would pass for one that spins.
             idle_seconds=None if self._is_async else self._idle.seconds,
             idle_cpu_seconds=None if self._is_async else self._idle.cpu_seconds,
             device_clock_mhz=self._clocks.lowest_mhz,
             device_lowered_by=self._clocks.lowered_by,
         )
-        return sensors, self.peak(), self._check_threads()
+        return sensors, self.peak(), (*self._check_threads(), *self._server_notes())
 
     def peak(self) -> Memory | None:
         """Read the memory peak since `begin`, and nothing else."""
+        if self._server_use is not None:
+            return self._server_use.memory()
         found = self._memory.read()
         if found is None:
             return None
         return Memory(
             peak_bytes=found[0], method=found[1], device_peak_bytes=self._device_peak_bytes()
         )
+
+    def _server_notes(self) -> tuple[str, ...]:
+        """Say what a reader must know of the server."""
+        if self._server_use is None:
+            return ()
+        wall_seconds = self._serving_wall_seconds
+        most = _MORE_CORES * self._threads_declared * wall_seconds
+        told = wall_seconds >= _SHORTEST_THREAD_CHECK_SECONDS
+        busy = told and self._server_use.serving_cpu_seconds > most
+        return (*self._server_use.notes(), *(_MORE_THREADS,) * busy)
 
     def _check_threads(self) -> tuple[str, ...]:
         wall_seconds = self._serving_wall_seconds

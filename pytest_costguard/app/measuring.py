@@ -13,6 +13,7 @@ import msgspec
 from pytest_costguard import __version__
 from pytest_costguard.app.against import TwoSides, two_sides
 from pytest_costguard.app.environments import DeclaredEnvironment
+from pytest_costguard.app.servers import SERVER_DETAIL
 from pytest_costguard.app.standings import Standings, gates_by_workload
 from pytest_costguard.app.targets import PricedSetup
 from pytest_costguard.app.worker import WorkerSettings
@@ -284,8 +285,13 @@ class _TwoSides:
         )
 
     def _same_models(self, run: Run) -> bool:
-        """Whether no workload's model or inputs differ, so that only code could."""
+        """Whether no workload's model or inputs differ, so that only code could.
+
+        Nobody knows what a server has loaded.
+        """
         for head in run.measurements:
+            if SERVER_DETAIL in head.declaration.details:
+                return False
             base = self._engine.sides["base"].measurement(head.workload)
             ours, theirs = head.declaration, base.declaration if base else head.declaration
             if (ours.model_digest, ours.input_digest) != (theirs.model_digest, theirs.input_digest):

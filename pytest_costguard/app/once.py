@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from pytest_costguard.app.authoring import MeasureCall, refuse_coroutine
+from pytest_costguard.app.declared_servers import DeclaredServer
 from pytest_costguard.app.result import Result
+from pytest_costguard.app.servers import StartedServer, running
 from pytest_costguard.measure.ports import Clock
 from pytest_costguard.measure.served import Served
 from pytest_costguard.records import Scenario
@@ -17,17 +21,23 @@ class RunOnce:
 
     def measure(self, call: MeasureCall) -> Result:
         """Run the workload once; exceptions of the workload are the test's own."""
-        served = self._served(call)
-        refuse_coroutine(call, served.workload)
-        outputs = served.outputs()
+        with call.answering():
+            served = self._served(call)
+            refuse_coroutine(call, served.workload)
+            outputs = served.outputs()
         return Result(call.workload, quality=call.quality_of(outputs))
 
     async def measure_async(self, call: MeasureCall) -> Result:
         """Run the coroutine function once, on the running loop."""
-        served = self._served(call)
-        asynchronous = served.workload.is_async
-        outputs = await served.outputs_async() if asynchronous else served.outputs()
+        with call.answering():
+            served = self._served(call)
+            asynchronous = served.workload.is_async
+            outputs = await served.outputs_async() if asynchronous else served.outputs()
         return Result(call.workload, quality=call.quality_of(outputs))
+
+    def server(self, declared: DeclaredServer) -> AbstractContextManager[StartedServer]:
+        """Start it; a port that another test's server has is waited for."""
+        return running(declared, patience_seconds=declared.startup_seconds)
 
     def _served(self, call: MeasureCall) -> Served:
         inputs = call.input_set()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import msgspec
 
 from pytest_costguard import __version__
 from pytest_costguard.app.authoring import MeasureCall, refuse_coroutine
+from pytest_costguard.app.declared_servers import DeclaredServer
 from pytest_costguard.app.endings import Endings
 from pytest_costguard.app.instruments import MachineInstruments
+from pytest_costguard.app.refusals import refusal_of
 from pytest_costguard.app.result import Result
+from pytest_costguard.app.servers import LINGER_SECONDS, SERVER_DETAIL, StartedServer, running
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.engine.channel import Address, Channel, ChannelClosed, dial
 from pytest_costguard.engine.launch import WORKER_VARIABLE
@@ -28,7 +31,6 @@ from pytest_costguard.engine.protocol import (
     Load,
     Proceed,
     Reached,
-    Refused,
     SessionEnded,
     Skipped,
     Stop,
@@ -36,7 +38,6 @@ from pytest_costguard.engine.protocol import (
     TestEnded,
 )
 from pytest_costguard.engine.serving import WorkloadServer, serve, serve_async
-from pytest_costguard.errors import CostguardError
 from pytest_costguard.host.affinity import pin
 from pytest_costguard.host.cpu_time import cpu_time_step
 from pytest_costguard.host.fingerprint import fingerprint
@@ -52,10 +53,10 @@ from pytest_costguard.records import (
     Measurement,
     Memory,
     Target,
+    WorkloadId,
 )
 from pytest_costguard.revisions.guard import current, modules_loaded
 from pytest_costguard.stats.summary import figures, unit_metrics
-from pytest_costguard.workloads.accelerators import out_of_device_memory
 from pytest_costguard.workloads.inputs import InputSet
 
 _TYPE_ONLY = (
@@ -171,13 +172,14 @@ class Worker:
         if isinstance(command, Proceed):
             return self._result(call, command.measurement)
         try:
-            loaded = self._load(call, cores=command.cores)
-            refuse_coroutine(call, loaded.adapter)
-            return self._serve(call, loaded)
+            with call.answering():
+                loaded = self._load(call, cores=command.cores)
+                refuse_coroutine(call, loaded.adapter)
+                return self._serve(call, loaded)
         except ChannelClosed:
             raise SystemExit("the coordinator is gone") from None
         except BaseException as error:
-            self._give_up(call, error)
+            self._give_up(call.workload, error)
             raise
 
     async def measure_async(self, call: MeasureCall) -> Result:
@@ -186,19 +188,27 @@ class Worker:
         if isinstance(command, Proceed):
             return self._result(call, command.measurement)
         try:
-            loaded = self._load(call, cores=command.cores)
-            if not loaded.adapter.is_async:
-                return self._serve(call, loaded)
-            server = self._server(call, loaded)
-            loaded.answered(first_call_seconds=await loaded.served.first_call_async())
-            self._announce(call, loaded)
-            measurement = await serve_async(self._channel, server)
-            return self._result(call, loaded.complete(measurement, memory=server.memory))
+            with call.answering():
+                loaded = self._load(call, cores=command.cores)
+                if not loaded.adapter.is_async:
+                    return self._serve(call, loaded)
+                return await self._serve_async(call, loaded)
         except ChannelClosed:
             raise SystemExit("the coordinator is gone") from None
         except BaseException as error:
-            self._give_up(call, error)
+            self._give_up(call.workload, error)
             raise
+
+    @contextmanager
+    def server(self, declared: DeclaredServer) -> Iterator[StartedServer]:
+        """Start a server; where it does not come up, say why the test measures nothing."""
+        with ExitStack() as undo:
+            try:
+                started = undo.enter_context(running(declared, patience_seconds=LINGER_SECONDS))
+            except BaseException as error:
+                self._give_up(WorkloadId(nodeid=declared.nodeid), error)
+                raise
+            yield started
 
     def _serve(self, call: MeasureCall, loaded: _Loaded) -> Result:
         server = self._server(call, loaded)
@@ -207,11 +217,18 @@ class Worker:
         measurement = serve(self._channel, server)
         return self._result(call, loaded.complete(measurement, memory=server.memory))
 
+    async def _serve_async(self, call: MeasureCall, loaded: _Loaded) -> Result:
+        server = self._server(call, loaded)
+        loaded.answered(first_call_seconds=await loaded.served.first_call_async())
+        self._announce(call, loaded)
+        measurement = await serve_async(self._channel, server)
+        return self._result(call, loaded.complete(measurement, memory=server.memory))
+
     def _reach(self, call: MeasureCall) -> Proceed | Load:
         """Ask what to do about a workload."""
         try:
             most = max(self.task.threads, self._settings.threads_on_any_side)
-            parallel = most * at_once(call.scenario)
+            parallel = most * at_once(call.scenario) if call.server is None else 0
             self._channel.send(Reached(workload=call.workload, parallel=parallel))
             command = self._channel.receive()
             while isinstance(command, Count | Stop):  # for a workload that has refused meanwhile
@@ -231,6 +248,8 @@ class Worker:
         adapter = call.adapter(threads=self.task.threads)
         adapter.load()
         seconds = time.perf_counter() - started if call.loads else None
+        if call.server is not None:  # what a replica takes until it can serve
+            seconds = call.server.startup_seconds
         served = Served(
             workload=adapter,
             inputs=inputs.inputs,
@@ -251,6 +270,7 @@ class Worker:
 
     def _announce(self, call: MeasureCall, loaded: _Loaded) -> None:
         description = loaded.adapter.describe()
+        server = {} if call.server is None else {SERVER_DETAIL: call.server.program}
         leaks, own_files = _imported()
         self._channel.send(
             Announced(
@@ -262,7 +282,7 @@ class Worker:
                     input_count=len(loaded.inputs.inputs),
                     input_digest=loaded.inputs.digest,
                     model_digest=description.model_digest,
-                    details=description.details,
+                    details=description.details | server,
                     labels=self._settings.labels.get(call.workload.nodeid, {}),
                 ),
                 cold_start=loaded.cold_start,
@@ -273,6 +293,7 @@ class Worker:
                 own_files=own_files,
                 is_async=loaded.adapter.is_async,
                 uses_device=_uses_device(loaded.adapter, description),
+                in_server=call.server is not None,
                 pinned=loaded.pinned,
                 cpu_time_step_seconds=cpu_time_step(),
             )
@@ -287,34 +308,23 @@ class Worker:
                 is_async=loaded.adapter.is_async,
                 device_peak_bytes=loaded.adapter.device_peak_bytes,
                 reset_device_peak=loaded.adapter.reset_device_peak,
+                server=call.server,
             ),
             quality=call.quality_of,
             calibrate=lambda: calibrate(self._clock),
         )
 
-    def _give_up(self, call: MeasureCall, error: BaseException) -> None:
+    def _give_up(self, workload: WorkloadId, error: BaseException) -> None:
         """Say why this workload is not measured; the exception itself is the test's own."""
         ending = self._endings.recognise(error)
         if ending is None:
-            self._refuse(call, error)
+            self._tell(refusal_of(workload, error))
             return
         self._tell(
             Skipped(
-                workload=call.workload,
+                workload=workload,
                 reason=ending.reason,
                 expected_failure=ending.expected_failure,
-            )
-        )
-
-    def _refuse(self, call: MeasureCall, error: BaseException) -> None:
-        known = error if isinstance(error, CostguardError) else None
-        self._tell(
-            Refused(
-                workload=call.workload,
-                reason=known.message if known else f"it raised {_in_short(error)}",
-                remedy=known.remedy if known else _remedy(error),
-                details="" if known else _traceback(error),
-                out_of_device_memory=out_of_device_memory(type(error).__name__, _in_short(error)),
             )
         )
 
@@ -359,25 +369,3 @@ def _imported() -> tuple[tuple[str, ...], tuple[str, ...]]:
         return (), ()
     modules = modules_loaded()
     return guard.leaks(modules), guard.loaded(modules)
-
-
-def _remedy(error: BaseException) -> str:
-    if type(error).__name__ in ("CancelledError", "Cancelled"):  # asyncio's and trio's
-        return "measuring takes seconds: lift the test's own time limit under --costguard"
-    return "run the test without --costguard to debug it"
-
-
-def _traceback(error: BaseException) -> str:
-    """The traceback, whatever the exception's own words do."""
-    try:
-        return "".join(traceback.format_exception(error))[-20_000:]
-    except Exception:  # noqa: BLE001  # the user's own __str__ may do anything
-        return "".join(traceback.format_tb(error.__traceback__))[-20_000:]
-
-
-def _in_short(error: BaseException) -> str:
-    try:
-        text = str(error).strip().splitlines()
-    except Exception:  # noqa: BLE001  # the user's own __str__ may do anything
-        text = ["(its text cannot be made)"]
-    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__

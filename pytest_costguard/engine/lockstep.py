@@ -16,7 +16,7 @@ from pytest_costguard.engine.protocol import (
     TestEnded,
 )
 from pytest_costguard.engine.session import WorkerSession
-from pytest_costguard.engine.sides import on_side
+from pytest_costguard.engine.sides import not_beside_each_other, on_side
 from pytest_costguard.errors import WorkerError
 from pytest_costguard.records import SideName, WorkloadId, first_side
 
@@ -50,6 +50,7 @@ class Lockstep:
         """Let a side go on to its next workload; None where the test is over.
 
         Raises:
+            NotBesideEachOther: before it has reached one, it needed what the other side has.
             WorkerError: the worker died, hung, or ended before the test was over.
         """
         try:
@@ -92,6 +93,8 @@ class Lockstep:
             if isinstance(event, Reached):
                 return event
             if isinstance(event, Refused):
+                if event.needs_the_machine and len(self.sessions) > 1:
+                    raise not_beside_each_other(side, event)
                 self.found.refuse(side, event)
             elif isinstance(event, TestEnded):
                 if event.outcome == "failed":

@@ -177,10 +177,13 @@ class PairedTests:
         return None
 
     def _let_go(self, lockstep: Lockstep, obstacle: NotBesideEachOther) -> None:
-        """Let sound sessions come to their end, so that what their tests hold is freed."""
+        """Let sound sessions come to their end, so that what their tests hold is freed.
+
+        A side that has not been heard of since its last workload is told there to go on.
+        """
         with contextlib.suppress(WorkerError):
             for side in lockstep.sessions:
-                if side != obstacle.side:
+                if side != obstacle.side and lockstep.workload(side) is not None:
                     lockstep.proceed(side)
             for side in lockstep.sessions:
                 lockstep.end(side)

@@ -19,6 +19,8 @@ _ONE_THREAD = 1.05
 """CPU time over wall time that one thread cannot exceed, but for the clocks' own error."""
 _FAR_APART = 3.0
 _SPINNING_SHARE = 0.01
+_SPINNING_SERVER_SHARE = 0.5
+"""A server has work left when it has answered: writing its log, closing a connection."""
 _FEWEST_IDLE_SECONDS = 0.02
 _ONE_CALLER = ("single_stream", "multi_stream", "offline")
 _OF_REQUESTS_ALONE = frozenset({"p50", "p90", "p95", "p99"})
@@ -76,12 +78,16 @@ def choose(
 def spinning(sensors: Mapping[SideName, Sensors]) -> str:
     """Say which side's threads work while it is idle, so that they disturb the other; or ""."""
     for side, read in sensors.items():
-        idle, used = read.idle_seconds, read.idle_cpu_seconds
-        if idle is None or used is None or idle < _FEWEST_IDLE_SECONDS:
+        idle = read.idle_seconds
+        if idle is None or idle < _FEWEST_IDLE_SECONDS:
             continue
-        if used > _SPINNING_SHARE * idle:
-            share = f"{used / idle:.0%}".replace("%", " %")
-            return f"on {side}, threads were busy {share} of the time while it was idle"
+        for whose, used, most in (
+            ("threads were", read.idle_cpu_seconds, _SPINNING_SHARE),
+            ("its server was", read.server_idle_cpu_seconds, _SPINNING_SERVER_SHARE),
+        ):
+            if used is not None and used > most * idle:
+                share = f"{used / idle:.0%}".replace("%", " %")
+                return f"on {side}, {whose} busy {share} of the time while it was idle"
     return ""
 
 
@@ -95,6 +101,8 @@ def _more_than_cpu_time(announced: Mapping[SideName, Announced]) -> str:
             return "more than one request or thread is under way at a time"
         if one.is_async:
             return "it is a coroutine function"
+        if one.in_server:
+            return "a server does its work"
         if one.uses_device:
             return "a device does its work"
         if not one.pinned:

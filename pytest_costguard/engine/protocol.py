@@ -50,7 +50,7 @@ class Reached(_Message, frozen=True, kw_only=True, tag=True):
 
     workload: WorkloadId
     parallel: int = 1
-    """How many cores its threads and callers can keep busy."""
+    """How many cores its threads and callers can keep busy; 0: not known, as of a server."""
 
 
 class Announced(_Message, frozen=True, kw_only=True, tag=True):
@@ -72,6 +72,8 @@ class Announced(_Message, frozen=True, kw_only=True, tag=True):
     is_async: bool = False
     uses_device: bool = False
     """Whether something other than the CPU does its work."""
+    in_server: bool = False
+    """Whether a server that the test has started does its work."""
     pinned: bool = True
     """Whether the process is held to the cores that it was told."""
     cpu_time_step_seconds: float = 0.0
@@ -156,8 +158,8 @@ class Refused(_Message, frozen=True, kw_only=True, tag=True):
     reason: str
     remedy: str
     details: str = ""
-    out_of_device_memory: bool = False
-    """Whether it may work where the other side does not hold the device's memory."""
+    needs_the_machine: str = ""
+    """What both sides cannot have at the same time, where that may be why; then each alone can."""
 
 
 class Skipped(_Message, frozen=True, kw_only=True, tag=True):

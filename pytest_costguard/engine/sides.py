@@ -34,6 +34,12 @@ class NotBesideEachOther(Exception):
         """The side that does not wait any more, since its workload raised there."""
 
 
+def not_beside_each_other(side: SideName, refusal: Refused) -> NotBesideEachOther:
+    """Say of a side that needs for itself what the other has that they must be apart."""
+    first_line = refusal.reason.partition("\n")[0]
+    return NotBesideEachOther(f"{refusal.needs_the_machine}: on {side}, {first_line}", side=side)
+
+
 def ordered(first: SideName) -> tuple[SideName, SideName]:
     """Return both sides, `first` first."""
     return SIDES if first == SIDES[0] else (SIDES[1], SIDES[0])
@@ -76,18 +82,15 @@ def at(side: SideName) -> Iterator[None]:
 
     Raises:
         SideRefused: the workload raised or skipped there.
-        NotBesideEachOther: the device has no room for it beside the other.
+        NotBesideEachOther: what it needs there is once only, and the other has it.
         WorkerError: the worker died, hung or answered something else.
     """
     try:
         yield
     except WorkloadRefused as refused:
         refusal = refused.refusal
-        if isinstance(refusal, Refused) and refusal.out_of_device_memory:
-            raise NotBesideEachOther(
-                f"the device's memory does not hold both sides: on {side}, {refusal.reason}",
-                side=side,
-            ) from refused
+        if isinstance(refusal, Refused) and refusal.needs_the_machine:
+            raise not_beside_each_other(side, refusal) from refused
         raise SideRefused(side, refusal) from refused
     except WorkerError as error:
         raise on_side(side, error) from error

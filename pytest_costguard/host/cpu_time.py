@@ -1,4 +1,4 @@
-"""How finely a process's CPU time is told.
+"""How finely a process's CPU time is told, and that of other processes at one moment.
 
 With a limit on it (`ulimit -t`, RLIMIT_CPU) Linux adds the CPU time of a process up at the timer's
 ticks, so that it grows in steps of 4 ms where there are 250 a second; Windows tells it in steps of
@@ -7,8 +7,9 @@ ticks, so that it grows in steps of 4 ms where there are 250 a second; Windows t
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 _STEPS = 2
 """The first may have begun before it was looked at; what counts is the smallest."""
@@ -37,3 +38,21 @@ def cpu_time_step(
         if after > before:
             smallest = min(smallest, after - before)
     return smallest
+
+
+def cpu_seconds_of(pids: Iterable[int]) -> float | None:
+    """Return what some processes have used so far, all their threads together; None off Linux.
+
+    In nanoseconds of resolution and a microsecond a process, so that it can be asked around a
+    block. One that has ended counts no more.
+    """
+    if sys.platform != "linux":
+        return None
+    used = 0.0
+    for pid in pids:
+        try:
+            # The clock of another process: clock_getcpuclockid(3), which no module of Python's has.
+            used += time.clock_gettime((~pid << 3) | 2)
+        except OSError:
+            continue
+    return used

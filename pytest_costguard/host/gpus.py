@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,6 +13,14 @@ from pytest_costguard.host.proc import parse_count
 
 Handle = Any
 """What NVML names a device by; nothing but NVML looks into it."""
+
+
+class GpuProcess(Protocol):
+    """What NVML says of a process that computes on a device."""
+
+    pid: int
+    usedGpuMemory: int | None  # noqa: N815 - NVML's own name
+    """Bytes; None where the driver does not tell."""
 
 
 class Nvml(Protocol):
@@ -53,6 +61,10 @@ class Nvml(Protocol):
     def nvmlDeviceGetCurrentClocksThrottleReasons(  # noqa: D102, N802
         self, handle: Handle, /
     ) -> int: ...
+
+    def nvmlDeviceGetComputeRunningProcesses(  # noqa: D102, N802
+        self, handle: Handle, /
+    ) -> Sequence[GpuProcess]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

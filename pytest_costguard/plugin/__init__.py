@@ -74,7 +74,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def costguard(request: pytest.FixtureRequest) -> Costguard:
     """Measure inference workloads: `result = costguard.measure(model, inputs=[...])`.
     The workload is a function of one input, a torch module, or the path of an ONNX model; for
-    coroutine functions use `await costguard.measure_async(...)`. Without `--costguard` the
+    coroutine functions use `await costguard.measure_async(...)`; a server that answers is started
+    by `with costguard.server([...], ready="http://..."):`. Without `--costguard` the
     workload runs once over its inputs and the test stays a correctness test. With it, latency,
     throughput, memory, cost and quality are measured in fresh processes, compared with the
     baseline and held to the budgets of the marker and the configuration; the result has

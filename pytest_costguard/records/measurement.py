@@ -119,6 +119,10 @@ class Sensors(Record, frozen=True, kw_only=True):
     """The lowest clock that a device had between the blocks."""
     device_lowered_by: tuple[str, ...] = ()
     """What held a device's clock down: heat, a power limit."""
+    server_cpu_seconds: float | None = None
+    """CPU time of the server's processes, where a server that the test started has answered."""
+    server_idle_cpu_seconds: float | None = None
+    """What they used of it between the timed blocks."""
 
 
 class Memory(Record, frozen=True, kw_only=True):
@@ -137,7 +141,8 @@ class ColdStart(Record, frozen=True, kw_only=True):
     """Seconds of loading in a fresh process, and of the first call after it.
 
     The process's start and the imports of the test file are not in it. `load_seconds` is None
-    where the test gave what it had loaded itself.
+    where the test gave what it had loaded itself; of a server that the test has started, it is the
+    time from its process's start until it was ready.
     """
 
     load_seconds: float | None

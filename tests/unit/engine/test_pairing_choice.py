@@ -83,6 +83,7 @@ def test_waiting_for_a_core_and_stolen_time_are_not_waiting_of_the_requests_own(
         ({"scenario": Scenario(kind="concurrent", n=2)}, "more than one request or thread"),
         ({"is_async": True}, "a coroutine function"),
         ({"uses_device": True}, "a device does its work"),
+        ({"in_server": True}, "a server does its work"),
         ({"pinned": False}, "may not be held to a core"),
         ({"cpu_time_step_seconds": 0.004}, "CPU time is told in steps of 4 ms"),
         ({"terms": PairingTerms(cores=(0,), clock="wall")}, "wall time was asked for"),
@@ -137,6 +138,15 @@ def test_threads_that_work_while_their_side_is_idle_are_named_with_their_side():
 )
 def test_little_idle_work_or_little_idle_time_is_no_spinning(read):
     assert spinning(dict.fromkeys(SIDES, read)) == ""
+
+
+def test_a_server_that_works_most_of_the_time_while_its_side_is_idle_is_named():
+    def read(used):
+        idle = sensors(idle=0.5, idle_cpu=0.0)
+        return {"head": msgspec.structs.replace(idle, server_idle_cpu_seconds=used)}
+
+    assert spinning(read(0.1)) == ""
+    assert spinning(read(0.4)) == "on head, its server was busy 80 % of the time while it was idle"
 
 
 def test_a_request_that_never_gave_its_core_up_has_waited_for_nothing_else():

@@ -74,6 +74,7 @@ class FakeNvml:
     clocks_mhz: list[int] = field(default_factory=list)
     reasons: int = 0
     looks: int = 0
+    processes: Mapping[int, list[object]] = field(default_factory=dict)
     has_driver: bool = True
     speaks_bytes: bool = False
     started: int = 0
@@ -125,6 +126,11 @@ class FakeNvml:
 
     def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: object, /) -> int:
         return self.reasons
+
+    def nvmlDeviceGetComputeRunningProcesses(self, handle: object, /) -> list[object]:
+        if handle not in self.processes:
+            raise FakeNvmlError("Not Supported")
+        return self.processes[handle]
 
 
 @pytest.fixture

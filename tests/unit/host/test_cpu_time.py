@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from itertools import count
 
 import pytest
 
 from pytest_costguard.engine.pairing import COARSE_CPU_TIME_SECONDS
-from pytest_costguard.host.cpu_time import cpu_time_step
+from pytest_costguard.host.cpu_time import cpu_seconds_of, cpu_time_step
 
 
 def reader(step_seconds, *, every):
@@ -51,3 +53,11 @@ def test_a_limit_under_which_cpu_time_is_coarse_is_found_out():
     told, smallest = map(float, done.stdout.split())
     # The kernel counts in ticks there, and exactly at each switch: steps differ.
     assert told > COARSE_CPU_TIME_SECONDS or smallest < COARSE_CPU_TIME_SECONDS
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the CPU time of others finely")
+def test_the_cpu_time_of_processes_is_that_of_their_own_clocks():
+    ours = cpu_seconds_of([os.getpid()])
+    assert ours == pytest.approx(time.process_time(), abs=0.05)
+    assert cpu_seconds_of([os.getpid(), os.getpid()]) > 1.5 * ours
+    assert cpu_seconds_of([2**22 + 1]) == 0.0
