@@ -18,6 +18,7 @@ from pytest_costguard.app.servers import AtTheTestsLine, StartedServer
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.measure.ports import Workload
 from pytest_costguard.records import Scenario, WorkloadId
+from pytest_costguard.workloads.answers import read
 from pytest_costguard.workloads.inputs import InputSet
 
 Quality = Callable[[Sequence[Any]], float]
@@ -64,7 +65,7 @@ class MeasureCall:
         """
         if self.quality is None:
             return None
-        value: Any = self.quality(outputs)
+        value: Any = self.quality([read(output) for output in outputs])
         try:
             number = float(value)
         except (TypeError, ValueError):
