@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.declared_scenarios import declared_scenario
+from pytest_costguard.app.instruments import MachineInstruments
 from pytest_costguard.errors import ConfigError
+from pytest_costguard.records import Scenario, WorkloadId
+from pytest_costguard.workloads.answers import Answer
 
 ADDRESS = "http://127.0.0.1:8080/v2/models/m/infer"
 
@@ -41,3 +45,44 @@ def test_what_is_no_address_keeps_its_options():
 def test_a_time_limit_without_a_unit_is_refused():
     with pytest.raises(ConfigError, match="timeout"):
         declared("single_stream", timeout="10")
+
+
+def call(thing=None, **fields):
+    return MeasureCall(
+        workload=WorkloadId(nodeid="t.py::test"),
+        thing=thing,
+        inputs=[1],
+        batch_size=None,
+        scenario=Scenario(),
+        options={},
+        **{"load": None, "quality": None, **fields},
+    )
+
+
+def test_an_address_is_answered_elsewhere_and_has_no_cold_start_here():
+    assert (call(ADDRESS).is_elsewhere, call(ADDRESS).loads) == (True, False)
+    assert not call(len).is_elsewhere
+
+
+def test_an_address_that_load_returns_is_refused():
+    with pytest.raises(ConfigError, match=r"load= returned an address(.|\n)*the address itself"):
+        call(load=lambda: ADDRESS).adapter(threads=1)
+
+
+def test_quality_sees_answers_read():
+    assert call(ADDRESS, quality=sum).quality_of([Answer(lambda: 1), 2]) == 3
+
+
+def test_the_memory_of_what_asks_is_not_taken_for_that_of_the_server():
+    instruments = MachineInstruments(
+        threads=1,
+        scenario=Scenario(),
+        is_async=False,
+        device_peak_bytes=lambda: None,
+        reset_device_peak=lambda: None,
+        is_elsewhere=True,
+    )
+    instruments.begin()
+    _, memory, notes = instruments.end()
+    assert memory is None
+    assert any("none that the test has started" in note for note in notes)
