@@ -34,8 +34,8 @@ _MORE_THREADS = (
     " @pytest.mark.costguard(threads=n)"
 )
 _UNSEEN = (
-    "peak memory was not measured: the server at this address is none that the test has started"
-    " (costguard.server)"
+    "peak memory and energy were not measured: the server at this address is none that the test"
+    " has started (costguard.server)"
 )
 _SLICE_SECONDS = 0.008
 """How long each side runs at a stretch while both share a core.
@@ -125,8 +125,8 @@ class MachineInstruments:
 
     @property
     def has_meter(self) -> bool:
-        """Whether this machine counts energy."""
-        return bool(self._energy.source)
+        """Whether this machine counts energy, and what serves is known to be on it."""
+        return bool(self._energy.source) and not self._is_unseen
 
     def watch(self) -> Callable[[], Sensors]:
         """Start the sensors alone; return what reads them."""

@@ -82,6 +82,7 @@ def test_the_memory_of_what_asks_is_not_taken_for_that_of_the_server():
         reset_device_peak=lambda: None,
         is_elsewhere=True,
     )
+    assert not instruments.has_meter
     instruments.begin()
     _, memory, notes = instruments.end()
     assert memory is None
