@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WHEELHOUSE := .wheelhouse
+SERVERS := .servers
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check bench evidence lock format clean
+.PHONY: help setup servers demo test lint check bench evidence lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +17,7 @@ setup: $(VENV)/.installed $(WHEELHOUSE)/.filled ## Make the virtual environment 
 $(VENV)/.installed: pyproject.toml requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --upgrade "pip>=24"
-	$(PIP) install -c constraints.txt -r requirements-dev.txt -e ".[benchmark,torch,onnx,http]"
+	$(PIP) install -c constraints.txt -r requirements-dev.txt -e ".[benchmark,torch,onnx,http,grpc]"
 	$(PIP) install -c constraints.txt --no-deps silero-vad
 	touch $@
 
@@ -27,10 +28,18 @@ $(WHEELHOUSE)/.filled: pyproject.toml constraints.txt | $(VENV)/.installed
 	rm -f $(WHEELHOUSE)/pytest_costguard-*.whl
 	touch $@
 
+servers: $(SERVERS)/mlserver/.installed $(SERVERS)/kserve/.installed ## Make an environment for each model server that tests start
+
+# Every package is named with its version, so that nothing has to be looked for.
+$(SERVERS)/%/.installed: tests/integration/servers/%.txt | $(VENV)/.installed
+	$(PYTHON) -m venv --clear --without-pip $(SERVERS)/$*
+	$(PIP) --python $(SERVERS)/$* install --no-deps --no-compile -r $<
+	touch $@
+
 demo: $(VENV)/.installed ## Measure real models, make them worse, and see the gate fail (under 4 minutes)
 	$(BIN)/python example_repo/demo.py
 
-test: setup ## Run all tests
+test: setup servers ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/.installed ## Format, lint, types, layer contract
@@ -58,4 +67,4 @@ format: $(VENV)/.installed ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove everything that was made here
-	rm -rf $(VENV) $(WHEELHOUSE) .demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(WHEELHOUSE) $(SERVERS) .demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks

@@ -17,6 +17,8 @@ from pytest_costguard.measure.ports import Workload
 from pytest_costguard.workloads.onnx_file import SUFFIXES
 from pytest_costguard.workloads.options import require_known
 
+_HTTP_SCHEMES = ("http://", "https://")
+_GRPC_SCHEMES = ("grpc://", "grpcs://")
 Loader = Callable[[Any, int, Mapping[str, Any]], Workload]
 
 
@@ -62,7 +64,11 @@ def _is_instance_of(name: str, *, module: str) -> Callable[[object], bool]:
 
 def is_address(thing: object) -> bool:
     """Whether a thing is the address of an endpoint."""
-    return isinstance(thing, str) and thing.lower().startswith(("http://", "https://"))
+    return _has_scheme(thing, _HTTP_SCHEMES + _GRPC_SCHEMES)
+
+
+def _has_scheme(thing: object, schemes: tuple[str, ...]) -> bool:
+    return isinstance(thing, str) and thing.lower().startswith(schemes)
 
 
 def _is_model_path(thing: object) -> bool:
@@ -93,6 +99,12 @@ def _endpoint(thing: Any, threads: int, options: Mapping[str, Any]) -> Workload:
     return Endpoint(thing, threads=threads, options=options)
 
 
+def _grpc_endpoint(thing: Any, threads: int, options: Mapping[str, Any]) -> Workload:
+    from pytest_costguard.workloads.v2_grpc import GrpcEndpoint
+
+    return GrpcEndpoint(thing, threads=threads, options=options)
+
+
 def _callable(thing: Any, threads: int, options: Mapping[str, Any]) -> Workload:
     from pytest_costguard.workloads.callable import CallableWorkload
 
@@ -119,8 +131,13 @@ ADAPTERS: tuple[AdapterRow, ...] = (
     ),
     AdapterRow(
         supports="the address of an endpoint (http://…, https://…)",
-        recognises=is_address,
+        recognises=lambda thing: _has_scheme(thing, _HTTP_SCHEMES),
         load=_endpoint,
+    ),
+    AdapterRow(
+        supports="the address of a V2 server over gRPC (grpc://host:port/model, grpcs://…)",
+        recognises=lambda thing: _has_scheme(thing, _GRPC_SCHEMES),
+        load=_grpc_endpoint,
     ),
     AdapterRow(
         supports=f"the path of a model ({', '.join(SUFFIXES)})",

@@ -18,6 +18,7 @@ from pytest_costguard.app.servers import AtTheTestsLine, StartedServer
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.measure.ports import Workload
 from pytest_costguard.records import Scenario, WorkloadId
+from pytest_costguard.workloads.answers import read
 from pytest_costguard.workloads.inputs import InputSet
 
 Quality = Callable[[Sequence[Any]], float]
@@ -48,6 +49,11 @@ class MeasureCall:
         is_path = isinstance(self.thing, str | PathLike) and not is_address(self.thing)
         return self.load is not None or is_path
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another process answers: a server, of the test or not."""
+        return self.server is not None or is_address(self.thing)
+
     def answering(self) -> AbstractContextManager[None]:
         """Return what blames the server for errors meanwhile, where it has ended by itself."""
         return nullcontext() if self.server is None else self.server.answering()
@@ -64,7 +70,7 @@ class MeasureCall:
         """
         if self.quality is None:
             return None
-        value: Any = self.quality(outputs)
+        value: Any = self.quality([read(output) for output in outputs])
         try:
             number = float(value)
         except (TypeError, ValueError):
@@ -80,8 +86,17 @@ class MeasureCall:
         """Return what makes the workload measurable, not loaded yet.
 
         A `load` function is called here, so that its time is part of the cold start.
+
+        Raises:
+            ConfigError: `load` has returned an address, of which nothing could be known before.
         """
         thing = self.thing if self.load is None else self.load()
+        if self.load is not None and is_address(thing):
+            raise ConfigError(
+                f"{self.workload}: load= returned an address",
+                remedy="give measure() the address itself, and start its server with"
+                " costguard.server(…): what that takes is its cold start",
+            )
         return adapter_for(thing, threads=threads, options=self.options)
 
 

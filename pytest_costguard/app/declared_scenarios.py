@@ -9,6 +9,7 @@ from typing import Any, cast, get_args
 
 from pytest_costguard.app.adapters import is_address
 from pytest_costguard.config.loads import LOAD_OPTIONS, parse_load
+from pytest_costguard.config.quantities import parse_duration
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import OPEN_LOOPS, Scenario, ScenarioKind
 from pytest_costguard.workloads.collating import joined_requests
@@ -50,6 +51,8 @@ def declared_scenario(
                 remedy="use scenario='server' or 'max_rate'; the marker holds a test to its own"
                 " slo=",
             )
+        if "timeout" in given and is_address(thing):
+            given["timeout"] = parse_duration(given["timeout"], origin=nodeid, key="timeout")
         return DeclaredScenario(
             scenario=_closed_loop(kind, number, text=text, nodeid=nodeid), options=given
         )
@@ -64,9 +67,12 @@ def declared_scenario(
     )
     if load.max_batch_size > 1:
         collate = collate or joined_requests
+    options = {name: value for name, value in given.items() if name not in LOAD_OPTIONS}
+    if is_address(thing):
+        options["timeout"] = load.timeout_seconds
     return DeclaredScenario(
         scenario=Scenario(kind=kind, load=load),
-        options={name: value for name, value in given.items() if name not in LOAD_OPTIONS},
+        options=options,
         collate=collate,
     )
 

@@ -33,6 +33,10 @@ _MORE_THREADS = (
     "the server kept more cores busy than threads are declared, and cost counts those that are:"
     " @pytest.mark.costguard(threads=n)"
 )
+_UNSEEN = (
+    "peak memory and energy were not measured: the server at this address is none that the test"
+    " has started (costguard.server)"
+)
 _SLICE_SECONDS = 0.008
 """How long each side runs at a stretch while both share a core.
 
@@ -84,9 +88,22 @@ class MachineInstruments:
         device_peak_bytes: Callable[[], int | None],
         reset_device_peak: Callable[[], None],
         server: StartedServer | None = None,
+        is_elsewhere: bool = False,
     ) -> None:
+        """Take what a workload declares.
+
+        Args:
+            threads: that it declares.
+            scenario: how requests arrive.
+            is_async: whether it is a coroutine function.
+            device_peak_bytes: reads its device's peak memory.
+            reset_device_peak: starts it anew.
+            server: the test's own server that answers.
+            is_elsewhere: whether another process answers, be it the test's server or not.
+        """
         self._threads_declared = threads
         self._server = server
+        self._is_unseen = is_elsewhere and server is None
         self._server_use = None if server is None else server.watch()
         # Each caller in a thread of its own brings its threads; coroutines share the loop's.
         self._allowed = threads if is_async else threads * at_once(scenario)
@@ -108,8 +125,8 @@ class MachineInstruments:
 
     @property
     def has_meter(self) -> bool:
-        """Whether this machine counts energy."""
-        return bool(self._energy.source)
+        """Whether this machine counts energy, and what serves is known to be on it."""
+        return bool(self._energy.source) and not self._is_unseen
 
     def watch(self) -> Callable[[], Sensors]:
         """Start the sensors alone; return what reads them."""
@@ -188,6 +205,8 @@ class MachineInstruments:
         """Read the memory peak since `begin`, and nothing else."""
         if self._server_use is not None:
             return self._server_use.memory()
+        if self._is_unseen:  # what asks a server takes nothing that anybody pays for
+            return None
         found = self._memory.read()
         if found is None:
             return None
@@ -197,6 +216,8 @@ class MachineInstruments:
 
     def _server_notes(self) -> tuple[str, ...]:
         """Say what a reader must know of the server."""
+        if self._is_unseen:
+            return (_UNSEEN,)
         if self._server_use is None:
             return ()
         wall_seconds = self._serving_wall_seconds

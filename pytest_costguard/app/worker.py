@@ -228,7 +228,7 @@ class Worker:
         """Ask what to do about a workload."""
         try:
             most = max(self.task.threads, self._settings.threads_on_any_side)
-            parallel = most * at_once(call.scenario) if call.server is None else 0
+            parallel = 0 if call.is_elsewhere else most * at_once(call.scenario)
             self._channel.send(Reached(workload=call.workload, parallel=parallel))
             command = self._channel.receive()
             while isinstance(command, Count | Stop):  # for a workload that has refused meanwhile
@@ -293,7 +293,7 @@ class Worker:
                 own_files=own_files,
                 is_async=loaded.adapter.is_async,
                 uses_device=_uses_device(loaded.adapter, description),
-                in_server=call.server is not None,
+                in_server=call.is_elsewhere,
                 pinned=loaded.pinned,
                 cpu_time_step_seconds=cpu_time_step(),
             )
@@ -309,6 +309,7 @@ class Worker:
                 device_peak_bytes=loaded.adapter.device_peak_bytes,
                 reset_device_peak=loaded.adapter.reset_device_peak,
                 server=call.server,
+                is_elsewhere=call.is_elsewhere,
             ),
             quality=call.quality_of,
             calibrate=lambda: calibrate(self._clock),

@@ -65,7 +65,7 @@ class Collection:
         """Add memory and cold start of a process that served this workload alone."""
         growing = self._growing[measured.announced.workload]
         for position, unit in enumerate(growing.units):
-            if unit.memory is None:
+            if unit.cold_start is None:
                 growing.units[position] = msgspec.structs.replace(
                     unit, memory=measured.unit.memory, cold_start=measured.unit.cold_start
                 )
@@ -93,18 +93,22 @@ class Collection:
         return tuple(workload for workload in self._growing if workload not in self._failures)
 
     def without_memory(self) -> tuple[WorkloadId, ...]:
-        """Workloads that no process has served alone yet."""
+        """Workloads that no process has served alone yet.
+
+        A process that has tells their cold start. Their memory it may not know: a server that
+        runs elsewhere has it, or this system does not tell.
+        """
         return tuple(
             workload
             for workload, growing in self._growing.items()
-            if workload not in self._failures and not any(unit.memory for unit in growing.units)
+            if workload not in self._failures and not any(unit.cold_start for unit in growing.units)
         )
 
     def without_memory_in(self, workload: WorkloadId) -> tuple[int, ...]:
         """The indices of the units in which other workloads had been loaded before this one."""
         growing = self._growing.get(workload)
         units = () if growing is None else growing.units
-        return tuple(unit.index for unit in units if unit.memory is None)
+        return tuple(unit.index for unit in units if unit.cold_start is None)
 
     def measurement(self, workload: WorkloadId) -> Measurement | None:
         """What is known of a workload so far."""

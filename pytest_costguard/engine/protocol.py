@@ -73,7 +73,7 @@ class Announced(_Message, frozen=True, kw_only=True, tag=True):
     uses_device: bool = False
     """Whether something other than the CPU does its work."""
     in_server: bool = False
-    """Whether a server that the test has started does its work."""
+    """Whether a server does its work."""
     pinned: bool = True
     """Whether the process is held to the cores that it was told."""
     cpu_time_step_seconds: float = 0.0

@@ -12,31 +12,25 @@ from typing import Any
 
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.measure.ports import Description
-from pytest_costguard.workloads import request_template, v2_tensors
+from pytest_costguard.workloads import request_template, v2_rest
+from pytest_costguard.workloads.addresses import shown_path
+from pytest_costguard.workloads.answers import Answer
+from pytest_costguard.workloads.endpoint_options import headers_of, seconds_of, verify_of
 from pytest_costguard.workloads.http_exchange import (
     Exchange,
     Reply,
     Request,
     require_success,
 )
-from pytest_costguard.workloads.options import require_known
+from pytest_costguard.workloads.options import flag, require_known
 
+_OF_ALL = ("protocol", "headers", "verify", "timeout")
 _OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "v2": ("protocol", "binary", "headers", "verify", "request_timeout"),
-        "template": (
-            "protocol",
-            "body",
-            "answer",
-            "method",
-            "headers",
-            "verify",
-            "request_timeout",
-        ),
-    }
+    {"v2": (*_OF_ALL, "binary"), "template": (*_OF_ALL, "body", "answer", "method")}
 )
-_V2_PATH = re.compile(r"(?P<model>.*/v2/models/[^/]+(?:/versions/[^/]+)?)/infer/?")
-_TIMEOUT_SECONDS = 10.0
+_MODEL = r".*/v2/models/[^/?]+(?:/versions/[^/?]+)?"
+_INFER = re.compile(rf"({_MODEL})/infer/?(?:\?.*)?")
+_NO_INFER = re.compile(rf"{_MODEL}/?")
 
 
 class Endpoint:
@@ -50,8 +44,8 @@ class Endpoint:
         url: where to send.
         threads: not used: the server's threads are its own.
         options: `protocol` ("v2" or "template"; by the address if it is not given), `headers`,
-            `verify`, `request_timeout` (seconds); of V2 `binary`; of a template `body`, `answer`
-            and `method`.
+            `verify`, `timeout` (seconds); of V2 `binary`; of a template `body`, `answer` and
+            `method`.
 
     Raises:
         ConfigError: the address is none, or an option is unknown or does not fit.
@@ -65,15 +59,15 @@ class Endpoint:
         given = dict(options or {})
         self._protocol = _protocol(url, given)
         require_known(given, known=_OPTIONS[self._protocol], adapter=f"{self._protocol} endpoint")
-        self._exchange = Exchange(
-            url,
-            timeout_seconds=_seconds(given.get("request_timeout", _TIMEOUT_SECONDS)),
-            verify=given.get("verify", True),
-        )
+        self._exchange = Exchange(url, timeout_seconds=seconds_of(given), verify=verify_of(given))
         self._encode, self._decode = _dialect(self._protocol, given)
-        self._details: dict[str, str] = {}
+        path = shown_path(self._exchange.path)
+        self._where = self._exchange.origin + path
+        self._details = {"protocol": self._protocol, "path": path}
+        self._remedy = _remedy(self._protocol, given)
+        self._details |= _choices(self._protocol, given)
+        self._is_loaded = False
         self._requests: dict[int, tuple[Any, Request]] = {}
-        self._model_path = _model_path(self._exchange.path) if self._protocol == "v2" else None
 
     @property
     def kind(self) -> str:
@@ -91,18 +85,13 @@ class Endpoint:
         Raises:
             NoAnswer: the server does not answer, or does not have the model.
         """
-        if self._model_path is None or self._details:
+        infer = _INFER.fullmatch(self._exchange.path) if self._protocol == "v2" else None
+        if infer is None or self._is_loaded:
             return
-        reply = self._exchange.send(Request(body=b"", method="GET"), path=self._model_path)
-        require_success(reply, origin=f"{self._exchange.origin}{self._model_path}")
-        try:
-            said = json.loads(reply.body)
-        except ValueError:
-            said = {}
-        found = said if isinstance(said, dict) else {}
-        self._details = {
-            key: str(found[key]) for key in ("name", "platform", "versions") if found.get(key)
-        }
+        reply = self._exchange.send(Request(body=b"", method="GET"), path=infer[1])
+        require_success(reply, origin=f"{self._exchange.origin}{infer[1]}")
+        self._details |= _said_of_itself(reply)
+        self._is_loaded = True
 
     def function(self) -> Callable[[Any], Any]:
         """Return what sends one input and answers with an `Answer`."""
@@ -118,8 +107,7 @@ class Endpoint:
 
     def describe(self) -> Description:
         """Say the protocol, the path and what the server says of its model; never host or port."""
-        details = {"protocol": self._protocol, "path": self._exchange.path, **self._details}
-        return Description(details=details)
+        return Description(details=dict(self._details))
 
     def device_peak_bytes(self) -> int | None:
         """Return None: the server's device is not this process's."""
@@ -128,121 +116,87 @@ class Endpoint:
     def reset_device_peak(self) -> None:
         """Do nothing."""
 
-    def _ask(self, value: Any) -> Any:
+    def _ask(self, value: Any) -> Answer:
         known = self._requests.get(id(value))
         if known is None:
             return self._ask_first(value)
         reply = self._exchange.send(known[1])
-        require_success(reply, origin=self._exchange.origin)
+        require_success(reply, origin=self._where)
         return Answer(partial(self._decode, reply))
 
-    def _ask_first(self, value: Any) -> Any:
+    def _ask_first(self, value: Any) -> Answer:
         request = self._encode(value)
         reply = self._exchange.send(request)
-        require_success(reply, origin=self._exchange.origin)
+        require_success(reply, origin=self._where, remedy=self._remedy)
         answer = self._decode(reply)
         # The input is kept with it: an id is that of another object once this one is gone.
         self._requests[id(value)] = value, request
         return Answer(lambda: answer)
 
 
-class Answer:
-    """What a server answered, read when somebody looks: `value`, or an entry of it."""
-
-    __slots__ = ("_read",)
-
-    def __init__(self, read: Callable[[], Any]) -> None:
-        self._read = read
-
-    @property
-    def value(self) -> Any:
-        """The answer: of V2, arrays by the names of the outputs."""
-        return self._read()
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.value[key]
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        import numpy as np
-
-        del copy
-        value = self.value
-        if isinstance(value, Mapping) and len(value) == 1:
-            (value,) = value.values()
-        return np.asarray(value, dtype=dtype)
-
-    def __eq__(self, other: object) -> bool:
-        theirs = other.value if isinstance(other, Answer) else other
-        return bool(str(self.value) == str(theirs))
-
-    def __hash__(self) -> int:
-        return hash(str(self.value))
-
-    def __repr__(self) -> str:
-        return f"Answer({self.value!r})"
-
-
 def _protocol(url: str, options: Mapping[str, Any]) -> str:
     asked = options.get("protocol")
-    if asked is None:
-        if "body" in options or "answer" in options:
-            return "template"
-        return "v2" if _V2_PATH.search(url) else "template"
-    if asked not in _OPTIONS:
+    if asked is not None:
+        if asked not in _OPTIONS:
+            raise ConfigError(
+                f"protocol={asked!r} is not known", remedy=f"write one of {', '.join(_OPTIONS)}"
+            )
+        return str(asked)
+    if _NO_INFER.fullmatch(url):
         raise ConfigError(
-            f"protocol={asked!r} is not known", remedy=f"write one of {', '.join(_OPTIONS)}"
+            f"{url.rpartition('@')[2]} is a model of the V2 protocol, which is asked at …/infer",
+            remedy="add /infer to the address",
         )
-    return str(asked)
+    templated = "body" in options or "answer" in options
+    return "v2" if _INFER.fullmatch(url) and not templated else "template"
 
 
 def _dialect(
     protocol: str, options: Mapping[str, Any]
 ) -> tuple[Callable[[Any], Request], Callable[[Reply], Any]]:
-    headers = _headers(options.get("headers"))
+    headers = headers_of(options)
     if protocol == "v2":
-        binary = options.get("binary", False)
-        if not isinstance(binary, bool):
-            raise ConfigError(
-                f"binary={binary!r} is neither True nor False", remedy="write binary=True"
-            )
-        return partial(_v2_request, binary=binary, headers=headers), v2_tensors.decoded
-    body, answer = options.get("body"), options.get("answer")
-    request_template.check_template(body, answer=answer)
+        binary = flag(options, "binary", adapter="v2 endpoint")
+        return partial(_v2_request, binary=binary, headers=headers), v2_rest.decoded
     encode = partial(
         request_template.encoded,
-        body=body,
+        body=request_template.checked_body(options.get("body")),
         headers=headers,
         method=str(options.get("method", "POST")).upper(),
     )
+    answer = request_template.checked_answer(options.get("answer"))
     return encode, partial(request_template.decoded, answer=answer)
 
 
 def _v2_request(value: Any, *, binary: bool, headers: Mapping[str, str]) -> Request:
-    made = v2_tensors.encoded(value, binary=binary)
+    made = v2_rest.encoded(value, binary=binary)
     return Request(body=made.body, headers={**made.headers, **headers})
 
 
-def _headers(value: object) -> dict[str, str]:
-    if value is None:
+def _choices(protocol: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """What of the options makes another workload of it; headers are nobody else's business."""
+    if protocol == "v2":
+        return {"data": "binary" if options.get("binary") else "JSON"}
+    return {"method": str(options.get("method", "POST")).upper()}
+
+
+def _remedy(protocol: str, options: Mapping[str, Any]) -> str:
+    """What to do where the first request is refused, and the status does not say why."""
+    if protocol == "v2" and options.get("binary"):
+        return "leave binary=True out: the server may not know the binary tensor data extension"
+    if protocol == "v2":
+        return "give the names, shapes and datatypes that the model wants: GET …/v2/models/NAME"
+    return "send one of the inputs by hand, and see what the server wants otherwise"
+
+
+def _said_of_itself(reply: Reply) -> dict[str, str]:
+    try:
+        said = json.loads(reply.body)
+    except ValueError:
         return {}
-    if not isinstance(value, Mapping) or not all(isinstance(v, str) for v in value.values()):
-        raise ConfigError(
-            f"headers= is a {type(value).__qualname__}, or holds what is no text",
-            remedy='write headers={"Authorization": os.environ["TOKEN"]}',
-        )
-    return {str(name): text for name, text in value.items()}
-
-
-def _seconds(value: object) -> float:
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-    if not sound:
-        raise ConfigError(
-            f"request_timeout={value!r} is no number of seconds above zero",
-            remedy="write request_timeout=10",
-        )
-    return float(value)  # type: ignore[arg-type]  # a number, as was just seen
-
-
-def _model_path(path: str) -> str | None:
-    found = _V2_PATH.fullmatch(path.partition("?")[0])
-    return None if found is None else found["model"]
+    found = said if isinstance(said, dict) else {}
+    details = {"model": found.get("name"), "platform": found.get("platform")}
+    versions = found.get("versions")
+    if isinstance(versions, list):
+        details["versions"] = ", ".join(map(str, versions))
+    return {key: str(value) for key, value in details.items() if value}

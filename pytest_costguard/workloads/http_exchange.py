@@ -1,20 +1,18 @@
-"""One exchange with an HTTP server after another, on connections that stay open, one a thread."""
+"""One exchange with an HTTP server after another, on connections that stay open."""
 
 from __future__ import annotations
 
-import threading
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from pytest_costguard.errors import ConfigError, WorkloadError
+from pytest_costguard.workloads.addresses import checked_address
 
 _SHOWN = 300
-_MISSING = (
-    "an address needs urllib3",
-    "install the extra: pip install 'pytest-costguard[http]'",
-)
+_MOST_CONNECTIONS = 1024
+"""That are kept open; so many requests can be under way at the same time."""
 
 
 class NoAnswer(WorkloadError):
@@ -36,13 +34,16 @@ class Reply:
 
     status: int
     headers: Mapping[str, str]
+    """Their names in lower case, or however, where the mapping does not tell them apart."""
     body: bytes
 
 
 class Exchange:
-    """Sends requests to one address. Threads share nothing: each has its own connection.
+    """Sends requests to one address, from any number of threads.
 
-    Nothing is tried twice and no redirect is followed, since either would be timed as one request.
+    Connections stay open, and a request takes the one that was used last: as many are open as
+    requests were ever under way at the same time. Nothing is tried twice and no redirect is
+    followed, since either would be timed as one request.
 
     Args:
         url: `http://` or `https://`, with path and query.
@@ -50,28 +51,33 @@ class Exchange:
         verify: False leaves the server's certificate unchecked; a path names who is trusted.
 
     Raises:
-        ConfigError: the address is none.
+        ConfigError: the address is none, or `verify` names no certificates.
         WorkloadError: urllib3 is not installed.
     """
 
     def __init__(self, url: str, *, timeout_seconds: float, verify: bool | str = True) -> None:
+        self._address = checked_address(url, schemes=("http", "https"))
         try:
             import urllib3
         except ImportError as error:
-            raise WorkloadError(_MISSING[0], remedy=_MISSING[1]) from error
-        self._urllib3 = urllib3
-        self._address = _checked(url)
+            raise WorkloadError(
+                "an address needs urllib3",
+                remedy="install the extra: pip install 'pytest-costguard[http]'",
+            ) from error
+        self._errors = urllib3.exceptions.HTTPError
         self._timeout = urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds)
-        self._verify = verify
-        self._local = threading.local()
-        self.path = self._address.path or "/"
-        if self._address.query:
-            self.path += f"?{self._address.query}"
+        self._pool = _pool(urllib3, self._address, verify=verify)
 
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
         return f"{self._address.scheme}://{self._address.netloc}"
+
+    @property
+    def path(self) -> str:
+        """Path and query, as they are sent."""
+        query = f"?{self._address.query}" if self._address.query else ""
+        return (self._address.path or "/") + query
 
     def send(self, request: Request, *, path: str | None = None) -> Reply:
         """Send a request and return the whole answer, whatever its status.
@@ -89,103 +95,125 @@ class Exchange:
             NoAnswer: there was no connection, or it broke, or the answer came too late.
         """
         try:
-            return self._pool().urlopen(
+            return self._pool.urlopen(
                 request.method,
                 path or self.path,
                 body=request.body or None,
-                headers=dict(request.headers),
+                headers=request.headers,
                 retries=False,
                 redirect=False,
                 timeout=self._timeout,
                 preload_content=whole,
             )
-        except self._urllib3.exceptions.HTTPError as error:
+        except self._errors as error:
             raise self.failure(error) from error
 
     def failure(self, error: Exception) -> NoAnswer:
         """Say what became of a request that urllib3 could not finish, and what to do about it."""
         names = [kind.__name__ for kind in type(error).__mro__]
-        words = str(error).partition(": ")[2] or str(error)
-        for name, what, remedy in _FAILURES:
-            if name in names:
-                return NoAnswer(f"{self.origin}: {what}: {words[:_SHOWN]}", remedy=remedy)
-        return NoAnswer(f"{self.origin}: {words[:_SHOWN]}", remedy=_FAILURES[-1][2])
-
-    def _pool(self) -> Any:
-        pool = getattr(self._local, "pool", None)
-        if pool is None:
-            pool = self._local.pool = self._new_pool()
-        return pool
-
-    def _new_pool(self) -> Any:
-        host, port = self._address.hostname, self._address.port
-        assert host is not None, "a checked address has a host"
-        if self._address.scheme == "http":
-            return self._urllib3.HTTPConnectionPool(host, port, maxsize=1)
-        trusted = {"ca_certs": self._verify} if isinstance(self._verify, str) else {}
-        required = "CERT_REQUIRED" if self._verify else "CERT_NONE"
-        return self._urllib3.HTTPSConnectionPool(
-            host, port, maxsize=1, cert_reqs=required, **trusted
-        )
+        what, remedy = next((said for name, *said in _FAILURES if name in names), _FAILURES[-1][1:])
+        return NoAnswer(f"{self.origin}: {what}: {_words(error)}", remedy=remedy)
 
 
+_LOG = "see what the server's log says of this request"
 _FAILURES = (
     ("NameResolutionError", "the host's name is not known", "check the address for a misspelling"),
     (
         "NewConnectionError",
         "no connection",
-        "start the server first (costguard.server(command=…, ready=…)), and check the port",
+        "start the server first, wait until it is ready, and check the port",
     ),
     (
         "SSLError",
         "no secure connection",
-        "give verify= the path of the certificate authority, or verify=False to trust it blindly",
+        (
+            "give verify= the path of the certificate authority, verify=False to trust it blindly,"
+            " or http:// where the server speaks no TLS"
+        ),
     ),
     ("ConnectTimeoutError", "no connection in time", "check address and firewall"),
     ("ReadTimeoutError", "no answer in time", "give timeout= as long as a request may take"),
     (
         "ProtocolError",
         "the connection broke before the answer was complete",
-        "see what the server's log says of this request",
+        _LOG,
     ),
-    ("HTTPError", "no answer", "see what the server's log says of this request"),
+    ("HTTPError", "no answer", _LOG),
 )
 """What urllib3's exceptions mean, the most special first."""
 
 
-def require_success(reply: Reply, *, origin: str) -> None:
-    """Raise `NoAnswer` for any status but 200 to 299, with the beginning of what was said."""
+def require_success(reply: Reply, *, origin: str, remedy: str = _LOG) -> None:
+    """Raise `NoAnswer` for any status but 200 to 299, with what was said of it.
+
+    Args:
+        reply: what came back.
+        origin: who answered.
+        remedy: what to do about a status that says little of its cause.
+    """
     if 200 <= reply.status < 300:
         return
     if 300 <= reply.status < 400:
         to = reply.headers.get("location", "another address")
         raise NoAnswer(
-            f"{origin} answered {reply.status}: it redirects to {to}",
+            f"{origin} answered {reply.status}: it redirects to {to[:_SHOWN]}",
             remedy="give the address that answers itself: a redirect is a second request",
         )
-    words = reply.body[:_SHOWN].decode("utf-8", errors="replace").strip()
+    words = _in_short(reply.body)
     raise NoAnswer(
         f"{origin} answered {reply.status}" + (f": {words}" if words else ""),
-        remedy="send one of the inputs by hand, and see what the server wants otherwise",
+        remedy=_REMEDIES.get(reply.status, remedy),
     )
 
 
-def _checked(url: str) -> SplitResult:
+def _in_short(body: bytes) -> str:
+    """The beginning of what a server said; of a traceback the last line, which tells the cause."""
+    lines = body.decode("utf-8", errors="replace").strip().splitlines()
+    if lines and lines[0].startswith("Traceback "):
+        return lines[-1].strip()[:_SHOWN]
+    return " ".join(line.strip() for line in lines)[:_SHOWN]
+
+
+_REMEDIES = {
+    401: 'give headers={"Authorization": …}, and a token that the server knows',
+    403: 'give headers={"Authorization": …} of somebody who may do this',
+    404: "check the path of the address, and that the server has loaded the model",
+    405: "check the path of the address and method=",
+    429: "the server limits how often it is asked: lower the rate, or lift its limit",
+    503: "wait until the server is ready (/v2/models/NAME/ready), or lower the load",
+}
+
+
+def _words(error: Exception) -> str:
+    """The exception's own words, without the connection that urllib3 names in front of them."""
+    words = str(error)
+    front, found, rest = words.partition(": ")
+    names_connection = found and front.endswith((")", ">")) and not front.startswith("(")
+    return (rest if names_connection else words)[:_SHOWN]
+
+
+def _pool(urllib3: Any, address: Any, *, verify: bool | str) -> Any:
+    host, port = address.hostname, address.port
+    if address.scheme == "http":
+        return urllib3.HTTPConnectionPool(host, port, maxsize=_MOST_CONNECTIONS)
+    if verify is False:
+        # Whoever leaves it unchecked has said so; a warning with each request says no more.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    return urllib3.HTTPSConnectionPool(
+        host, port, maxsize=_MOST_CONNECTIONS, ssl_context=_trust(verify)
+    )
+
+
+def _trust(verify: bool | str) -> ssl.SSLContext:
+    """Made once, since reading the certificates takes longer than many a request."""
     try:
-        address = urlsplit(url)
-        sound = address.scheme in ("http", "https") and bool(address.hostname)
-        _ = address.port
-    except ValueError:
-        sound = False
-    if not sound or any(character.isspace() for character in url):
+        context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+    except (OSError, ssl.SSLError) as error:
         raise ConfigError(
-            f"{url[:_SHOWN]!r} is not an address",
-            remedy="write http://host:port/path, for example"
-            " http://127.0.0.1:8080/v2/models/reranker/infer",
-        )
-    if address.username or address.password:
-        raise ConfigError(
-            "the address holds a name or a password, which would stand in every report",
-            remedy='give headers={"Authorization": os.environ["…"]} instead',
-        )
-    return address
+            f"verify={verify!r} holds no certificates: {error}",
+            remedy="give the path of a PEM file with the certificate authority",
+        ) from error
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.workloads.http_exchange import NoAnswer, Reply, Request
 
 _WHOLE = re.compile(r"\{input(?:\[(?P<key>[^\]{}]+)\])?\}")
-Body = Callable[[Any], Any] | Mapping[str, Any] | str | None
+_SHOWN = 100
+Body = Callable[[Any], Any] | Mapping[str, Any] | list[Any] | str | None
+Place = Callable[[Any], Any] | str | None
 
 
 def encoded(value: Any, *, body: Body, headers: Mapping[str, str], method: str) -> Request:
@@ -36,7 +39,7 @@ def encoded(value: Any, *, body: Body, headers: Mapping[str, str], method: str) 
     return Request(body=content, headers={**typed, **headers}, method=method)
 
 
-def decoded(reply: Reply, *, answer: str | Callable[[Any], Any] | None) -> Any:
+def decoded(reply: Reply, *, answer: Place) -> Any:
     """Return what an answer holds: JSON as its values, text as text, else the bytes.
 
     Args:
@@ -47,14 +50,14 @@ def decoded(reply: Reply, *, answer: str | Callable[[Any], Any] | None) -> Any:
     Raises:
         NoAnswer: it is not what its `Content-Type` says, or holds nothing at that place.
     """
-    kind = {name.lower(): text for name, text in reply.headers.items()}.get("content-type", "")
+    kind = reply.headers.get("content-type", "").lower()
     found: Any = reply.body
-    if "json" in kind:
+    if kind.partition(";")[0].strip().endswith(("/json", "+json")):
         try:
             found = json.loads(reply.body)
         except ValueError as error:
             raise NoAnswer(
-                f"the answer says that it is JSON, and is not: {error}",
+                f"the answer says that it is JSON, and is not: {error}: {reply.body[:_SHOWN]!r}",
                 remedy="see what the server answers to one of the inputs",
             ) from error
     elif kind.startswith("text/"):
@@ -64,18 +67,34 @@ def decoded(reply: Reply, *, answer: str | Callable[[Any], Any] | None) -> Any:
     return found if answer is None else _at(found, answer)
 
 
-def check_template(body: object, *, answer: object) -> None:
-    """Raise `ConfigError` where body= or answer= are of no use."""
-    if not (body is None or callable(body) or isinstance(body, Mapping | str)):
+def checked_body(body: object) -> Body:
+    """Return a template that `encoded` takes.
+
+    Text that is JSON becomes the structure that it stands for, so that what is put in is escaped.
+
+    Raises:
+        ConfigError: it is of no use.
+    """
+    if not (body is None or callable(body) or isinstance(body, Mapping | list | str)):
         raise ConfigError(
             f"body={body!r} is no template",
             remedy='write body={"text": "{input}"}, or a function of the input',
         )
+    if isinstance(body, str):
+        with suppress(ValueError):
+            parsed = json.loads(body)
+            return parsed if isinstance(parsed, dict | list) else body
+    return body
+
+
+def checked_answer(answer: object) -> Place:
+    """Return the place of a result; raises `ConfigError` where it is none."""
     if not (answer is None or callable(answer) or isinstance(answer, str)):
         raise ConfigError(
             f"answer={answer!r} is no place in an answer",
             remedy='write answer="predictions[0].score", or a function of the answer',
         )
+    return answer
 
 
 def _filled(template: Any, value: Any) -> Any:
@@ -111,7 +130,7 @@ def _written(made: Any, *, method: str) -> tuple[bytes, dict[str, str]]:
     if isinstance(made, str):
         return made.encode(), {"Content-Type": "text/plain; charset=utf-8"}
     try:
-        return json.dumps(made, default=_plain).encode(), {"Content-Type": "application/json"}
+        return _as_json(made), {"Content-Type": "application/json"}
     except (TypeError, ValueError) as error:
         raise WorkloadError(
             f"the body of a request cannot be written as JSON: {error}",
@@ -119,7 +138,13 @@ def _written(made: Any, *, method: str) -> tuple[bytes, dict[str, str]]:
         ) from error
 
 
+def _as_json(made: Any) -> bytes:
+    return json.dumps(made, default=_plain, allow_nan=False).encode()
+
+
 def _plain(value: Any) -> Any:
+    if type(value).__module__.partition(".")[0] == "torch":
+        value = value.numpy(force=True)
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"a {type(value).__qualname__} is no plain value")
@@ -131,7 +156,7 @@ def _at(found: Any, place: str) -> Any:
             found = found[int(number)] if number else found[name]
         except (KeyError, IndexError, TypeError) as error:
             raise NoAnswer(
-                f"the answer has nothing at {place!r}: {str(found)[:100]}",
+                f"the answer has nothing at {place!r}: {str(found)[:_SHOWN]}",
                 remedy="give answer= the place of the result in what the server answers",
             ) from error
     return found

@@ -1,24 +1,24 @@
-"""Tensors of the Open Inference Protocol V2 over REST, as JSON and by the binary extension.
+"""Tensors of the Open Inference Protocol V2: datatypes, and raw data as all its encodings have it.
 
-Open Inference Protocol, "Inference Request JSON Object" and "Tensor Data"; binary: "Binary Tensor
-Data Extension" (the JSON goes first, then the raw tensors in its order, little-endian; of BYTES,
-each element's length in four bytes goes before it).
+Raw data is little-endian and row by row; of BYTES, each element's length in four bytes goes before
+it ("Tensor Data" and "Binary Tensor Data Extension" of the protocol).
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from pytest_costguard.errors import WorkloadError
-from pytest_costguard.workloads.http_exchange import NoAnswer, Reply, Request
+from pytest_costguard.workloads.http_exchange import NoAnswer
 
-_HEADER_LENGTH = "Inference-Header-Content-Length"
+BYTES = "BYTES"
+_BF16 = "BF16"
 _DATATYPES: Mapping[str, str] = MappingProxyType(
     {
         "bool": "BOOL",
@@ -36,93 +36,148 @@ _DATATYPES: Mapping[str, str] = MappingProxyType(
     }
 )
 _DTYPES: Mapping[str, str] = MappingProxyType({v2: name for name, v2 in _DATATYPES.items()})
-_BYTES = "BYTES"
+_SHOWN = 200
 
 
-def encoded(value: object, *, binary: bool) -> Request:
-    """Return the request of one input: tensors by name, or a whole V2 request, which is sent as is.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    """One tensor of a request, by name."""
+
+    name: str
+    array: Any
+    """A numpy array, of `str` and `bytes` objects where the datatype is BYTES."""
+
+    @property
+    def datatype(self) -> str:
+        """The protocol's name of the elements' type."""
+        return BYTES if self.array.dtype.kind == "O" else _DATATYPES[self.array.dtype.name]
+
+    @property
+    def shape(self) -> list[int]:
+        """The sizes; none of a scalar."""
+        return list(self.array.shape)
+
+    def raw(self) -> bytes:
+        """Return the data as bytes."""
+        if self.array.dtype.kind != "O":
+            data: bytes = self.array.astype(self.array.dtype.newbyteorder("<")).tobytes()
+            return data
+        parts = [part if isinstance(part, bytes) else part.encode() for part in self.array.flat]
+        return b"".join(len(part).to_bytes(4, "little") + part for part in parts)
+
+
+def tensors_of(value: object) -> list[Tensor]:
+    """Return the tensors of one input, given by name.
 
     Raises:
-        WorkloadError: the input is neither, or a tensor is of a kind that V2 does not have.
+        WorkloadError: they are not by name, or one is of a kind that V2 does not have.
     """
     if not isinstance(value, Mapping) or not value:
         raise WorkloadError(
             f"an input of a V2 endpoint is tensors by name, got a {type(value).__qualname__}",
             remedy='write inputs=[{"x": array}, …], with the names that the model declares',
         )
-    if isinstance(value.get("inputs"), Sequence) and not isinstance(value["inputs"], str):
-        return _as_json(dict(value))
-    tensors = {str(name): _array(name, tensor) for name, tensor in value.items()}
-    if not binary:
-        return _as_json({"inputs": [_json_tensor(name, one) for name, one in tensors.items()]})
-    raw = {name: _raw(one) for name, one in tensors.items()}
-    document = {
-        "inputs": [
-            {**_head(name, one), "parameters": {"binary_data_size": len(raw[name])}}
-            for name, one in tensors.items()
-        ],
-        "parameters": {"binary_data_output": True},
-    }
-    header = json.dumps(document).encode()
-    return Request(
-        body=b"".join((header, *raw.values())),
-        headers={
-            "Content-Type": "application/octet-stream",
-            _HEADER_LENGTH: str(len(header)),
-        },
+    return [Tensor(name=str(name), array=_array(name, given)) for name, given in value.items()]
+
+
+def from_raw(data: bytes | memoryview, *, name: str, datatype: str, shape: Sequence[int]) -> Any:
+    """Return the array that raw data holds; BYTES as `bytes` objects, BF16 as float32.
+
+    Raises:
+        NoAnswer: the datatype is unknown, or the data does not fit the shape.
+    """
+    try:
+        if datatype == BYTES:
+            flat = _objects(_elements(memoryview(data)))
+        elif datatype == _BF16:
+            upper = np.frombuffer(data, dtype="<u2").astype("<u4") << 16
+            flat = upper.view("<f4")
+        else:
+            flat = np.frombuffer(data, dtype=np.dtype(_dtype(datatype)).newbyteorder("<"))
+    except ValueError as error:
+        raise malformed(f"output {name!r}: {error}") from error
+    return shaped(flat, name=name, shape=shape)
+
+
+def from_values(values: Any, *, name: str, datatype: str, shape: Sequence[int]) -> Any:
+    """Return the array that plain values hold, nested as they may be; BYTES as `bytes` objects.
+
+    Raises:
+        NoAnswer: the datatype is unknown, or the values do not fit it or the shape.
+    """
+    try:
+        if datatype == BYTES:
+            flat = _objects(
+                [
+                    text.encode() if isinstance(text, str) else text
+                    for text in np.asarray(values, dtype=object).reshape(-1)
+                ]
+            )
+        else:
+            wanted = "float32" if datatype == _BF16 else _dtype(datatype)
+            flat = np.asarray(values, dtype=wanted).reshape(-1)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise malformed(f"output {name!r} is no {datatype}: {error}") from error
+    return shaped(flat, name=name, shape=shape)
+
+
+def shaped(flat: Any, *, name: str, shape: Sequence[int]) -> Any:
+    """Return a flat array in its shape; raises `NoAnswer` where it has too few or many values."""
+    if min(shape, default=0) < 0 or flat.size != math.prod(shape):
+        raise malformed(f"output {name!r} of shape {list(shape)} holds {flat.size} values")
+    return flat.reshape(shape)
+
+
+def malformed(why: str) -> NoAnswer:
+    """Return the error that says what is wrong with an answer."""
+    return NoAnswer(
+        f"the answer is not one of the V2 protocol: {why[:_SHOWN]}",
+        remedy="ask the server by hand; where it speaks another protocol, say protocol='template'",
     )
 
 
-def decoded(reply: Reply) -> dict[str, Any]:
-    """Return the tensors of an answer by name, as arrays; BYTES as arrays of `bytes`.
-
-    Raises:
-        NoAnswer: it is no V2 answer, or its data does not fit the shapes that it declares.
-    """
-    headers = {name.lower(): value for name, value in reply.headers.items()}
-    length = headers.get(_HEADER_LENGTH.lower())
-    cut = len(reply.body) if length is None else int(length) if length.isdigit() else -1
-    if not 0 <= cut <= len(reply.body):
-        raise _malformed(f"its {_HEADER_LENGTH} is {length!r}")
+def _array(name: object, given: object) -> Any:
     try:
-        document = json.loads(reply.body[:cut])
-        outputs = document["outputs"]
-        return dict(_tensors(outputs, memoryview(reply.body)[cut:]))
-    except (ValueError, TypeError, KeyError) as error:
-        raise _malformed(f"{type(error).__name__}: {error}") from error
+        if type(given).__module__.partition(".")[0] == "torch":
+            given = given.numpy(force=True)  # type: ignore[attr-defined]  # torch.Tensor.numpy
+        array = np.asarray(given)
+        if array.dtype.kind in "US":
+            # Not by way of numpy's own texts: they lose zeros at the end of bytes.
+            kept = array.astype(object) if isinstance(given, np.ndarray) else given
+            array = np.asarray(kept, dtype=object)
+    except (ValueError, TypeError) as error:
+        raise WorkloadError(
+            f"input {name!r} is no tensor: {error}",
+            remedy="give an array with one size along each axis, of numbers or of text",
+        ) from error
+    if array.dtype.kind == "O":
+        _require_text(name, array)
+    elif array.dtype.name not in _DATATYPES:
+        raise WorkloadError(
+            f"input {name!r} is of the type {array.dtype}, which V2 does not have",
+            remedy=f"convert it to one of {', '.join(_DATATYPES)}, or to text",
+        )
+    return array
 
 
-def _tensors(outputs: Sequence[Mapping[str, Any]], raw: memoryview) -> Iterator[tuple[str, Any]]:
-    for output in outputs:
-        name, shape = str(output["name"]), [int(size) for size in output["shape"]]
-        datatype, count = output["datatype"], math.prod(shape)
-        size = output.get("parameters", {}).get("binary_data_size")
-        if size is not None:
-            data, raw = raw[:size], raw[size:]
-            values = _from_raw(data, datatype)
-        else:
-            values = _from_json(output["data"], datatype)
-        if values.size != count:
-            raise _malformed(f"output {name!r} of shape {shape} holds {values.size} values")
-        yield name, values.reshape(shape)
+def _require_text(name: object, array: Any) -> None:
+    for element in array.flat:
+        if not isinstance(element, str | bytes):
+            raise WorkloadError(
+                f"input {name!r} holds a {type(element).__qualname__} among its elements",
+                remedy="give numbers of one type, or text and bytes alone",
+            )
 
 
-def _from_raw(data: memoryview, datatype: str) -> Any:
-    if datatype != _BYTES:
-        return np.frombuffer(data, dtype=np.dtype(_dtype(datatype)).newbyteorder("<"))
+def _elements(data: memoryview) -> list[bytes]:
     found, position = [], 0
     while position < len(data):
-        length = int.from_bytes(data[position : position + 4], "little")
-        found.append(bytes(data[position + 4 : position + 4 + length]))
-        position += 4 + length
-    return _objects(found)
-
-
-def _from_json(data: Any, datatype: str) -> Any:
-    if datatype == _BYTES:
-        flat = data if isinstance(data, list) else [data]
-        return _objects([text.encode() if isinstance(text, str) else text for text in flat])
-    return np.asarray(data, dtype=_dtype(datatype)).reshape(-1)
+        start = position + 4
+        position = start + int.from_bytes(data[position:start], "little")
+        if start > len(data) or position > len(data):
+            raise ValueError("its last element is cut off")
+        found.append(bytes(data[start:position]))
+    return found
 
 
 def _objects(values: Sequence[Any]) -> Any:
@@ -133,51 +188,5 @@ def _objects(values: Sequence[Any]) -> Any:
 
 def _dtype(datatype: str) -> str:
     if datatype not in _DTYPES:
-        raise _malformed(f"the datatype {datatype!r} is not known")
+        raise malformed(f"the datatype {datatype!r} is not known")
     return _DTYPES[datatype]
-
-
-def _array(name: object, tensor: object) -> Any:
-    if type(tensor).__module__.partition(".")[0] == "torch":
-        tensor = tensor.numpy(force=True)  # type: ignore[attr-defined]  # torch.Tensor.numpy
-    array = np.asarray(tensor)
-    if array.dtype.kind in "US":
-        return array.astype(object)
-    if array.dtype.kind != "O" and array.dtype.name not in _DATATYPES:
-        raise WorkloadError(
-            f"input {name!r} is of the type {array.dtype}, which V2 does not have",
-            remedy=f"convert it to one of {', '.join(_DATATYPES)}, or to text",
-        )
-    return array
-
-
-def _json_tensor(name: str, array: Any) -> dict[str, Any]:
-    if array.dtype.kind == "O":
-        data = [v.decode() if isinstance(v, bytes) else str(v) for v in array.reshape(-1)]
-    else:
-        data = array.reshape(-1).tolist()
-    return {**_head(name, array), "data": data}
-
-
-def _head(name: str, array: Any) -> dict[str, Any]:
-    datatype = _BYTES if array.dtype.kind == "O" else _DATATYPES[array.dtype.name]
-    return {"name": name, "shape": list(array.shape), "datatype": datatype}
-
-
-def _raw(array: Any) -> bytes:
-    if array.dtype.kind != "O":
-        raw: bytes = array.astype(array.dtype.newbyteorder("<")).tobytes()
-        return raw
-    parts = [v if isinstance(v, bytes) else str(v).encode() for v in array.reshape(-1)]
-    return b"".join(len(part).to_bytes(4, "little") + part for part in parts)
-
-
-def _as_json(document: dict[str, Any]) -> Request:
-    return Request(body=json.dumps(document).encode(), headers={"Content-Type": "application/json"})
-
-
-def _malformed(why: str) -> NoAnswer:
-    return NoAnswer(
-        f"the answer is not one of the V2 protocol: {why}",
-        remedy="check that the address ends in /infer, or say protocol='template'",
-    )

@@ -18,15 +18,20 @@ from pytest_costguard.records import (
 )
 
 
-def measured(name="", *, index=0, digest="d", memory=True, nodeid="test_a.py::test_a"):
+def measured(
+    name="", *, index=0, digest="d", memory=True, nodeid="test_a.py::test_a", elsewhere=False
+):
+    """A unit of a process that served it alone, where its memory is told; or that had others."""
     workload = WorkloadId(nodeid=nodeid, name=name)
+    alone = memory or elsewhere
+    cold_start = ColdStart(load_seconds=None, first_call_seconds=0.1)
     return MeasuredUnit(
         announced=Announced(
             workload=workload,
             declaration=Declaration(adapter="callable", input_count=1, input_digest=digest),
-            cold_start=ColdStart(load_seconds=None, first_call_seconds=0.1),
+            cold_start=cold_start,
             has_quality=False,
-            alone=memory,
+            alone=alone,
         ),
         unit=Unit(
             index=index,
@@ -35,6 +40,7 @@ def measured(name="", *, index=0, digest="d", memory=True, nodeid="test_a.py::te
             warmup=Warmup(requests=3, seconds=0.1, settled=True),
             sensors=Sensors(wall_seconds=1.0, cpu_seconds=1.0),
             memory=Memory(peak_bytes=1 << 20, method="VmHWM after reset") if memory else None,
+            cold_start=cold_start if alone else None,
         ),
         notes=(),
     )
@@ -95,6 +101,12 @@ def test_memory_measured_alone_completes_units_that_had_none():
     collection.add(measured("second", memory=False))
     assert collection.without_memory() == (WorkloadId(nodeid="test_a.py::test_a", name="second"),)
     collection.complete_memory(measured("second"))
+    assert collection.without_memory() == ()
+
+
+def test_what_is_served_elsewhere_is_not_served_alone_for_a_memory_that_nobody_knows():
+    collection = Collection()
+    collection.add(measured(memory=False, elsewhere=True))
     assert collection.without_memory() == ()
 
 

@@ -133,6 +133,18 @@ def test_a_request_that_hangs_is_an_error_and_no_hang(monkeypatch):
     release.set()
 
 
+def test_a_request_that_began_just_before_its_time_limit_is_waited_for(monkeypatch):
+    waits, ended = [], module._ended
+
+    def told(window, pool, *, within_seconds):
+        waits.append(within_seconds)
+        return ended(window, pool, within_seconds=within_seconds)
+
+    monkeypatch.setattr(module, "_ended", told)
+    sent(len, load=Load(rate=1000.0, timeout_seconds=20.0))
+    assert waits == [2 * 20.0 + module._GRACE_SECONDS]
+
+
 def test_what_the_serving_context_raises_ends_the_window():
     def broken():
         raise WorkloadError("no device", remedy="find one")

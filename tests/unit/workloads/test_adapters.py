@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fakes.measuring import FakeTime, FakeWorkload
 
-from pytest_costguard.app.adapters import ADAPTERS, adapter_for
+from pytest_costguard.app.adapters import ADAPTERS, adapter_for, is_address
 from pytest_costguard.errors import ConfigError, WorkloadError
 
 
@@ -31,6 +31,26 @@ def test_a_function_is_a_callable():
 @pytest.mark.parametrize("path", ["m.onnx", "M.ONNX", Path("a") / "m.ort"])
 def test_a_model_path_is_for_onnxruntime(path):
     assert chosen(path).kind == "onnxruntime"
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("http://127.0.0.1:8080/predict", "http"),
+        ("HTTPS://host/v2/models/m/infer", "v2"),
+        ("http://host/models/m.onnx", "http"),
+        ("grpc://host:8081/m", "v2-grpc"),
+        ("grpcs://host:8081/m/2", "v2-grpc"),
+    ],
+)
+def test_an_address_is_an_endpoint(address, kind):
+    assert is_address(address)
+    assert chosen(address).kind == kind
+
+
+@pytest.mark.parametrize("thing", ["m.onnx", "host:8080", Path("http:/host"), 3, None])
+def test_nothing_else_is_an_address(thing):
+    assert not is_address(thing)
 
 
 def test_a_session_is_for_onnxruntime():
@@ -93,8 +113,9 @@ def test_choosing_and_serving_a_callable_imports_no_runtime():
         "workload = adapter_for(len, threads=1, options={})\n"
         "workload.load(), workload.synchronise(), workload.describe()\n"
         "adapter_for('m.onnx', threads=1, options={})\n"
+        "adapter_for('http://127.0.0.1:9/v2/models/m/infer', threads=1, options={})\n"
         "InputSet.of(['a', [1.5]]).digest\n"
-        "print(sorted({'torch', 'onnxruntime', 'onnx'} & set(sys.modules)))"
+        "print(sorted({'torch', 'onnxruntime', 'onnx', 'grpc'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
