@@ -221,7 +221,7 @@ def searched(rate):
         lateness_seconds=(1e-6,) * 400,
         service_seconds=(0.001,) * 400,
         window_requests=(400,),
-        probes=(Probe(rate=rate, requests=400, beyond=0, passed=True, seconds=4.0),),
+        probes=(Probe(rate=rate, requests=400, late=(0,), passed=True, seconds=4.0),),
     )
     return msgspec.structs.replace(found, open_loop=loop)
 
