@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -77,3 +77,14 @@ class Workload(Protocol):
 
     def reset_device_peak(self) -> None:
         """Start anew to look for the device's peak memory. On a CPU this does nothing."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A workload that makes something of its inputs before any of them is served."""
+
+    def prepare(self, inputs: Sequence[Any]) -> None:
+        """Make what can be made beforehand, so that no request's time holds it.
+
+        It is called after `load`, once, with every input.
+        """

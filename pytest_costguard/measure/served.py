@@ -10,7 +10,7 @@ from typing import Any
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.coroutines import single_stream_async
 from pytest_costguard.measure.open_loop import Collate
-from pytest_costguard.measure.ports import Clock, Workload
+from pytest_costguard.measure.ports import Clock, Prepares, Workload
 from pytest_costguard.measure.scenarios import SCENARIOS, callers, inputs_per_request
 from pytest_costguard.measure.shapes import one_of_each_shape
 from pytest_costguard.measure.streams import followed, single_stream
@@ -68,6 +68,8 @@ class Served:
                 "open-loop load is served by plain functions, in threads",
                 remedy="give a plain function or an address, or measure concurrent(k)",
             )
+        if isinstance(workload, Prepares):
+            workload.prepare(inputs)
         self.workload = workload
         self._inputs = inputs
         self._items = items

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,7 @@ from pytest_costguard.workloads.http_exchange import (
     require_success,
 )
 from pytest_costguard.workloads.options import flag, require_known
+from pytest_costguard.workloads.written_requests import WrittenRequests
 
 _OF_ALL = ("protocol", "headers", "verify", "timeout")
 _OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -36,9 +37,9 @@ _NO_INFER = re.compile(rf"{_MODEL}/?")
 class Endpoint:
     """Sends each input to an address and waits for the whole answer.
 
-    Requests are made of the inputs once, when each is first sent, so that their making is in no
-    time but that of the first. The first answer to each input is read and checked in full; of
-    later ones the status is, and they are read when somebody looks at them.
+    Requests are made of the inputs once, beforehand. Of each answer the status is checked; the
+    first one to each input is read and checked in full when a stretch of requests is over, later
+    ones when somebody looks at them.
 
     Args:
         url: where to send.
@@ -60,14 +61,14 @@ class Endpoint:
         self._protocol = _protocol(url, given)
         require_known(given, known=_OPTIONS[self._protocol], adapter=f"{self._protocol} endpoint")
         self._exchange = Exchange(url, timeout_seconds=seconds_of(given), verify=verify_of(given))
-        self._encode, self._decode = _dialect(self._protocol, given)
+        encode, decode = _dialect(self._protocol, given)
+        self._requests = WrittenRequests(encode=encode, decode=decode)
         path = shown_path(self._exchange.path)
         self._where = self._exchange.origin + path
         self._details = {"protocol": self._protocol, "path": path}
         self._remedy = _remedy(self._protocol, given)
         self._details |= _choices(self._protocol, given)
         self._is_loaded = False
-        self._requests: dict[int, tuple[Any, Request]] = {}
 
     @property
     def kind(self) -> str:
@@ -93,6 +94,14 @@ class Endpoint:
         self._details |= _said_of_itself(reply)
         self._is_loaded = True
 
+    def prepare(self, inputs: Sequence[Any]) -> None:
+        """Write down the request of each input.
+
+        Raises:
+            WorkloadError: one cannot be written.
+        """
+        self._requests.write(inputs)
+
     def function(self) -> Callable[[Any], Any]:
         """Return what sends one input and answers with an `Answer`."""
         return self._ask
@@ -102,8 +111,8 @@ class Endpoint:
         return None
 
     def serving(self) -> AbstractContextManager[object]:
-        """Return a context that does nothing."""
-        return nullcontext()
+        """Return a context that reads first answers when it ends."""
+        return self._requests.reading()
 
     def describe(self) -> Description:
         """Say the protocol, the path and what the server says of its model; never host or port."""
@@ -117,21 +126,10 @@ class Endpoint:
         """Do nothing."""
 
     def _ask(self, value: Any) -> Answer:
-        known = self._requests.get(id(value))
-        if known is None:
-            return self._ask_first(value)
-        reply = self._exchange.send(known[1])
-        require_success(reply, origin=self._where)
-        return Answer(partial(self._decode, reply))
-
-    def _ask_first(self, value: Any) -> Answer:
-        request = self._encode(value)
-        reply = self._exchange.send(request)
-        require_success(reply, origin=self._where, remedy=self._remedy)
-        answer = self._decode(reply)
-        # The input is kept with it: an id is that of another object once this one is gone.
-        self._requests[id(value)] = value, request
-        return Answer(lambda: answer)
+        reply = self._exchange.send(self._requests.of(value))
+        remedy = "" if self._requests.was_answered(value) else self._remedy
+        require_success(reply, origin=self._where, remedy=remedy)
+        return self._requests.answer(value, reply)
 
 
 def _protocol(url: str, options: Mapping[str, Any]) -> str:
@@ -181,7 +179,7 @@ def _choices(protocol: str, options: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _remedy(protocol: str, options: Mapping[str, Any]) -> str:
-    """What to do where the first request is refused, and the status does not say why."""
+    """What to do where an input was never answered, and the status does not say why."""
     if protocol == "v2" and options.get("binary"):
         return "leave binary=True out: the server may not know the binary tensor data extension"
     if protocol == "v2":

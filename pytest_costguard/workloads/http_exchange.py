@@ -143,7 +143,7 @@ _FAILURES = (
 """What urllib3's exceptions mean, the most special first."""
 
 
-def require_success(reply: Reply, *, origin: str, remedy: str = _LOG) -> None:
+def require_success(reply: Reply, *, origin: str, remedy: str = "") -> None:
     """Raise `NoAnswer` for any status but 200 to 299, with what was said of it.
 
     Args:
@@ -162,7 +162,7 @@ def require_success(reply: Reply, *, origin: str, remedy: str = _LOG) -> None:
     words = _in_short(reply.body)
     raise NoAnswer(
         f"{origin} answered {reply.status}" + (f": {words}" if words else ""),
-        remedy=_REMEDIES.get(reply.status, remedy),
+        remedy=_REMEDIES.get(reply.status, remedy or _LOG),
     )
 
 

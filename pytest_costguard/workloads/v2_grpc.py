@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from pytest_costguard.workloads.http_exchange import NoAnswer
 from pytest_costguard.workloads.options import require_known
 from pytest_costguard.workloads.v2_grpc_messages import SERVICE, message
 from pytest_costguard.workloads.v2_tensors import from_raw, from_values, malformed, tensors_of
+from pytest_costguard.workloads.written_requests import WrittenRequests
 
 SCHEMES = ("grpc", "grpcs")
 _PATH = re.compile(r"/(?P<model>[^/]+)(?:/(?P<version>[^/]+))?/?")
@@ -36,9 +37,9 @@ _CHANNEL = (
 class GrpcEndpoint:
     """Sends each input to `grpc://host:port/model[/version]` and waits for the answer.
 
-    Tensors go as raw data. Requests are made and written down once, when each is first sent; the
-    first answer to each input is read and checked in full, later ones when somebody looks at
-    them. All requests share one connection, as gRPC has it.
+    Tensors go as raw data. Requests are made of the inputs once, beforehand; the first answer to
+    each input is read and checked in full when a stretch of requests is over, later ones when
+    somebody looks at them. All requests share one connection, as gRPC has it.
 
     Args:
         url: where to send; `grpcs://` with TLS.
@@ -65,7 +66,9 @@ class GrpcEndpoint:
         self._channel = self._opened(verify_of(given))
         self._infer = self._channel.unary_unary(f"/{SERVICE}/ModelInfer")
         self._details: dict[str, str] = {}
-        self._requests: dict[int, tuple[Any, bytes]] = {}
+        self._requests = WrittenRequests(
+            encode=partial(encoded, model=self._model, version=self._version), decode=decoded
+        )
 
     @property
     def kind(self) -> str:
@@ -97,6 +100,14 @@ class GrpcEndpoint:
             **{key: text for key, text in details.items() if text},
         }
 
+    def prepare(self, inputs: Sequence[Any]) -> None:
+        """Write down the request of each input.
+
+        Raises:
+            WorkloadError: one cannot be written.
+        """
+        self._requests.write(inputs)
+
     def function(self) -> Callable[[Any], Any]:
         """Return what sends one input and answers with an `Answer`."""
         return self._ask
@@ -106,8 +117,8 @@ class GrpcEndpoint:
         return None
 
     def serving(self) -> AbstractContextManager[object]:
-        """Return a context that does nothing."""
-        return nullcontext()
+        """Return a context that reads first answers when it ends."""
+        return self._requests.reading()
 
     def describe(self) -> Description:
         """Say the protocol, the model and what the server says of it; never host or port."""
@@ -121,17 +132,7 @@ class GrpcEndpoint:
         """Do nothing."""
 
     def _ask(self, value: Any) -> Answer:
-        known = self._requests.get(id(value))
-        if known is None:
-            return self._ask_first(value)
-        return Answer(partial(decoded, self._called(self._infer, known[1])))
-
-    def _ask_first(self, value: Any) -> Answer:
-        request = encoded(value, model=self._model, version=self._version)
-        answer = decoded(self._called(self._infer, request))
-        # The input is kept with it: an id is that of another object once this one is gone.
-        self._requests[id(value)] = value, request
-        return Answer(lambda: answer)
+        return self._requests.answer(value, self._called(self._infer, self._requests.of(value)))
 
     def _called(self, call: Callable[..., Any], request: bytes) -> bytes:
         try:

@@ -10,6 +10,9 @@ from contracts.workload import WorkloadContract
 from fakes.model_server import INFER, ModelServer, serving
 
 from pytest_costguard.errors import ConfigError, WorkloadError
+from pytest_costguard.measure.ports import Clock
+from pytest_costguard.measure.served import Served
+from pytest_costguard.records import Scenario
 from pytest_costguard.workloads.answers import Answer, read
 from pytest_costguard.workloads.endpoint import Endpoint
 from pytest_costguard.workloads.http_exchange import NoAnswer
@@ -63,7 +66,9 @@ class TestTemplate(EndpointContract):
 
 
 def asked(endpoint, value):
-    return read(endpoint.function()(value))
+    with endpoint.serving():
+        answer = endpoint.function()(value)
+    return read(answer)
 
 
 @pytest.mark.parametrize("binary", [True, False], ids=["binary", "json"])
@@ -92,34 +97,62 @@ def test_headers_are_sent_with_v2_requests_too(server):
     assert server.state.seen[0].headers["x-tenant"] == "a"
 
 
-def test_an_input_is_made_a_request_once(server):
+@pytest.mark.parametrize("beforehand", [True, False])
+def test_an_input_is_made_a_request_once(server, beforehand):
     made = []
 
     def body(value):
         made.append(value)
         return {"n": value}
 
-    ask = Endpoint(server.url("/echo"), options={"body": body}).function()
+    endpoint = Endpoint(server.url("/echo"), options={"body": body})
     values = [[1], [2]]
+    if beforehand:
+        endpoint.prepare(values)
+        assert made == values
     for _ in range(3):
         for value in values:
-            ask(value)
+            asked(endpoint, value)
     assert made == values
+    assert [seen.json for seen in server.state.seen] == [{"n": [1]}, {"n": [2]}] * 3
 
 
-def test_answers_after_the_first_are_read_when_somebody_looks(server):
+def test_measuring_makes_every_request_before_the_first_is_sent(server):
+    Served(
+        workload=Endpoint(server.url("/echo")),
+        inputs=[{"a": 1}],
+        items=[1],
+        scenario=Scenario(),
+        clock=Clock.system(),
+    )
+    with pytest.raises(WorkloadError, match="by name"):
+        Served(
+            workload=Endpoint(server.url()),
+            inputs=[X, [1.0]],
+            items=[1, 1],
+            scenario=Scenario(),
+            clock=Clock.system(),
+        )
+    assert server.state.seen == []
+
+
+def test_first_answers_are_read_after_the_stretch_and_later_ones_when_somebody_looks(server):
     read_so_far = []
 
     def answer(found):
         read_so_far.append(found)
         return found
 
-    ask = Endpoint(server.url("/echo"), options={"answer": answer}).function()
-    value = {"a": 1}
-    ask(value)
-    assert len(read_so_far) == 1
-    later = ask(value)
-    assert len(read_so_far) == 1
+    endpoint = Endpoint(server.url("/echo"), options={"answer": answer})
+    ask, value = endpoint.function(), {"a": 1}
+    with endpoint.serving():
+        ask(value)
+        ask(value)
+        assert read_so_far == []
+    assert read_so_far == [{"a": 1}]
+    with endpoint.serving():
+        later = ask(value)
+    assert read_so_far == [{"a": 1}]
     assert later.value == {"a": 1}
 
 
@@ -131,10 +164,18 @@ def test_the_status_of_every_answer_is_checked(server):
         ask(X)
 
 
+def test_where_an_input_was_answered_before_the_log_tells_more_than_its_shape(server):
+    ask = Endpoint(server.url(), options={"binary": True}).function()
+    ask(X)
+    server.state.answer = lambda seen: (500, b"no memory", {})
+    with pytest.raises(NoAnswer, match=r"500: no memory(.|\n)*the server's log"):
+        ask(X)
+
+
 def test_the_first_answer_to_each_input_is_checked_in_full(server):
     server.state.answer = lambda seen: (200, b'{"outputs": [{"name": "y"}]}', {})
     with pytest.raises(NoAnswer, match="not one of the V2 protocol"):
-        Endpoint(server.url()).function()(X)
+        asked(Endpoint(server.url()), X)
 
 
 def test_a_request_that_failed_is_made_anew(server):

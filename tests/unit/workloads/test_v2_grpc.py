@@ -46,7 +46,10 @@ class TestGrpcEndpoint(WorkloadContract):
 
 
 def asked(endpoint, value=X):
-    return read(endpoint.function()(value))
+    endpoint.prepare([value])
+    with endpoint.serving():
+        answer = endpoint.function()(value)
+    return read(answer)
 
 
 @pytest.mark.parametrize("raw", [True, False], ids=["raw", "values"])
@@ -145,6 +148,13 @@ def test_every_kind_of_values_is_read():
 def test_a_malformed_answer_is_told(reply, complaint):
     with pytest.raises(NoAnswer, match=complaint):
         decoded(reply)
+
+
+def test_the_first_answer_to_each_input_is_checked_in_full(served):
+    state, address = served
+    state.answer = lambda asked: answer(("y", "FP32", [1], {}))
+    with pytest.raises(NoAnswer, match="holds 0 values"):
+        asked(GrpcEndpoint(f"{address}/double"))
 
 
 def test_a_server_that_does_not_run_is_told():
