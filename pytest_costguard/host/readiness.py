@@ -88,17 +88,20 @@ def wait_until_ready(
     """
     began = clock()
     waiting = [_Asked(look) for look in looks]
+    last_seen = ""
     while waiting:
         if not runs():
             raise Ended
         remaining = seconds - (clock() - began)
         seen = waiting[0].answer(min(_LOOK_SECONDS, max(_SHORTEST_PAUSE_SECONDS, remaining)))
-        if not seen:
+        if seen == "":
             del waiting[0]
+            last_seen = ""
             continue
+        last_seen = seen or last_seen  # the last look may have had no time for an answer
         spent = clock() - began
         if spent >= seconds:
-            raise NotReady(seen)
+            raise NotReady(last_seen or "no answer at all")
         pause = min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, _PAUSE_SHARE * spent))
         sleep(min(pause, seconds - spent))
     ready = clock()
@@ -116,14 +119,14 @@ class _Asked:
     seen: list[str] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
 
-    def answer(self, seconds: float) -> str:
-        """Return what is seen in that time; one look is waited for before the next begins."""
+    def answer(self, seconds: float) -> str | None:
+        """Return what is seen in that time, or None; one look ends before the next begins."""
         if self.thread is None:
             self.thread = threading.Thread(target=self._run, args=(seconds,), daemon=True)
             self.thread.start()
         self.thread.join(seconds)
         if self.thread.is_alive():
-            return f"no answer for {seconds:.2g} s"
+            return None
         self.thread = None
         if self.errors:
             raise self.errors.pop()

@@ -74,6 +74,20 @@ def test_an_answer_of_somebody_else_does_not_make_an_ended_server_ready():
         waited(lambda _: "", clock=Clock(), runs=lambda: next(runs))
 
 
+def test_what_was_seen_before_is_told_where_the_last_look_has_no_time_for_an_answer():
+    released = threading.Event()
+    answers = iter(["answered 503"])
+    try:
+        with pytest.raises(NotReady, match="answered 503"):
+            wait_until_ready(
+                [lambda _: next(answers, None) or str(released.wait())],
+                seconds=0.1,
+                runs=lambda: True,
+            )
+    finally:
+        released.set()
+
+
 def test_a_look_that_hangs_is_given_up_when_the_time_is_up():
     released = threading.Event()
     try:
