@@ -79,7 +79,9 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 for statistic in ("mean", *_TOKEN_QUANTILES)
             ),
             *(
-                _metric(f"{kind}_tokens_per_second", f"{kind} tokens", "tok/s", better="higher")
+                _metric(
+                    f"{kind}_tokens_per_second", f"{kind} token throughput", "tok/s", better="higher"
+                )
                 for kind in _TOKENS
             ),
             *(

@@ -26,9 +26,15 @@ _STYLES: dict[Tone, str] = {
     "good": "green",
     "quiet": "",
 }
-_GIST = ("mean", "cost_per_1k", "peak_memory")
+_GIST = ("mean", "ttft_mean", "output_tokens_per_second", "cost_per_1k", "peak_memory")
 """The metrics of the short table, in order; the last ones go first where it is narrow."""
-_TITLES = {"mean": "mean", "cost_per_1k": "cost/1k", "peak_memory": "memory"}
+_TITLES = {
+    "mean": "mean",
+    "ttft_mean": "TTFT",
+    "output_tokens_per_second": "output",
+    "cost_per_1k": "cost/1k",
+    "peak_memory": "memory",
+}
 _NAME_AT_LEAST = 20
 _ROOMY = 100
 """From so many columns on a verdict has room for an addition."""
