@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pytest_costguard.errors import NotMeasured
 from pytest_costguard.cost.unit_cost import token_cost
+from pytest_costguard.errors import NotMeasured
 from pytest_costguard.records import (
     METRICS,
     TOKEN_COSTS,

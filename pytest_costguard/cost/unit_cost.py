@@ -55,7 +55,7 @@ def usd_per_1k(*, usd_per_hour: Decimal, share: Decimal, items_per_second: float
 def usd_per_1m_tokens(*, usd_per_hour: Decimal, tokens_per_second: float) -> Decimal:
     """Return the cost of 1,000,000 tokens in US dollars, at saturation.
 
-    price per hour * share / (tokens per second * 3600) * 1,000,000, the best case like `usd_per_1k`.
+    price per hour * share / (tokens per second * 3600) * 1,000,000: the best case, as `usd_per_1k`.
     A machine that reads a prompt and writes an answer has one price: the cost of output tokens is
     the whole of it over the output tokens, that of input tokens the whole of it over the input
     tokens, and neither may be added to the other. That of all tokens together is over their sum.

@@ -80,7 +80,10 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             ),
             *(
                 _metric(
-                    f"{kind}_tokens_per_second", f"{kind} token throughput", "tok/s", better="higher"
+                    f"{kind}_tokens_per_second",
+                    f"{kind} token throughput",
+                    "tok/s",
+                    better="higher",
                 )
                 for kind in _TOKENS
             ),

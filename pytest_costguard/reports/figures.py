@@ -120,7 +120,7 @@ def figure_table(
 
 
 def _scales(figures: Collection[Mapping[str, Interval]], *, currency: Currency) -> dict[str, Scale]:
-    """Choose a unit for each metric; a mean and its percentiles, compared at a glance, share one."""
+    """Choose a unit for each metric; a mean and its percentiles, seen at a glance, share one."""
     values = {
         metric: [found[metric].estimate for found in figures if metric in found]
         for metric in METRICS

@@ -52,9 +52,7 @@ def quantiles_of(measurement: Measurement) -> dict[str, tuple[Series, float]]:
     if not measurement.units:
         return {}
     told = told_series(measurement)
-    return {
-        metric: (one.series, one.q) for metric, one in QUANTILES.items() if one.series in told
-    }
+    return {metric: (one.series, one.q) for metric, one in QUANTILES.items() if one.series in told}
 
 
 def _by_request(unit: Unit, series: Series) -> Sequence[Sequence[float]]:

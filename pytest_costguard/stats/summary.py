@@ -73,9 +73,7 @@ def _token_rates(unit: Unit, tokens: Tokens) -> dict[str, float]:
     found = {"output": sum(tokens.output_tokens), "input": sum(tokens.input_tokens)}
     if tokens.output_tokens and tokens.input_tokens:
         found["total"] = found["output"] + found["input"]
-    return {
-        f"{kind}_tokens_per_second": count / seconds for kind, count in found.items() if count
-    }
+    return {f"{kind}_tokens_per_second": count / seconds for kind, count in found.items() if count}
 
 
 def _load_metrics(unit: Unit, loop: OpenLoop) -> dict[str, float]:

@@ -193,7 +193,9 @@ def require_event_stream(response: Any, *, origin: str) -> None:
     if successful and kind.partition(";")[0].strip().lower() == "text/event-stream":
         return
     body = response.read()
-    require_success(Reply(status=response.status, headers=response.headers, body=body), origin=origin)
+    require_success(
+        Reply(status=response.status, headers=response.headers, body=body), origin=origin
+    )
     said = body[:200].decode("utf-8", errors="replace").strip()
     raise NoAnswer(
         f"{origin} answered with {kind or 'no content type'!r} instead of text/event-stream"

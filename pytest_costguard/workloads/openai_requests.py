@@ -108,7 +108,7 @@ class Bodies:
         if body.get("n", 1) != 1 or body.get("best_of", 1) != 1:
             raise WorkloadError(
                 "the body of a request asks for several answers at once",
-                remedy="ask for one (n=1): between tokens of different answers no gap means a thing",
+                remedy="ask for one (n=1): between tokens of two answers no gap means a thing",
             )
 
 

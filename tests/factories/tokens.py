@@ -33,9 +33,7 @@ def streamed(
     )
 
 
-def tokens(
-    *, ttft: Sequence[float], gaps: Sequence[Sequence[float]], **changes: Any
-) -> Tokens:
+def tokens(*, ttft: Sequence[float], gaps: Sequence[Sequence[float]], **changes: Any) -> Tokens:
     """Return tokens of requests with these times in seconds; a gap a token after the first."""
     fields: dict[str, Any] = {
         "ttft_seconds": tuple(ttft),

@@ -79,4 +79,6 @@ def test_what_a_million_tokens_cost():
     with pytest.raises(NotMeasured, match="no target is declared"):
         _ = writing().cost_per_1m_output_tokens
     with pytest.raises(NotMeasured, match="cost_per_1m_output_tokens"):
-        _ = Result(WORKLOAD, measurement=measurement([unit()]), cost=hourly).cost_per_1m_output_tokens
+        _ = Result(
+            WORKLOAD, measurement=measurement([unit()]), cost=hourly
+        ).cost_per_1m_output_tokens

@@ -114,8 +114,9 @@ def test_budgets_of_what_tokens_cost():
 
 
 def test_without_a_price_tokens_have_no_cost():
-    verdict = only(judged(writing(), gates=gates(budget("cost_per_1m_output_tokens", 1.0)),
-                          pricer=cost_of))
+    verdict = only(
+        judged(writing(), gates=gates(budget("cost_per_1m_output_tokens", 1.0)), pricer=cost_of)
+    )
 
     assert verdict.budgets[0].verdict is BudgetVerdict.NOT_PRICED
     assert "cost_per_1m_output_tokens" not in verdict.figures

@@ -84,9 +84,7 @@ def test_gaps_are_looked_at_when_the_window_is_over():
     assert (limit.of, limit.seconds, limit.most) == ("latency", float("inf"), 11)
 
 
-TOLD = tokens(
-    ttft=[0.01, 0.09, 0.01, 0.01], gaps=[[0.01, 0.01], [0.01, 0.01], [0.04, 0.04], []]
-)
+TOLD = tokens(ttft=[0.01, 0.09, 0.01, 0.01], gaps=[[0.01, 0.01], [0.01, 0.01], [0.04, 0.04], []])
 LATENCIES = [0.03, 0.11, 0.09, 0.5]
 
 
@@ -114,9 +112,9 @@ def test_an_answer_of_one_token_keeps_a_limit_between_tokens():
 def test_what_the_answers_do_not_tell_cannot_be_limited():
     require_told({"p99": 1.0}, None)
     require_told({"ttft_p99": 1.0}, TOLD)
-    with pytest.raises(WorkloadError, match="ttft_p99.*does not stream"):
+    with pytest.raises(WorkloadError, match=r"ttft_p99.*does not stream"):
         require_told({"p99": 1.0, "ttft_p99": 1.0}, None)
-    with pytest.raises(WorkloadError, match="itl_p99.*second event"):
+    with pytest.raises(WorkloadError, match=r"itl_p99.*second event"):
         require_told({"itl_p99": 1.0}, tokens(ttft=[0.5], gaps=[[]]))
 
 

@@ -52,7 +52,7 @@ def test_the_servers_count_is_taken_where_there_is_one():
 
 
 def test_the_last_of_several_counts_is_taken():
-    first = {**chat("a"), **{"usage": {"prompt_tokens": 5, "completion_tokens": 1}}}
+    first = {**chat("a"), "usage": {"prompt_tokens": 5, "completion_tokens": 1}}
 
     assert read(first, chat("b"), END, usage(2), DONE).answer().output_tokens == 2
 

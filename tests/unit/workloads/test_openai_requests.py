@@ -30,9 +30,7 @@ def test_a_list_is_the_messages():
 
 
 def test_a_mapping_is_the_body_and_wins_over_what_all_have():
-    made = body(
-        {"messages": [], "max_tokens": 4}, parameters={"max_tokens": 64, "temperature": 0}
-    )
+    made = body({"messages": [], "max_tokens": 4}, parameters={"max_tokens": 64, "temperature": 0})
 
     assert (made["max_tokens"], made["temperature"]) == (4, 0)
 

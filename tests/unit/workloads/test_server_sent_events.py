@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +36,7 @@ def test_comments_and_fields_of_no_meaning_are_passed_over():
 @given(st.lists(st.integers(0, len(BODY)), max_size=30))
 def test_where_the_body_is_cut_changes_nothing(cuts):
     edges = [0, *sorted(cuts), len(BODY)]
-    pieces = [BODY[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [BODY[a:b] for a, b in itertools.pairwise(edges)]
 
     assert events_of(*pieces) == EVENTS
 
