@@ -58,7 +58,7 @@ def beyond(sent: Sent, places: Sequence[int], limit: Allowance) -> Beyond:
 
 
 def give_up(limits: Sequence[Allowance], *, requests: int, ramp: int) -> Limit:
-    """Return when a window is clear before its end: far more are beyond a limit than it has room for.
+    """Return when a window is clear before its end: far more are late than there is room for.
 
     Of several limits on one thing the longest is looked at, which has the least room; the others
     are looked at when the window is over. Gaps are not counted before: there only failures are.

@@ -129,7 +129,7 @@ def test_there_is_nothing_to_say_where_nothing_streams():
 
 
 def test_tokens_of_a_search_are_those_at_the_rate_that_it_found():
-    probe = Probe(rate=50.0, requests=2, beyond=0, passed=True, seconds=1.0)
+    probe = Probe(rate=50.0, requests=2, late=(0,), passed=True, seconds=1.0)
     found = unit_metrics(written_under_load(ttft=[0.1, 0.1], gaps=GAPS, rate=50.0, probes=(probe,)))
 
     assert found["output_tokens_per_second"] == pytest.approx(3 * 50)
