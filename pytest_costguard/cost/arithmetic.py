@@ -65,7 +65,7 @@ def figure(value: Decimal | float) -> str:
 
 
 def _line(label: str, text: str) -> str:
-    return f"{label:<16}{text}" if len(label) < 16 else f"{label}  {text}"
+    return f"{label:<16}{text}"
 
 
 def _price(target: Target) -> list[str]:
@@ -138,8 +138,8 @@ def _of_tokens(cost: Cost, figures: Mapping[str, Interval]) -> list[str]:
             bounds = f" (${figure(found.lower)} to ${figure(found.upper)})"
         lines.append(
             _line(
-                f"1M {kind} tokens",
-                f"${hourly} ÷ ({tokens} tokens/s x 3,600 s) x 1,000,000 ="
+                f"1M {kind}",
+                f"tokens: ${hourly} ÷ ({tokens} tokens/s x 3,600 s) x 1,000,000 ="
                 f" ${figure(found.estimate)}{bounds}; the whole price",
             )
         )

@@ -187,6 +187,7 @@ def _grouped(pieces: Iterator[str], size: int) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    sys.setswitchinterval(1e-4)  # answers take turns a token at a time, as in a batch
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     Thread(target=server.serve_forever, daemon=True).start()

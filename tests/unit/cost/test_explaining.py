@@ -79,8 +79,14 @@ def test_tokens_have_sums_of_their_own():
     }
     text = "\n".join(explain(cost, target=target(), throughput=THROUGHPUT, figures=figures)[-2:])
 
-    assert "1M output tokens  $0.36 ÷ (50 tokens/s x 3,600 s) x 1,000,000 = $2 ($1 to $2.5)" in text
-    assert "1M input tokens $0.36 ÷ (200 tokens/s x 3,600 s) x 1,000,000 = $0.5; the whole" in text
+    assert (
+        "1M output       tokens: $0.36 ÷ (50 tokens/s x 3,600 s) x 1,000,000 = $2 ($1 to $2.5)"
+        in text
+    )
+    assert (
+        "1M input        tokens: $0.36 ÷ (200 tokens/s x 3,600 s) x 1,000,000 = $0.5; the whole"
+        in text
+    )
 
 
 def test_every_basis_is_explained():
