@@ -42,6 +42,8 @@ _WARMS_UP = frozenset(
     {*QUANTILES, *MEANS.values(), *COSTS, *COSTS.values(), "energy_per_1k"},
 )
 _OF_LOAD = _WARMS_UP | {"max_rate", "goodput", "error_rate"}
+_OF_WAITING = frozenset({MEANS["latency"], MEANS["ttft"]})
+"""Means that say nothing typical while requests pile up."""
 _CONFIDENCE = 0.95
 
 
@@ -107,7 +109,7 @@ class Subject:
             return "it was still getting faster while it was measured: the warm-up was not over"
         if metric in _OF_LOAD and (fault := generator_fault(self.measurement)):
             return fault
-        if metric == "mean" and (growing := growing_backlog(self.measurement)):
+        if metric in _OF_WAITING and (growing := growing_backlog(self.measurement)):
             return growing
         return ""
 
