@@ -172,8 +172,9 @@ class Costguard:
             served_by: the server of `costguard.server(…)` that answers, where the workload is a
                 function that asks it. An address on a port of it needs no word.
             options: for the adapter: `autocast`, `device`, `providers`, `io_binding` and so on,
-                of an address `headers`, `timeout`, `binary` (docs/serving-protocols.md); for
-                load: `arrivals`, `workers`, `max_batch_size` and so on (docs/load.md).
+                of an address `headers`, `timeout`, `binary` (docs/serving-protocols.md), of a
+                language model `model`, `parameters`, `stream` (docs/llm.md); for load: `arrivals`,
+                `workers`, `max_batch_size` and so on (docs/load.md).
 
         Returns:
             The figures. Reading one that was not measured raises `NotMeasured`. With
