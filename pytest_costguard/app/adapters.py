@@ -95,7 +95,11 @@ def _onnxruntime(thing: Any, threads: int, options: Mapping[str, Any]) -> Worklo
 
 def _endpoint(thing: Any, threads: int, options: Mapping[str, Any]) -> Workload:
     from pytest_costguard.workloads.endpoint import Endpoint
+    from pytest_costguard.workloads.openai_endpoint import OpenAiEndpoint
+    from pytest_costguard.workloads.openai_requests import speaks_openai
 
+    if speaks_openai(thing, options):
+        return OpenAiEndpoint(thing, threads=threads, options=options)
     return Endpoint(thing, threads=threads, options=options)
 
 

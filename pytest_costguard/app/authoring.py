@@ -165,14 +165,16 @@ class Costguard:
                 where requests arrive at `rate` whatever became of those before; or `max_rate`,
                 which searches for the highest rate that keeps `slo`.
             rate: requests a second, for `server`; also `server(100)`.
-            slo: limits on percentiles of the latency, for `max_rate`: `{"p99": "50ms"}`. With
-                `server` it makes the goodput known.
+            slo: limits on percentiles, for `max_rate`: `{"p99": "50ms"}`, of a language model
+                `{"ttft_p99": "300ms", "itl_p99": "50ms"}`. With `server` it makes the goodput
+                known.
             name: tells several workloads of one test apart.
             served_by: the server of `costguard.server(…)` that answers, where the workload is a
                 function that asks it. An address on a port of it needs no word.
             options: for the adapter: `autocast`, `device`, `providers`, `io_binding` and so on,
-                of an address `headers`, `timeout`, `binary` (docs/serving-protocols.md); for
-                load: `arrivals`, `workers`, `max_batch_size` and so on (docs/load.md).
+                of an address `headers`, `timeout`, `binary` (docs/serving-protocols.md), of a
+                language model `model`, `parameters`, `stream` (docs/llm.md); for load: `arrivals`,
+                `workers`, `max_batch_size` and so on (docs/load.md).
 
         Returns:
             The figures. Reading one that was not measured raises `NotMeasured`. With

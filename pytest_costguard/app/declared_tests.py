@@ -11,8 +11,8 @@ from pytest_costguard.config.acceptances import AcceptedChange, accepted_gates
 from pytest_costguard.config.gates import MarkerSettings, gates_for, threads_for
 from pytest_costguard.config.model import Rule, Settings
 from pytest_costguard.engine.opening import CollectedTest
-from pytest_costguard.records import OF_OWN_PROCESS, PERCENTILES, Gates
-from pytest_costguard.stats.percentiles import samples_needed, unit_samples_needed
+from pytest_costguard.records import OF_OWN_PROCESS, QUANTILES, Gates
+from pytest_costguard.stats.percentiles import requests_needed, unit_requests_needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +50,7 @@ class DeclaredTest:
         asked = {budget.metric for budget in gates.budgets}
         asked |= {regression.metric for regression in gates.regressions}
         needed = [
-            _requests_needed(PERCENTILES[metric], units=settings.units)
-            for metric in asked & PERCENTILES.keys()
+            _requests_needed(metric, units=settings.units) for metric in asked & QUANTILES.keys()
         ]
         return CollectedTest(
             nodeid=self.nodeid,
@@ -75,6 +74,6 @@ def told_in_vain(rule: Rule) -> str:
     )
 
 
-def _requests_needed(q: float, *, units: int) -> int:
+def _requests_needed(metric: str, *, units: int) -> int:
     """Requests a unit, so that the samples of all units support a percentile."""
-    return max(unit_samples_needed(q), -(-samples_needed(q) // units))
+    return max(unit_requests_needed(metric), -(-requests_needed(metric) // units))

@@ -29,8 +29,10 @@ from pytest_costguard.host.affinity import available_cores
 from pytest_costguard.host.fingerprint import fingerprint
 from pytest_costguard.host.threads import thread_environment
 from pytest_costguard.records import (
+    COSTS,
+    MEANS,
     METRICS,
-    PERCENTILES,
+    QUANTILES,
     SIDES,
     Experiment,
     ExperimentSide,
@@ -40,10 +42,14 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.reports.numbers import change
 from pytest_costguard.stats.paired import FEWEST_UNITS
-from pytest_costguard.stats.percentiles import unit_samples_needed
+from pytest_costguard.stats.percentiles import unit_requests_needed
 from pytest_costguard.stats.precision import LOOKS, precise_change
 
-STOPPING_METRICS = ("mean", "p50", "p90", "p95", "p99", "throughput", "peak_memory", "cold_start")
+STOPPING_METRICS = tuple(
+    dict.fromkeys(
+        ("mean", *QUANTILES, *COSTS.values(), *MEANS.values(), "peak_memory", "cold_start")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +210,7 @@ class Experimenting:
     def _needing(self, test: CollectedTest) -> CollectedTest:
         """The test held to the metric, with as many requests a unit as that needs."""
         metric = self._wish.metric
-        requests = unit_samples_needed(PERCENTILES[metric]) if metric in PERCENTILES else 0
+        requests = unit_requests_needed(metric) if metric in QUANTILES else 0
         return replace(
             test,
             min_requests=max(test.min_requests, requests),

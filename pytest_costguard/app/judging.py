@@ -31,6 +31,7 @@ from pytest_costguard.app.judging_month import monthly_change
 from pytest_costguard.app.judging_outcome import outcome_of
 from pytest_costguard.app.judging_pairs import Pairs, decide_pairs
 from pytest_costguard.app.judging_subject import Pricer, Subject, subject
+from pytest_costguard.app.judging_tokens import token_warnings
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.records import (
     Against,
@@ -272,4 +273,4 @@ def _warnings(measured: Subject, *, past: History | None) -> tuple[str, ...]:
     )
     if measured.slowing_down:
         found.append(f"it got {measured.slowing_down:.0%} slower within a unit".replace("%", " %"))
-    return tuple(found)
+    return (*found, *token_warnings(measured.measurement))

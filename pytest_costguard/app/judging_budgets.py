@@ -12,8 +12,9 @@ from pytest_costguard.app.judging_load import judge_under_load, storable
 from pytest_costguard.app.judging_subject import Subject, stored_metric
 from pytest_costguard.app.plan_subjects import NoPlan
 from pytest_costguard.records import (
+    COSTS,
     OF_CAPACITY,
-    PERCENTILES,
+    QUANTILES,
     Budget,
     BudgetResult,
     BudgetVerdict,
@@ -31,8 +32,8 @@ _FAILS_ON = {
     BudgetVerdict.INCONCLUSIVE: FailOn.INCONCLUSIVE,
     BudgetVerdict.NOT_PRICED: FailOn.NOT_PRICED,
 }
-_MONEY = frozenset({"cost_per_1k", "monthly_cost"})
-_OF_REQUESTS_UNDER_LOAD = frozenset({*PERCENTILES, "error_rate"})
+_MONEY = frozenset({*COSTS, "monthly_cost"})
+_OF_REQUESTS_UNDER_LOAD = frozenset({*QUANTILES, "error_rate"})
 _CONFIDENCE = 0.95
 _CONFIDENCE_UNDER_LOAD = 0.99
 _Decide = Callable[[float], BudgetDecision]

@@ -9,8 +9,13 @@ from decimal import Decimal
 from statistics import median_low
 from typing import Protocol
 
+from pytest_costguard.cost.unit_cost import token_cost, unit_token_costs
 from pytest_costguard.records import (
+    COSTS,
+    MEANS,
     METRICS,
+    QUANTILES,
+    TOKEN_COSTS,
     BaselineWorkload,
     Cost,
     Currency,
@@ -34,9 +39,11 @@ from pytest_costguard.stats.unserved import least_ratio
 from pytest_costguard.stats.warmup import course
 
 _WARMS_UP = frozenset(
-    {"mean", "p50", "p90", "p95", "p99", "throughput", "cost_per_1k", "energy_per_1k"}
+    {*QUANTILES, *MEANS.values(), *COSTS, *COSTS.values(), "energy_per_1k"},
 )
 _OF_LOAD = _WARMS_UP | {"max_rate", "goodput", "error_rate"}
+_OF_WAITING = frozenset({MEANS["latency"], MEANS["ttft"]})
+"""Means that say nothing typical while requests pile up."""
 _CONFIDENCE = 0.95
 
 
@@ -81,6 +88,8 @@ class Subject:
         """Return one value a unit in the metric's unit; empty where it was not measured."""
         if metric == "cost_per_1k":
             return self.unit_costs
+        if metric in TOKEN_COSTS:
+            return unit_token_costs(self.cost, self.reduced.metrics.get(TOKEN_COSTS[metric], ()))
         return self.reduced.metrics.get(metric, ())
 
     def absence(self, metric: str) -> str:
@@ -100,7 +109,7 @@ class Subject:
             return "it was still getting faster while it was measured: the warm-up was not over"
         if metric in _OF_LOAD and (fault := generator_fault(self.measurement)):
             return fault
-        if metric == "mean" and (growing := growing_backlog(self.measurement)):
+        if metric in _OF_WAITING and (growing := growing_backlog(self.measurement)):
             return growing
         return ""
 
@@ -127,6 +136,9 @@ class Subject:
         if metric == "cost_per_1k":
             cost = None if self.cost is None else self.cost.usd_per_1k
             return None if cost is None else float(cost)
+        if metric in TOKEN_COSTS:
+            found = self._token_cost(metric)
+            return None if found is None else found.estimate
         values = self.values(metric)
         return mean(values) if values else None
 
@@ -139,7 +151,13 @@ class Subject:
         if self.cost is not None and cost is not None:
             bounds = self.cost.lower, self.cost.upper
             found["cost_per_1k"] = _bounded(cost, bounds, n=len(self.unit_costs))
-        return found
+        token_costs = {metric: self._token_cost(metric) for metric in TOKEN_COSTS}
+        return found | {name: one for name, one in token_costs.items() if one is not None}
+
+    def _token_cost(self, metric: str) -> Interval | None:
+        rate = TOKEN_COSTS[metric]
+        found = intervals({rate: self.reduced.metrics.get(rate, ())})
+        return token_cost(self.cost, found.get(rate))
 
     def base_value(self, metric: str, base: float | None) -> float | None:
         """Return the baseline's value in the metric's unit, given that of the metric it rests on.
@@ -147,11 +165,12 @@ class Subject:
         A cost is that of the baseline's throughput at today's price: a change of price is no
         change of code.
         """
-        if base is None or metric != "cost_per_1k":
+        if base is None or metric not in COSTS:
             return base
-        if self.cost is None or self.cost.usd_per_1k is None or base <= 0:
+        cost = self.estimate(metric)
+        if cost is None or base <= 0:
             return None
-        return float(self.cost.usd_per_1k) * mean(self.values("throughput")) / base
+        return cost * mean(self.values(COSTS[metric])) / base
 
 
 def _bounded(cost: float, bounds: tuple[Decimal | None, Decimal | None], *, n: int) -> Interval:
@@ -165,8 +184,8 @@ def _bounded(cost: float, bounds: tuple[Decimal | None, Decimal | None], *, n: i
 
 
 def stored_metric(metric: str) -> str:
-    """Return the metric that a baseline stores for this one: cost rests on throughput."""
-    return "throughput" if metric == "cost_per_1k" else metric
+    """Return the metric that a baseline stores for this one: costs rest on a throughput."""
+    return COSTS.get(metric, metric)
 
 
 def subject(

@@ -117,7 +117,8 @@ class PlanSubject:
     def objectives(self) -> tuple[Objective, ...]:
         """What was given, else the SLOs of the workload that are limits on a percentile.
 
-        Else those under which its highest rate was searched for.
+        Else those under which its highest rate was searched for; limits on tokens say nothing of
+        waiting, and are kept by the rate itself.
         """
         if self.terms.objectives:
             return self.terms.objectives
@@ -130,6 +131,7 @@ class PlanSubject:
         return tuple(
             Objective(quantile=PERCENTILES[metric], seconds=seconds)
             for metric, seconds in load.slo.items()
+            if metric in PERCENTILES
         )
 
     def _slos(self) -> tuple[Objective, ...]:

@@ -204,7 +204,7 @@ def _range(estimate: float, others: Sequence[float]) -> Range:
 
 def _notes(subject: PlanSubject, *, case: PlanCase) -> tuple[str, ...]:
     notes = [case.need.because]
-    if case.objective is None:
+    if case.objective is None and not subject.searched:
         notes.append(_ALWAYS_FULL)
     elif case.need.sizing == "utilisation" and not subject.searched:
         notes.append(_SEVERAL_AT_A_TIME)

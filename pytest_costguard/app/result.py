@@ -6,8 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from pytest_costguard.cost.unit_cost import token_cost
 from pytest_costguard.errors import NotMeasured
-from pytest_costguard.records import METRICS, Cost, Interval, Measurement, WorkloadId
+from pytest_costguard.records import (
+    METRICS,
+    TOKEN_COSTS,
+    Cost,
+    Interval,
+    Measurement,
+    Series,
+    WorkloadId,
+)
 from pytest_costguard.stats.open_loop import estimates_under_load, under_load
 from pytest_costguard.stats.summary import estimates, figures, unsupported
 
@@ -104,6 +113,34 @@ class Latency:
         return self._result.figure("p99")
 
 
+@dataclass(frozen=True, slots=True)
+class TokenTimes:
+    """TTFT, TPOT or ITL of a language model's answers, in seconds; see `records.Tokens`."""
+
+    _result: Result
+    _series: Series
+
+    @property
+    def mean(self) -> Figure:
+        """Mean in seconds."""
+        return self._result.figure(f"{self._series}_mean")
+
+    @property
+    def p50(self) -> Figure:
+        """Median in seconds."""
+        return self._result.figure(f"{self._series}_p50")
+
+    @property
+    def p95(self) -> Figure:
+        """95th percentile in seconds; raises `NotMeasured` where the samples are too few."""
+        return self._result.figure(f"{self._series}_p95")
+
+    @property
+    def p99(self) -> Figure:
+        """99th percentile in seconds; raises `NotMeasured` where the samples are too few."""
+        return self._result.figure(f"{self._series}_p99")
+
+
 class Result:
     """The figures of one workload. Reading what was not measured raises `NotMeasured`.
 
@@ -172,6 +209,26 @@ class Result:
         return self.figure("error_rate")
 
     @property
+    def ttft(self) -> TokenTimes:
+        """Time to first token: from sending, in an open loop from the scheduled arrival."""
+        return TokenTimes(self, "ttft")
+
+    @property
+    def tpot(self) -> TokenTimes:
+        """Time per output token after the first, of each request."""
+        return TokenTimes(self, "tpot")
+
+    @property
+    def itl(self) -> TokenTimes:
+        """Inter-token latency: the gaps between events with output, of all requests."""
+        return TokenTimes(self, "itl")
+
+    @property
+    def tokens_per_second(self) -> Figure:
+        """Output tokens a second, over all requests together."""
+        return self.figure("output_tokens_per_second")
+
+    @property
     def memory(self) -> Figure:
         """Peak resident memory in bytes, of a process that served this workload alone."""
         return self.figure("peak_memory")
@@ -209,16 +266,43 @@ class Result:
     @property
     def cost_per_1k(self) -> Figure:
         """US dollars for 1,000 inferences on the target."""
+        cost = self._priced("cost_per_1k")
+        assert cost.usd_per_1k is not None, "what is priced has a cost"
+        return Figure.of_cost(cost.usd_per_1k, cost, n=self.throughput.n)
+
+    @property
+    def cost_per_1m_output_tokens(self) -> Figure:
+        """US dollars for 1,000,000 output tokens: the whole price over these alone."""
+        return self._token_cost("cost_per_1m_output_tokens")
+
+    @property
+    def cost_per_1m_input_tokens(self) -> Figure:
+        """US dollars for 1,000,000 input tokens: the whole price over these alone."""
+        return self._token_cost("cost_per_1m_input_tokens")
+
+    @property
+    def cost_per_1m_total_tokens(self) -> Figure:
+        """US dollars for 1,000,000 tokens, input and output together."""
+        return self._token_cost("cost_per_1m_total_tokens")
+
+    def _token_cost(self, metric: str) -> Figure:
+        cost = self._priced(metric)
+        found = token_cost(cost, self._figures.get(TOKEN_COSTS[metric]))
+        if found is None:
+            raise self._not_measured(metric)
+        return Figure.of(found, unit="USD")
+
+    def _priced(self, metric: str) -> Cost:
         if not self.measured:
-            raise self._not_measured("cost_per_1k")
+            raise self._not_measured(metric)
         cost = self._cost
         if cost is None or cost.usd_per_1k is None:
             reason = cost.reason if cost is not None else "no target is declared"
             raise NotMeasured(
-                f"{self.workload}: cost_per_1k is not known: {reason}",
+                f"{self.workload}: {metric} is not known: {reason}",
                 remedy="declare a target, or price this machine: --costguard-price=USD_PER_HOUR",
             )
-        return Figure.of_cost(cost.usd_per_1k, cost, n=self.throughput.n)
+        return cost
 
     def figure(self, metric: str) -> Figure:
         """Return the figure of a metric by its name, see `records.METRICS`.

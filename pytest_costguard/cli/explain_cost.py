@@ -39,6 +39,7 @@ def explain_cost(report_path: Path, workload: str | None) -> None:
             target=report.target,
             target_problem=report.target_problem,
             throughput=verdict.figures.get("throughput"),
+            figures=verdict.figures,
         )
         parts.append("\n".join((str(verdict.workload), *(f"  {line}" for line in lines))))
     if workload is None:

@@ -19,7 +19,7 @@ from pytest_costguard.config.quantities import (
 )
 from pytest_costguard.config.words import refusal, require_known, require_table
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import METRICS, OF_CAPACITY, Regression
+from pytest_costguard.records import METRICS, OF_CAPACITY, TOKEN_COSTS, Regression
 from pytest_costguard.records.metrics import MetricUnit
 
 CATCH_FOR_ALLOW = 2.5
@@ -31,6 +31,7 @@ _PARSERS: Mapping[MetricUnit, Callable[..., float]] = {
     "s": parse_duration,
     "1/s": parse_rate,
     "req/s": parse_rate,
+    "tok/s": parse_rate,
     "%": parse_percent,
     "B": parse_size,
     "J": parse_energy,
@@ -54,6 +55,13 @@ _NOT_COMPARED: Mapping[str, tuple[str, str]] = {
         "replicas follow the throughput, and are whole",
         'gate the regression of mean, and give them a budget: budget={"replicas": 4}',
     ),
+    **{
+        cost: (
+            f"cost follows {rate} through the price",
+            f"gate the regression of {rate}, and give {cost} a budget",
+        )
+        for cost, rate in TOKEN_COSTS.items()
+    },
 }
 """Metrics without a rule of regression: why, and what to do instead."""
 

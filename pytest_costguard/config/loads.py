@@ -16,7 +16,7 @@ from pytest_costguard.config.quantities import (
 )
 from pytest_costguard.config.words import refusal, require_table
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import PERCENTILES, Arrivals, Load
+from pytest_costguard.records import QUANTILES, Arrivals, Load
 
 LOAD_OPTIONS = (
     "rate",
@@ -177,13 +177,13 @@ def _slo(value: object, *, origin: str) -> dict[str, float]:
         return {}
     found = {}
     for metric, limit in require_table(value, origin=origin, key="slo").items():
-        if metric not in PERCENTILES:
+        if metric not in QUANTILES:
             raise refusal(
                 metric,
                 "is no percentile",
                 origin=origin,
                 key="slo",
-                remedy=f"hold one of {', '.join(PERCENTILES)} to a limit",
+                remedy=f"hold one of {', '.join(QUANTILES)} to a limit",
             )
         found[str(metric)] = parse_duration(limit, origin=origin, key=f"slo.{metric}")
     return found

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 
 from pytest_costguard.cost.currency import format_money, significant
-from pytest_costguard.cost.unit_cost import SECONDS_PER_HOUR, usd_per_1k
-from pytest_costguard.records import Cost, Currency, Interval, Quote, Target
+from pytest_costguard.cost.unit_cost import SECONDS_PER_HOUR, token_cost, usd_per_1k
+from pytest_costguard.records import TOKEN_COSTS, Cost, Currency, Interval, Quote, Target
 
 _MEANING = {
     "closed-loop throughput": "each caller waits for its answer; a best case, since every hour is"
     " taken to be full",
     "offline throughput": "all input at hand at once; a best case, since every hour is taken to be"
     " full",
+    "throughput at the offered rate": "what was sent, though it may take more; the machine is paid"
+    " in full",
     "goodput under the SLO": "the highest rate that meets the SLO; a best case, since every hour"
     " is taken to be full",
 }
@@ -24,6 +28,7 @@ def explain(
     target: Target | None,
     target_problem: str = "",
     throughput: Interval | None,
+    figures: Mapping[str, Interval] = MappingProxyType({}),
 ) -> tuple[str, ...]:
     """Return the arithmetic of a cost, one step a line, or why there is none.
 
@@ -32,6 +37,7 @@ def explain(
         target: what it was priced by.
         target_problem: why there is no target, or "".
         throughput: of the workload, items a second, over units.
+        figures: by metric; tokens a second, where there are some, have costs too.
     """
     lines = _throughput(throughput)
     if target is not None:
@@ -47,6 +53,7 @@ def explain(
     if throughput is not None:
         lines += _sums(cost, target=target, throughput=throughput)
     lines += _result(cost, currency=target.currency)
+    lines += _of_tokens(cost, figures)
     return tuple(lines)
 
 
@@ -114,6 +121,27 @@ def _sums(cost: Cost, *, target: Target, throughput: Interval) -> list[str]:
     if stored is not None and abs(again - stored) > stored / 1_000_000:
         lines.append(
             _line("", f"the report says ${figure(stored)}: it was changed, or rests on other units")
+        )
+    return lines
+
+
+def _of_tokens(cost: Cost, figures: Mapping[str, Interval]) -> list[str]:
+    lines: list[str] = []
+    for rate in TOKEN_COSTS.values():
+        found = token_cost(cost, seen := figures.get(rate))
+        if found is None or seen is None or cost.usd_per_hour is None:
+            continue
+        kind = rate.partition("_")[0]
+        hourly, tokens = figure(cost.usd_per_hour), figure(seen.estimate)
+        bounds = ""
+        if found.confidence:
+            bounds = f" (${figure(found.lower)} to ${figure(found.upper)})"
+        lines.append(
+            _line(
+                f"1M {kind}",
+                f"tokens: ${hourly} ÷ ({tokens} tokens/s x 3,600 s) x 1,000,000 ="
+                f" ${figure(found.estimate)}{bounds}; the whole price",
+            )
         )
     return lines
 

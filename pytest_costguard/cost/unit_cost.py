@@ -52,6 +52,58 @@ def usd_per_1k(*, usd_per_hour: Decimal, share: Decimal, items_per_second: float
     return usd_per_hour * share / items_per_hour * 1000
 
 
+def usd_per_1m_tokens(*, usd_per_hour: Decimal, tokens_per_second: float) -> Decimal:
+    """Return the cost of 1,000,000 tokens in US dollars, at saturation.
+
+    price per hour * share / (tokens per second * 3600) * 1,000,000: the best case, as `usd_per_1k`.
+    A machine that reads a prompt and writes an answer has one price: the cost of output tokens is
+    the whole of it over the output tokens, that of input tokens the whole of it over the input
+    tokens, and neither may be added to the other. That of all tokens together is over their sum.
+
+    Args:
+        usd_per_hour: of the share of the instance.
+        tokens_per_second: above zero and finite.
+    """
+    tokens_per_hour = Decimal(repr(tokens_per_second)) * SECONDS_PER_HOUR
+    return usd_per_hour / tokens_per_hour * 1_000_000
+
+
+def token_cost(cost: Cost | None, tokens_per_second: Interval | None) -> Interval | None:
+    """Return the cost of 1,000,000 tokens with its bounds, the reciprocals of the throughput's.
+
+    Bounds that there are not are the estimate's, with confidence 0.
+
+    Args:
+        cost: of the workload, per 1,000 inferences.
+        tokens_per_second: of the tokens that are counted, over units.
+
+    Returns:
+        None where there is no price, or no tokens.
+    """
+    if cost is None or cost.usd_per_hour is None or tokens_per_second is None:
+        return None
+    n, estimate = tokens_per_second.n, tokens_per_second.estimate
+    if not _sound(estimate):
+        return None
+    lowest, highest = _bounds(tokens_per_second)
+    bounded = lowest is not None and highest is not None
+    rates = (estimate, highest or estimate, lowest or estimate) if bounded else (estimate,) * 3
+    usd, lower, upper = unit_token_costs(cost, rates)
+    confidence = tokens_per_second.confidence if bounded else 0.0
+    return Interval(estimate=usd, lower=lower, upper=upper, confidence=confidence, n=n)
+
+
+def unit_token_costs(cost: Cost | None, tokens_per_second: Sequence[float]) -> tuple[float, ...]:
+    """Return the cost of 1,000,000 tokens at each throughput; none without a price."""
+    if cost is None or (hourly := cost.usd_per_hour) is None:
+        return ()
+    return tuple(
+        float(usd_per_1m_tokens(usd_per_hour=hourly, tokens_per_second=rate))
+        for rate in tokens_per_second
+        if _sound(rate)
+    )
+
+
 def cost_of(
     *,
     target: Target | None,
@@ -105,6 +157,7 @@ def cost_of(
         usd_per_1k=priced(_estimate(throughputs, interval)),
         lower=priced(highest) if highest is not None else None,
         upper=priced(lowest) if lowest is not None else None,
+        usd_per_hour=target.quote.usd_per_hour * share.fraction,
         basis=basis,
         share=share.fraction,
         share_reason=share.reason,

@@ -11,7 +11,7 @@ from pytest_costguard.engine.session import WorkerSession
 from pytest_costguard.engine.sides import BothSessions, at
 from pytest_costguard.engine.timed_part import TimedPart
 from pytest_costguard.measure.windows import joined, plan_window, ramp_of
-from pytest_costguard.records import Load, SideName
+from pytest_costguard.records import Load, SideName, joined_tokens
 
 _TIMES_LONGER = 4.0
 """How much longer than closed loops load is measured: a queue's state lasts for many requests."""
@@ -112,4 +112,5 @@ def _together(windows: list[WindowDone]) -> TimedPart:
         blocks=tuple(window.block for window in windows),
         latency_seconds=tuple(chain.from_iterable(one.latency_seconds for one in windows)),
         open_loop=joined([window.open_loop for window in windows]),
+        tokens=joined_tokens([window.tokens for window in windows]),
     )

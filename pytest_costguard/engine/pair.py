@@ -283,6 +283,7 @@ def _measured(
         blocks=timed.blocks,
         latency_seconds=timed.latency_seconds,
         open_loop=timed.open_loop,
+        tokens=timed.tokens,
         warmup=warmed.warmup,
         sensors=ended.sensors,
         memory=ended.memory if alone else None,

@@ -139,6 +139,7 @@ def measure_unit(
         energy=energy,
         quality=ended.quality,
         open_loop=timed.open_loop,
+        tokens=timed.tokens,
     )
     notes = (*announced.notes, *ended.notes)
     return MeasuredUnit(announced=announced, unit=unit, notes=notes, plan=plan or ())

@@ -16,6 +16,7 @@ from pytest_costguard.records import (
     Memory,
     OpenLoop,
     Sensors,
+    Tokens,
     Warmup,
     WorkloadId,
 )
@@ -94,6 +95,7 @@ class BlockDone(_Message, frozen=True, kw_only=True, tag=True):
 
     block: Block
     latency_seconds: tuple[float, ...]
+    tokens: Tokens | None = None
 
 
 class WindowDone(_Message, frozen=True, kw_only=True, tag=True):
@@ -102,6 +104,7 @@ class WindowDone(_Message, frozen=True, kw_only=True, tag=True):
     block: Block
     latency_seconds: tuple[float, ...]
     open_loop: OpenLoop
+    tokens: Tokens | None = None
 
 
 class TogetherDone(_Message, frozen=True, kw_only=True, tag=True):

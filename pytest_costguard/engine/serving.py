@@ -103,7 +103,8 @@ class WorkloadServer:
                 block, latency_seconds = self.served.block(
                     first=command.first, requests=command.requests, discard=command.discard
                 )
-            return BlockDone(block=block, latency_seconds=latency_seconds)
+            tokens = self.served.tokens(block)
+            return BlockDone(block=block, latency_seconds=latency_seconds, tokens=tokens)
         if isinstance(command, RunWindow | SearchRate):
             with self.instruments.serving():
                 return self._under_load(command)
@@ -162,7 +163,10 @@ class WorkloadServer:
                 alone_seconds=self.served.seconds_per_request(),
             )
         return WindowDone(
-            block=window.block, latency_seconds=window.latency_seconds, open_loop=seen
+            block=window.block,
+            latency_seconds=window.latency_seconds,
+            open_loop=seen,
+            tokens=window.tokens,
         )
 
     def keep_company(self, command: RunTogether, channel: WorkerChannel) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from pytest_costguard.engine.protocol import BlockDone
-from pytest_costguard.records import Block, OpenLoop
+from pytest_costguard.records import Block, OpenLoop, Tokens, joined_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,7 @@ class TimedPart:
     latency_seconds: tuple[float, ...]
     calibration_seconds: tuple[float, ...] = ()
     open_loop: OpenLoop | None = None
+    tokens: Tokens | None = None
 
     @classmethod
     def of_blocks(
@@ -28,4 +29,5 @@ class TimedPart:
             blocks=tuple(answer.block for answer in done),
             latency_seconds=tuple(chain.from_iterable(one.latency_seconds for one in done)),
             calibration_seconds=calibration_seconds,
+            tokens=joined_tokens([answer.tokens for answer in done]),
         )

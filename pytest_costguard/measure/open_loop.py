@@ -21,9 +21,10 @@ from typing import Any
 
 from pytest_costguard.errors import CostguardError, WorkloadError
 from pytest_costguard.measure.arrivals import Schedule
+from pytest_costguard.measure.streamed import Streamed, took_ns
 from pytest_costguard.measure.streams import one_at_a_time
 from pytest_costguard.measure.stretch import Serve, Server, collector_at_rest
-from pytest_costguard.records import Load
+from pytest_costguard.records import Load, Series
 
 _SPIN_NS = 200_000
 """How long before an arrival the sleeping ends: it overshoots by 50 to 150 µs."""
@@ -38,10 +39,12 @@ Collate = Callable[[list[Any]], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """A window that is given up once more than `most` requests took longer than `seconds`."""
+    """A window that is given up once more than `most` requests failed, or took too long."""
 
     seconds: float
     most: int
+    of: Series = "latency"
+    """What of a request may take no longer than `seconds`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,17 @@ class Sent:
     cache_hits: int
     gave_up: bool
     """Whether it was ended early, by its `Limit`."""
+    streamed: dict[int, Streamed] = field(default_factory=dict)
+    """What a workload that streams has told, by the place of the request."""
+
+    def took_ns(self, place: int, series: Series) -> float | None:
+        """Return what an answered request took; None where it has none of that.
+
+        Of ITL, whose samples are gaps, its own mean gap: its TPOT.
+        """
+        latency = self.ended_ns[place] - self.due_ns[place]
+        waited = self.began_ns[place] - self.due_ns[place]
+        return took_ns(self.streamed.get(place), series, latency_ns=latency, waited_ns=waited)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,6 +91,7 @@ class _Window:
     began: list[int] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
     failures: dict[int, str] = field(default_factory=dict)
+    streamed: dict[int, Streamed] = field(default_factory=dict)
     sizes: Counter[int] = field(default_factory=Counter)
     lock: Lock = field(default_factory=Lock)
     cache: OrderedDict[int, None] = field(default_factory=OrderedDict)
@@ -212,8 +227,19 @@ def _one_by_one(window: _Window, serve: Serve) -> None:
     while (place := get()) is not None:
         if _too_late(window, place) or _known(window, place):
             continue
-        value = window.inputs[window.schedule.inputs[place]]
-        _timed(window, [place], lambda value=value: serve(value))  # type: ignore[misc]
+        _timed(window, [place], _call(window, serve, place))
+
+
+def _call(window: _Window, serve: Serve, place: int) -> Callable[[], object]:
+    """Return what serves one request, and keeps its answer only where it streams."""
+    value = window.inputs[window.schedule.inputs[place]]
+    if not window.server.streams:
+        return lambda: serve(value)
+
+    def serve_and_keep() -> None:
+        window.streamed[place] = serve(value)
+
+    return serve_and_keep
 
 
 def _in_batches(window: _Window, serve: Serve) -> None:
@@ -272,7 +298,7 @@ def _timed(window: _Window, places: list[int], serve: Callable[[], object]) -> N
         else:
             window.ended[place] = ended
             _keep(window, place)
-            _look(window, ended - window.due[place])
+            _look(window, place)
 
 
 def _too_late(window: _Window, place: int) -> bool:
@@ -290,8 +316,17 @@ def _fail(window: _Window, place: int, reason: str) -> None:
         window.beyond += 1
 
 
-def _look(window: _Window, latency_ns: int) -> None:
-    if window.limit is not None and latency_ns > window.limit.seconds * 1e9:
+def _look(window: _Window, place: int) -> None:
+    if window.limit is None:
+        return
+    due = window.due[place]
+    took = took_ns(
+        window.streamed.get(place),
+        window.limit.of,
+        latency_ns=window.ended[place] - due,
+        waited_ns=window.began[place] - due,
+    )
+    if took is not None and took > window.limit.seconds * 1e9:
         with window.lock:
             window.beyond += 1
 
@@ -330,6 +365,7 @@ def _told(window: _Window, *, sent: int) -> Sent:
         batch_sizes=dict(sorted(window.sizes.items())),
         cache_hits=window.hits,
         gave_up=sent < len(window.schedule.offset_ns),
+        streamed=window.streamed,
     )
 
 

@@ -40,7 +40,9 @@ class Description:
 class Workload(Protocol):
     """Something that serves requests. Implementations do not inherit from it.
 
-    Every implementation passes the contract suite in `tests/contracts/workload.py`.
+    Every implementation passes the contract suite in `tests/contracts/workload.py`. One that
+    answers with text of a language model may have a property `streams` beside these: where it is
+    true, `function()` answers with a `measure.streamed.Streamed`, and tokens are measured too.
     """
 
     @property

@@ -15,9 +15,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pytest_costguard.errors import WorkloadError
-from pytest_costguard.records import PERCENTILES, Probe
+from pytest_costguard.records import QUANTILES, Probe, Series
 from pytest_costguard.stats.crossing import Seen, crossing
-from pytest_costguard.stats.percentiles import samples_needed, unit_samples_needed
+from pytest_costguard.stats.percentiles import (
+    GAPS_A_REQUEST,
+    requests_needed,
+    unit_requests_needed,
+)
 
 PRECISION = 0.10
 """How close together, as a ratio less one, the bracket ends: what is between, the curve tells."""
@@ -51,10 +55,12 @@ class Allowance:
 
     seconds: float
     quantile: float
+    series: Series = "latency"
+    """What is limited."""
 
-    def most_beyond(self, requests: int) -> int:
-        """Return how many of so many requests may take longer."""
-        return math.floor((1 - self.quantile) * requests + 1e-9)
+    def most_beyond(self, samples: int) -> int:
+        """Return how many of so many requests, or gaps, may take longer."""
+        return math.floor((1 - self.quantile) * samples + 1e-9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +84,8 @@ ProbeAt = Callable[[float, int], Probe]
 def allowances(slo: Mapping[str, float]) -> tuple[Allowance, ...]:
     """Return what each limit of an SLO leaves room for, in the order of `Probe.late`."""
     return tuple(
-        Allowance(seconds=seconds, quantile=PERCENTILES[metric]) for metric, seconds in slo.items()
+        Allowance(seconds=seconds, quantile=QUANTILES[metric].q, series=QUANTILES[metric].series)
+        for metric, seconds in slo.items()
     )
 
 
@@ -87,8 +94,9 @@ def window_requests(slo: Mapping[str, float], rate: float) -> int:
 
     Some times what a statement about its highest percentile needs, and enough for a queue to fill.
     """
-    needed = _TIMES_NEEDED * max(samples_needed(PERCENTILES[metric]) for metric in slo)
-    lasting = max(_SHORTEST_SECONDS, _LIMITS_A_WINDOW * max(slo.values()))
+    needed = _TIMES_NEEDED * max(map(requests_needed, slo))
+    longest = max(_seconds_of_a_request(metric, seconds) for metric, seconds in slo.items())
+    lasting = max(_SHORTEST_SECONDS, _LIMITS_A_WINDOW * longest)
     return max(needed, min(math.ceil(rate * lasting), _MOST_REQUESTS))
 
 
@@ -98,9 +106,15 @@ def affordable_requests(slo: Mapping[str, float], rate: float, *, seconds: float
     Fewer than one beyond the highest percentile say nothing of it.
     """
     wanted = window_requests(slo, rate)
-    fewest = max(unit_samples_needed(PERCENTILES[metric]) for metric in slo)
+    fewest = max(map(unit_requests_needed, slo))
     fitting = math.floor(rate * seconds)
     return min(wanted, fitting) if fitting >= fewest else 0
+
+
+def _seconds_of_a_request(metric: str, seconds: float) -> float:
+    """Return about how long a request takes whose limit is this; few answers are shorter."""
+    of_each_token = QUANTILES[metric].series in ("tpot", "itl")
+    return seconds * GAPS_A_REQUEST if of_each_token else seconds
 
 
 def search(

@@ -13,11 +13,12 @@ from pytest_costguard.measure.open_loop import Collate
 from pytest_costguard.measure.ports import Clock, Prepares, Workload
 from pytest_costguard.measure.scenarios import SCENARIOS, callers, inputs_per_request
 from pytest_costguard.measure.shapes import one_of_each_shape
+from pytest_costguard.measure.streamed import Kept, output_of, streams
 from pytest_costguard.measure.streams import followed, single_stream
 from pytest_costguard.measure.stretch import Server, Slice, Timed
 from pytest_costguard.measure.under_load import UnderLoad, persistent
 from pytest_costguard.measure.warmup import Round, Warmed, warming
-from pytest_costguard.records import Block, Scenario, Warmup
+from pytest_costguard.records import Block, Scenario, Tokens, Warmup
 
 
 class Served:
@@ -75,8 +76,10 @@ class Served:
         self._items = items
         self._scenario = scenario
         self._runner = SCENARIOS[scenario.kind]
+        self._function = workload.function()
+        self._kept = Kept(self._function) if streams(workload) else None
         self._server = Server(
-            serve=workload.function(),
+            serve=self._function if self._kept is None else self._kept.serve,
             synchronise=workload.synchronise(),
             serving=workload.serving,
             clock=clock,
@@ -88,7 +91,7 @@ class Served:
         """Return what sends the inputs in an open loop; the scenario must be one."""
         assert self._scenario.load is not None, "closed loops are served in blocks"
         return UnderLoad(
-            self._server,
+            replace(self._server, serve=self._function, streams=self._kept is not None),
             inputs=self._inputs,
             items=self._items,
             load=self._scenario.load,
@@ -160,6 +163,18 @@ class Served:
         timed = self._runner.run(self._server, stretch, self._scenario.n)
         return self._measured(timed, first)
 
+    def tokens(self, block: Block) -> Tokens | None:
+        """Return what the answers of the last block tell of tokens, in order of completion.
+
+        None where the workload does not stream.
+
+        Args:
+            block: that was just served.
+        """
+        if self._kept is None:
+            return None
+        return self._kept.last(block.requests * inputs_per_request(self._scenario))
+
     async def block_async(
         self, *, first: int, requests: int, discard: int
     ) -> tuple[Block, tuple[float, ...]]:
@@ -204,7 +219,7 @@ class Served:
         """Return what the workload answers to each input, in order, untimed."""
         self._require(is_async=False)
         with self._server.serving():
-            answers = [self._server.serve(value) for value in self._inputs]
+            answers = [output_of(self._function(value)) for value in self._inputs]
             self._wait()
         return answers
 

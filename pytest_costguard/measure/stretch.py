@@ -28,6 +28,8 @@ class Server:
     synchronise: Callable[[], None] | None
     serving: Callable[[], AbstractContextManager[object]]
     clock: Clock
+    streams: bool = False
+    """Whether `serve` answers with a `Streamed` that an open loop is to keep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,9 @@ import msgspec
 
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.arrivals import Schedule, schedule
+from pytest_costguard.measure.attainment import beyond, give_up
 from pytest_costguard.measure.open_loop import Collate, Limit, Sent, open_loop
-from pytest_costguard.measure.rate_search import GIVEN_UP, Allowance, allowances, search
+from pytest_costguard.measure.rate_search import Allowance, allowances, search
 from pytest_costguard.measure.stretch import Serve, Server
 from pytest_costguard.measure.windows import Window, ramp_of, told
 from pytest_costguard.records import LATE_SHARE, Load, OpenLoop, Probe
@@ -84,11 +85,12 @@ class UnderLoad:
         Raises:
             WorkloadError: no rate keeps it, or the search had no time to find one.
         """
-        if alone_seconds > max(self._load.slo.values()):
-            raise _unkept(self._load, f"a request alone takes {alone_seconds * 1e3:.3g} ms")
         kept: dict[float, Window] = {}
         turns = count(_SEARCH_TURNS + turn * _MOST_PROBES)
         limits = allowances(self._load.slo)
+        on_latency = [one.seconds for one in limits if one.series == "latency"]
+        if on_latency and alone_seconds > max(on_latency):
+            raise _unkept(self._load, f"a request alone takes {alone_seconds * 1e3:.3g} ms")
 
         def probe(rate: float, requests: int) -> Probe:
             seen, window = self._probe(rate, requests, turn=next(turns), limits=limits)
@@ -109,30 +111,26 @@ class UnderLoad:
     ) -> tuple[Probe, Window | None]:
         ramp = ramp_of(requests)
         plan = self._schedule(rate, ramp + requests, turn)
-        # Whatever is far beyond the room for the longest limit breaks the SLO; the others are
-        # looked at when the window is over.
-        longest = max(limits, key=lambda one: one.seconds)
-        give_up = Limit(
-            seconds=longest.seconds, most=GIVEN_UP * longest.most_beyond(requests + ramp)
-        )
-        sent, cpu_seconds = self._send(plan, limit=give_up)
+        limit = give_up(limits, requests=requests, ramp=ramp)
+        sent, cpu_seconds = self._send(plan, limit=limit)
         places = range(0 if sent.gave_up else ramp, len(sent.due_ns))
         known = [place for place in places if sent.ended_ns[place] or place in sent.failures]
-        late = tuple(_late(sent, known, one.seconds) for one in limits)
+        found = [beyond(sent, known, one) for one in limits]
         passed = not sent.gave_up and all(
-            number <= one.most_beyond(requests) for one, number in zip(limits, late, strict=True)
+            seen.keeps(one) for one, seen in zip(limits, found, strict=True)
         )
-        seen = Probe(
+        waits = [one.seconds for one in limits if one.series in ("latency", "ttft")]
+        probed = Probe(
             rate=rate,
             requests=len(known),
-            late=late,
+            late=tuple(seen.requests(len(known)) for seen in found),
             passed=passed,
-            sent_late=_lateness(sent) > LATE_SHARE * min(one.seconds for one in limits),
+            sent_late=bool(waits) and _lateness(sent) > LATE_SHARE * min(waits),
             seconds=(max((*sent.ended_ns, sent.sent_ns[-1])) - sent.due_ns[0]) / 1e9,
         )
         if not passed:
-            return seen, None
-        return seen, self._told(plan, sent, ramp=ramp, rate=rate, cpu_seconds=cpu_seconds)
+            return probed, None
+        return probed, self._told(plan, sent, ramp=ramp, rate=rate, cpu_seconds=cpu_seconds)
 
     def _schedule(self, rate: float, requests: int, turn: int) -> Schedule:
         return schedule(
@@ -182,14 +180,6 @@ def persistent(serve: Serve) -> Serve:
         return serve(request)
 
     return again
-
-
-def _late(sent: Sent, places: Sequence[int], seconds: float) -> int:
-    """Count those of some requests that failed or took longer."""
-    return sum(
-        place in sent.failures or sent.ended_ns[place] - sent.due_ns[place] > seconds * 1e9
-        for place in places
-    )
 
 
 def _lateness(sent: Sent) -> float:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from pytest_costguard.errors import WorkloadError
+from pytest_costguard.measure.attainment import require_told, within_slo
 from pytest_costguard.measure.open_loop import Sent
-from pytest_costguard.records import PERCENTILES, Block, Load, OpenLoop
+from pytest_costguard.measure.streamed import tokens_of
+from pytest_costguard.records import Block, Load, OpenLoop, Tokens
 
 BACKLOG_STRETCHES = 20
 """At the end of each the backlog is counted."""
@@ -32,6 +34,8 @@ class Window:
     latency_seconds: tuple[float, ...]
     """Of the requests that were answered, in order of arrival."""
     open_loop: OpenLoop
+    tokens: Tokens | None = None
+    """Of the requests that were answered, in order of arrival; None where they do not stream."""
 
 
 def plan_window(*, rate: float, seconds: float, min_requests: int, max_seconds: float) -> int:
@@ -67,7 +71,8 @@ def told(
         cpu_seconds: that this process used meanwhile.
 
     Raises:
-        WorkloadError: not a single request was answered; the reasons are named.
+        WorkloadError: not a single request was answered; the reasons are named. Or the SLO
+            limits what the answers do not tell.
     """
     places = range(ramp, len(sent.due_ns))
     answered = [place for place in places if sent.ended_ns[place]]
@@ -80,6 +85,8 @@ def told(
     start = sent.due_ns[ramp]
     end = max(sent.ended_ns[place] for place in answered)
     unanswered = tuple(place - ramp for place in places if not sent.ended_ns[place])
+    tokens = _tokens(sent, answered)
+    require_told(load.slo, tokens)
     return Window(
         block=Block(
             wall_seconds=_span(start, end),
@@ -102,23 +109,21 @@ def told(
             failures=_reasons_of(sent.failures[place + ramp] for place in unanswered),
             backlog=_backlog(sent, places),
             window_requests=(len(places),),
-            within_slo=within_slo(latencies, slo=load.slo),
+            within_slo=within_slo(latencies, slo=load.slo, tokens=tokens),
             batch_sizes=sent.batch_sizes,
             cache_hits=sent.cache_hits,
         ),
+        tokens=tokens,
     )
 
 
-def within_slo(latency_seconds: Sequence[float], *, slo: Mapping[str, float]) -> int | None:
-    """Return how many requests were answered within the SLO, which makes the goodput; None without.
-
-    A request is, when it keeps the limit of the highest percentile: lower ones say what is typical,
-    and nothing of a single request.
-    """
-    if not slo:
+def _tokens(sent: Sent, answered: Sequence[int]) -> Tokens | None:
+    if not all(place in sent.streamed for place in answered):
         return None
-    limit = slo[max(slo, key=lambda metric: PERCENTILES[metric])]
-    return sum(latency <= limit for latency in latency_seconds)
+    return tokens_of(
+        [sent.streamed[place] for place in answered],
+        waited_ns=[sent.began_ns[place] - sent.due_ns[place] for place in answered],
+    )
 
 
 def joined(windows: Sequence[OpenLoop]) -> OpenLoop:

@@ -24,7 +24,9 @@ _MARKER = (
     'may get ("mean": "2%" alone means catch = 2.5 x allow; "off" switches a default off). '
     "Metrics: mean, p50, p90, p95, p99, throughput, cost_per_1k, peak_memory, "
     "peak_device_memory, cold_start, first_call, energy_per_1k, quality, max_rate, goodput, "
-    "error_rate; budgets also monthly_cost and replicas, at the traffic. "
+    "error_rate; of a language model ttft_, tpot_ and itl_ with mean, p50, p95 and p99, "
+    "output_tokens_per_second, cost_per_1m_output_tokens and others (docs/llm.md); budgets also "
+    "monthly_cost and replicas, at the traffic. "
     "threads is how many threads serve the workload; labels are for rules and reports; "
     'traffic="3M/day" is how much it serves in production.'
 )

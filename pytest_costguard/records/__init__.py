@@ -42,11 +42,17 @@ from pytest_costguard.records.measurement import (
     first_side,
 )
 from pytest_costguard.records.metrics import (
+    COSTS,
+    MEANS,
     METRICS,
     OF_CAPACITY,
     OF_OWN_PROCESS,
     PERCENTILES,
+    QUANTILES,
+    TOKEN_COSTS,
     Metric,
+    Quantile,
+    Series,
 )
 from pytest_costguard.records.money import (
     Basis,
@@ -88,6 +94,7 @@ from pytest_costguard.records.run import (
     json_schema,
     to_json,
 )
+from pytest_costguard.records.tokens import TokenCount, Tokens, joined_tokens
 from pytest_costguard.records.verdict import (
     Acceptance,
     Budget,
@@ -105,14 +112,18 @@ from pytest_costguard.records.verdict import (
 )
 
 __all__ = [
+    "COSTS",
     "LATE_SHARE",
+    "MEANS",
     "METRICS",
     "OF_CAPACITY",
     "OF_OWN_PROCESS",
     "OPEN_LOOPS",
     "PERCENTILES",
+    "QUANTILES",
     "SCHEMA_VERSION",
     "SIDES",
+    "TOKEN_COSTS",
     "Acceptance",
     "Against",
     "Answer",
@@ -169,6 +180,7 @@ __all__ = [
     "PlannedChange",
     "PlannedWorkload",
     "Probe",
+    "Quantile",
     "Quote",
     "Range",
     "Record",
@@ -181,9 +193,12 @@ __all__ = [
     "ScenarioKind",
     "SecondLook",
     "Sensors",
+    "Series",
     "SideName",
     "Sizing",
     "Target",
+    "TokenCount",
+    "Tokens",
     "Traffic",
     "TrafficSteps",
     "Unit",
@@ -196,6 +211,7 @@ __all__ = [
     "WorkloadVerdict",
     "differences",
     "first_side",
+    "joined_tokens",
     "json_schema",
     "to_json",
 ]

@@ -10,7 +10,7 @@ from pytest_costguard.records.base import (
     require_not_negative,
     require_positive,
 )
-from pytest_costguard.records.metrics import PERCENTILES
+from pytest_costguard.records.metrics import QUANTILES
 
 LATE_SHARE = 0.05
 """Load is not what was asked for where requests are sent later than this share of a latency."""
@@ -56,7 +56,7 @@ class Load(Record, frozen=True, kw_only=True):
     popularity: float = 0.0
     """Exponent of Zipf's law over the inputs; 0: each comes in its turn."""
     slo: dict[str, float] = {}
-    """Limits in seconds, by the percentile that must keep it."""
+    """Limits in seconds, by the percentile (`records.QUANTILES`) that must keep it."""
 
     def __post_init__(self) -> None:
         if self.rate is not None:
@@ -70,7 +70,7 @@ class Load(Record, frozen=True, kw_only=True):
         if self.cache_entries < 0:
             raise ValueError(f"cache_entries must not be negative, got {self.cache_entries}")
         for metric, seconds in self.slo.items():
-            if metric not in PERCENTILES:
+            if metric not in QUANTILES:
                 raise ValueError(f"an SLO is held by a percentile, not by {metric!r}")
             require_positive(f"slo.{metric}", seconds)
         if self.rate is None and not self.slo:

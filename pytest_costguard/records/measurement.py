@@ -13,6 +13,7 @@ from pytest_costguard.records.base import (
     require_positive,
 )
 from pytest_costguard.records.load import Load, OpenLoop
+from pytest_costguard.records.tokens import Tokens
 
 SideName = Literal["base", "head"]
 SIDES: tuple[SideName, SideName] = ("base", "head")
@@ -220,6 +221,8 @@ class Unit(Record, frozen=True, kw_only=True):
     """Of those requests."""
     open_loop: OpenLoop | None = None
     """What load on it has shown; None where the next request waited for the last."""
+    tokens: Tokens | None = None
+    """What its answers tell of tokens; None where they are no text of a language model."""
 
     def __post_init__(self) -> None:
         if not self.blocks:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-MetricUnit = Literal["s", "1/s", "req/s", "B", "USD", "J", "%", "replicas", ""]
-"""`1/s` is items a second, `req/s` requests a second, `%` a share of one."""
+MetricUnit = Literal["s", "1/s", "req/s", "tok/s", "B", "USD", "J", "%", "replicas", ""]
+"""`1/s` is items a second, `req/s` requests and `tok/s` tokens a second, `%` a share of one."""
 Direction = Literal["lower", "higher"]
+Series = Literal["latency", "ttft", "tpot", "itl"]
+"""What there are samples of: latency, time to first token and time per output token of requests,
+and inter-token latency, the gaps between the events of all of them. See `records.Tokens`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +48,10 @@ def _metric(
     )
 
 
+_OF_TOKENS: tuple[Series, ...] = ("ttft", "tpot", "itl")
+_TOKEN_QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+_TOKENS = ("output", "input", "total")
+
 METRICS: Mapping[str, Metric] = MappingProxyType(
     dict(
         [
@@ -66,6 +73,24 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             _metric("error_rate", "error rate", "%", scales=False),
             _metric("monthly_cost", "monthly cost", "USD"),
             _metric("replicas", "replicas", "replicas"),
+            *(
+                _metric(f"{series}_{statistic}", f"{statistic} {series.upper()}", "s")
+                for series in _OF_TOKENS
+                for statistic in ("mean", *_TOKEN_QUANTILES)
+            ),
+            *(
+                _metric(
+                    f"{kind}_tokens_per_second",
+                    f"{kind} token throughput",
+                    "tok/s",
+                    better="higher",
+                )
+                for kind in _TOKENS
+            ),
+            *(
+                _metric(f"cost_per_1m_{kind}_tokens", f"cost per 1M {kind} tokens", "USD")
+                for kind in _TOKENS
+            ),
         ]
     )
 )
@@ -79,3 +104,36 @@ OF_CAPACITY = frozenset({"monthly_cost", "replicas"})
 PERCENTILES: Mapping[str, float] = MappingProxyType(
     {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 )
+"""Of the latency of requests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantile:
+    """What a metric that is a percentile looks at."""
+
+    series: Series
+    q: float
+
+
+QUANTILES: Mapping[str, Quantile] = MappingProxyType(
+    {name: Quantile(series="latency", q=q) for name, q in PERCENTILES.items()}
+    | {
+        f"{series}_{name}": Quantile(series=series, q=q)
+        for series in _OF_TOKENS
+        for name, q in _TOKEN_QUANTILES.items()
+    }
+)
+"""Every percentile, of latency and of tokens; an SLO is held by them."""
+
+MEANS: Mapping[Series, str] = MappingProxyType(
+    {"latency": "mean", "ttft": "ttft_mean", "tpot": "tpot_mean", "itl": "itl_mean"}
+)
+"""The metric that is the mean of each series."""
+
+TOKEN_COSTS: Mapping[str, str] = MappingProxyType(
+    {f"cost_per_1m_{kind}_tokens": f"{kind}_tokens_per_second" for kind in _TOKENS}
+)
+"""The costs of tokens, and the metric that each rests on; each is the whole price."""
+
+COSTS: Mapping[str, str] = MappingProxyType({"cost_per_1k": "throughput", **TOKEN_COSTS})
+"""Every metric that is money, and the metric that it rests on: prices are never stored."""

@@ -87,6 +87,8 @@ class Cost(Record, frozen=True, kw_only=True):
     usd_per_1k: Decimal | None = None
     lower: Decimal | None = None
     upper: Decimal | None = None
+    usd_per_hour: Decimal | None = None
+    """Of the share of the instance that this throughput takes."""
     basis: Basis = "closed-loop throughput"
     share: Decimal = Decimal(1)
     share_reason: str = ""

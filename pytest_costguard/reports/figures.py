@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from pytest_costguard.records import (
+    COSTS,
+    MEANS,
     METRICS,
-    PERCENTILES,
+    QUANTILES,
     Comparison,
     Currency,
     Interval,
@@ -118,15 +120,15 @@ def figure_table(
 
 
 def _scales(figures: Collection[Mapping[str, Interval]], *, currency: Currency) -> dict[str, Scale]:
-    """Choose a unit for each metric; the latencies of requests, compared at a glance, share one."""
+    """Choose a unit for each metric; a mean and its percentiles, seen at a glance, share one."""
     values = {
         metric: [found[metric].estimate for found in figures if metric in found]
         for metric in METRICS
     }
-    of_mean = scale_for("mean", values["mean"])
+    means = {metric: MEANS[one.series] for metric, one in QUANTILES.items()}
     return {
-        metric: of_mean
-        if values["mean"] and metric in PERCENTILES
+        metric: scale_for(shared, values[shared])
+        if values[shared := means.get(metric, metric)] and shared != metric
         else scale_for(metric, estimates, currency=currency)
         for metric, estimates in values.items()
         if estimates
@@ -188,7 +190,8 @@ def _line(
 def _cell(seen: Interval | None, scale: Scale, *, metric: str, verdict: WorkloadVerdict) -> str:
     if seen is not None:
         return figure(seen, scale)
-    if metric == "cost_per_1k" and verdict.cost is not None:
+    has_rate = metric in COSTS and COSTS[metric] in verdict.figures
+    if verdict.cost is not None and (has_rate or metric == "cost_per_1k"):
         return verdict.cost.state
     return "not supported" if metric in verdict.unsupported else ABSENT
 
@@ -205,7 +208,20 @@ def _scenario(measurement: Measurement | None) -> str:
     if measurement is None:
         return ""
     declared = measurement.declaration
-    return f"{declared.scenario}, {counted(declared.threads, 'thread')}, {declared.adapter}"
+    told = f"{declared.scenario}, {counted(declared.threads, 'thread')}, {declared.adapter}"
+    return f"{told}{_counted_by(measurement)}"
+
+
+def _counted_by(measurement: Measurement) -> str:
+    """Say who counted output tokens, where there are some."""
+    counts = {
+        unit.tokens.counted_by
+        for unit in measurement.units
+        if unit.tokens is not None and unit.tokens.output_tokens
+    }
+    if not counts:
+        return ""
+    return ", tokens by the server's usage" if counts == {"usage"} else ", tokens by events"
 
 
 def _sensors(measurement: Measurement | None) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ _SCALES: dict[str, tuple[Scale, ...]] = {
     ),
     "1/s": (Scale(unit="items/s", divisor=Decimal(1)),),
     "req/s": (Scale(unit="requests/s", divisor=Decimal(1)),),
+    "tok/s": (Scale(unit="tokens/s", divisor=Decimal(1)),),
     "%": (Scale(unit="%", divisor=Decimal("0.01")),),
     "J": tuple(
         Scale(unit=unit, divisor=Decimal(divisor))

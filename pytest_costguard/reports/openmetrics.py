@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from pytest_costguard.records import (
     PERCENTILES,
+    TOKEN_COSTS,
     Report,
     Verdict,
     WorkloadVerdict,
@@ -22,6 +23,7 @@ _PREFIX = "costguard"
 _UNFIT = re.compile(r"[^a-zA-Z0-9_]")
 _LABEL_LIMIT = 300
 _LATENCIES = ("mean", *PERCENTILES)
+_OF_TOKENS = ("ttft", "tpot", "itl")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,21 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
     {
         "latency": _Family(
             name="latency_seconds", unit="seconds", help="Latency of a request, by statistic."
+        ),
+        "ttft": _Family(
+            name="ttft_seconds", unit="seconds", help="Time to the first token, by statistic."
+        ),
+        "tpot": _Family(
+            name="tpot_seconds", unit="seconds", help="Time per output token, by statistic."
+        ),
+        "itl": _Family(
+            name="itl_seconds", unit="seconds", help="Gaps between events, by statistic."
+        ),
+        "tokens": _Family(name="tokens_per_second", unit="", help="Tokens a second, by kind."),
+        "token_cost": _Family(
+            name="cost_usd_per_1m_tokens",
+            unit="",
+            help="US dollars for 1,000,000 tokens, by kind; each is the whole price.",
         ),
         "throughput": _Family(
             name="throughput_inferences_per_second", unit="", help="Inferences a second."
@@ -94,12 +111,11 @@ def _samples(report: Report) -> Iterator[_Sample]:
 
 
 def _figures(verdict: WorkloadVerdict, labels: Mapping[str, str]) -> Iterator[_Sample]:
-    kinds = {"throughput": "throughput", "peak_memory": "memory"}
     for metric, seen in verdict.figures.items():
-        family = "latency" if metric in _LATENCIES else kinds.get(metric)
-        if family is None:
+        family, own = _family(metric)
+        if not family:
             continue
-        named = {**labels, "statistic": metric} if family == "latency" else labels
+        named = {**labels, **own}
         ends = {"estimate": seen.estimate}
         if seen.n > 1:
             ends |= {"lower": seen.lower, "upper": seen.upper}
@@ -112,6 +128,24 @@ def _figures(verdict: WorkloadVerdict, labels: Mapping[str, str]) -> Iterator[_S
     for bound, amount in amounts.items():
         if amount is not None:
             yield _Sample(family="cost", labels={**labels, "bound": bound}, value=float(amount))
+
+
+def _family(metric: str) -> tuple[str, Mapping[str, str]]:
+    """Return the family of a metric, "" where it has none, and the labels that are its own."""
+    if metric in _LATENCIES:
+        return "latency", {"statistic": metric}
+    if metric in TOKEN_COSTS:
+        return "token_cost", {"kind": _kind(TOKEN_COSTS[metric])}
+    if metric in TOKEN_COSTS.values():
+        return "tokens", {"kind": _kind(metric)}
+    series, _, statistic = metric.partition("_")
+    if series in _OF_TOKENS:
+        return series, {"statistic": statistic}
+    return {"throughput": "throughput", "peak_memory": "memory"}.get(metric, ""), {}
+
+
+def _kind(rate: str) -> str:
+    return rate.partition("_")[0]
 
 
 def _comparisons(verdict: WorkloadVerdict, labels: Mapping[str, str]) -> Iterator[_Sample]:

@@ -26,10 +26,17 @@ _STYLES: dict[Tone, str] = {
     "good": "green",
     "quiet": "",
 }
-_GIST = ("mean", "cost_per_1k", "peak_memory")
+_GIST = ("mean", "ttft_mean", "output_tokens_per_second", "cost_per_1k", "peak_memory")
 """The metrics of the short table, in order; the last ones go first where it is narrow."""
-_TITLES = {"mean": "mean", "cost_per_1k": "cost/1k", "peak_memory": "memory"}
+_TITLES = {
+    "mean": "mean",
+    "ttft_mean": "TTFT",
+    "output_tokens_per_second": "output",
+    "cost_per_1k": "cost/1k",
+    "peak_memory": "memory",
+}
 _NAME_AT_LEAST = 20
+_TITLE_AT_LEAST = 20
 _ROOMY = 100
 """From so many columns on a verdict has room for an addition."""
 _GAP = 2
@@ -239,9 +246,11 @@ def _everything(view: ReportView, line: WorkloadLine, *, width: int) -> Iterator
     yield from wrapped(f"{line.mark.sign} {line.workload}", width=width, indent=0)
     told = ", ".join(part for part in (line.scenario, line.units) if part)
     yield from wrapped(told, width=width, indent=4)
+    titled = max([_TITLE_AT_LEAST, *(len(one.title) + _GAP for one in view.figures.columns)])
     for column, cell in zip(view.figures.columns, line.cells, strict=True):
         unit = f" {column.unit}" if column.unit and cell[:1].isdigit() else ""
-        yield from wrapped(f"{column.title:<20}{cell}{unit}", width=width, indent=4, keep=True)
+        told = f"{column.title:<{titled}}{cell}{unit}"
+        yield from wrapped(told, width=width, indent=4, keep=True)
     for text in (*line.unsupported, *line.load, *line.sensors):
         yield from wrapped(text, width=width, indent=4)
 

@@ -18,17 +18,17 @@ from itertools import pairwise
 
 from pytest_costguard.records import (
     LATE_SHARE,
-    PERCENTILES,
+    QUANTILES,
     BudgetVerdict,
     Interval,
     Measurement,
     OpenLoop,
-    Unit,
 )
 from pytest_costguard.stats.intervals import margin, mean, variance
 from pytest_costguard.stats.percentiles import percentile, support
 from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
 from pytest_costguard.stats.quantiles import normal_quantile, t_quantile
+from pytest_costguard.stats.samples import arrivals, quantiles_of
 
 BATCHES = 20
 _MISSED_RATE = 0.02
@@ -39,20 +39,6 @@ _APART = 2.2
 def under_load(measurement: Measurement) -> bool:
     """Whether requests arrived in an open loop."""
     return any(unit.open_loop is not None for unit in measurement.units)
-
-
-def arrivals(unit: Unit) -> list[float]:
-    """Return the latencies of all requests of a unit in order of arrival; `inf` where none was.
-
-    Of a closed loop, whose requests are all answered, these are its latencies.
-    """
-    if unit.open_loop is None or not unit.open_loop.unanswered:
-        return list(unit.latency_seconds)
-    answered = iter(unit.latency_seconds)
-    lost = frozenset(unit.open_loop.unanswered)
-    return [
-        math.inf if place in lost else next(answered) for place in range(unit.open_loop.requests)
-    ]
 
 
 def interval_under_load(
@@ -127,9 +113,9 @@ def decide_slo(
     Returns:
         None where there are too few samples to say anything.
     """
-    units = [arrivals(unit) for unit in measurement.units]
-    q = PERCENTILES[metric]
-    interval = interval_under_load(units, q, below=1 - alpha, above=confidence)
+    looked_at = QUANTILES[metric]
+    units = [arrivals(unit, looked_at.series) for unit in measurement.units]
+    interval = interval_under_load(units, looked_at.q, below=1 - alpha, above=confidence)
     if interval is None:
         return None
     late, growing = generator_fault(measurement), growing_backlog(measurement)
@@ -141,9 +127,10 @@ def decide_slo(
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=growing)
     if interval.upper <= limit:
         return LoadDecision(verdict=BudgetVerdict.WITHIN, interval=interval)
-    reason = f"the limit lies inside the interval of {interval.n:,} requests"
+    counted = samples_in_words(metric, interval.n)
+    reason = f"the limit lies inside the interval of {counted}"
     if interval.upper == math.inf:
-        reason = f"{interval.n:,} requests do not bound {metric} from above at this load"
+        reason = f"{counted} do not bound {metric} from above at this load"
     return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=reason)
 
 
@@ -197,12 +184,12 @@ def figures_under_load(measurement: Measurement) -> tuple[dict[str, Interval], d
     Args:
         measurement: of an open loop.
     """
-    units = [arrivals(unit) for unit in measurement.units]
-    counts = tuple(map(len, units))
     found: dict[str, Interval] = {}
     missing: dict[str, str] = {}
-    for metric, q in PERCENTILES.items():
-        if reason := support(q, counts):
+    for metric, (series, q) in quantiles_of(measurement).items():
+        units = [arrivals(unit, series) for unit in measurement.units]
+        counts = tuple(map(len, units))
+        if reason := support(q, counts, metric):
             missing[metric] = reason
             continue
         interval = interval_under_load(units, q, below=0.975, above=0.975)
@@ -212,8 +199,8 @@ def figures_under_load(measurement: Measurement) -> tuple[dict[str, Interval], d
             missing[metric] = f"{metric} is not an answer: too many requests failed"
         elif math.isinf(interval.upper) or math.isinf(interval.lower):
             missing[metric] = (
-                f"{metric} is about {interval.estimate * 1e3:.3g} ms, and {interval.n:,} requests"
-                " do not bound it at this load"
+                f"{metric} is about {interval.estimate * 1e3:.3g} ms, and"
+                f" {samples_in_words(metric, interval.n)} do not bound it at this load"
             )
         else:
             found[metric] = interval
@@ -226,14 +213,18 @@ def estimates_under_load(measurement: Measurement) -> dict[str, float]:
     Args:
         measurement: of an open loop.
     """
-    units = [arrivals(unit) for unit in measurement.units]
-    ordered = sorted(latency for unit in units for latency in unit)
-    found = {
-        metric: ordered[_rank(q, len(ordered))]
-        for metric, q in PERCENTILES.items()
-        if not support(q, tuple(map(len, units)))
-    }
+    found = {}
+    for metric, (series, q) in quantiles_of(measurement).items():
+        units = [arrivals(unit, series) for unit in measurement.units]
+        if not support(q, tuple(map(len, units))):
+            ordered = sorted(seconds for unit in units for seconds in unit)
+            found[metric] = ordered[_rank(q, len(ordered))]
     return {metric: seconds for metric, seconds in found.items() if math.isfinite(seconds)}
+
+
+def samples_in_words(metric: str, count: int) -> str:
+    """Return how many requests, or gaps between tokens, a percentile rests on."""
+    return f"{count:,} {'gaps' if QUANTILES[metric].series == 'itl' else 'requests'}"
 
 
 def generator_fault(measurement: Measurement) -> str:

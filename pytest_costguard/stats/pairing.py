@@ -21,7 +21,7 @@ from itertools import islice
 from statistics import median
 from types import MappingProxyType
 
-from pytest_costguard.records import METRICS, Block, Measurement, Unit, first_side
+from pytest_costguard.records import COSTS, METRICS, Block, Measurement, Unit, first_side
 from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.paired import PairedUnit
 from pytest_costguard.stats.summary import unit_metrics
@@ -117,7 +117,7 @@ def _pairs_of(metric: str, *, base: Unit, head: Unit, inputs: int, taken: int) -
 
 def _unitwise(metric: str, *, base: Unit, head: Unit) -> float | None:
     # The price of both sides is the same, so that cost follows the throughput.
-    metric = "throughput" if metric == "cost_per_1k" else metric
+    metric = COSTS.get(metric, metric)
     before, after = unit_metrics(base).get(metric), unit_metrics(head).get(metric)
     if before is None or after is None or before <= 0 or after <= 0:
         return None

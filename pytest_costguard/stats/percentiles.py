@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
+from pytest_costguard.records import QUANTILES
+
 _ERROR_EACH_SIDE = 0.025
 
 
@@ -53,15 +55,34 @@ def unit_samples_needed(q: float) -> int:
     return math.ceil(1.0 / (1.0 - q) - 1e-9)
 
 
+GAPS_A_REQUEST = 16
+"""How many gaps between tokens a request is taken to have before it is seen: few have fewer."""
+
+
+def requests_needed(metric: str) -> int:
+    """Return how many requests the percentile of a name needs; see `samples_needed`."""
+    return _requests(metric, samples_needed(QUANTILES[metric].q))
+
+
+def unit_requests_needed(metric: str) -> int:
+    """Return how many a single unit needs; see `unit_samples_needed`."""
+    return _requests(metric, unit_samples_needed(QUANTILES[metric].q))
+
+
+def _requests(metric: str, samples: int) -> int:
+    return -(-samples // GAPS_A_REQUEST) if QUANTILES[metric].series == "itl" else samples
+
+
 @lru_cache(maxsize=256)
-def support(q: float, units: tuple[int, ...]) -> str:
+def support(q: float, units: tuple[int, ...], name: str = "") -> str:
     """Say why the samples do not support the q-quantile, or return "" where they do.
 
     Args:
         q: the quantile, for example 0.99.
         units: how many samples each unit has.
+        name: what it is called; "": p99.
     """
-    name, pooled = f"p{q * 100:g}", sum(units)
+    name, pooled = name or f"p{q * 100:g}", sum(units)
     if pooled < samples_needed(q):
         return f"{name} not supported by {pooled} samples ({samples_needed(q)} needed)"
     if min(units) < unit_samples_needed(q):

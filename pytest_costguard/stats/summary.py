@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from statistics import median
 
 from pytest_costguard.records import (
+    MEANS,
     METRICS,
-    PERCENTILES,
+    QUANTILES,
     BaselineWorkload,
     Interval,
     Measurement,
     OpenLoop,
+    Series,
+    Tokens,
     Unit,
 )
 from pytest_costguard.stats.intervals import mean, t_interval
-from pytest_costguard.stats.open_loop import arrivals, figures_under_load, under_load
+from pytest_costguard.stats.open_loop import figures_under_load, under_load
 from pytest_costguard.stats.percentiles import percentile_of_sorted, support, unit_samples_needed
+from pytest_costguard.stats.samples import answered, arrivals, quantiles_of
 
 
 def unit_metrics(unit: Unit) -> dict[str, float]:
     """Return what one unit says about each metric, in the metric's own unit.
 
     A metric that the unit did not measure is absent: percentiles that are beyond its samples,
-    memory of a process that served other workloads too, energy without a meter. `cost_per_1k` is
-    never here, since it needs a price.
+    memory of a process that served other workloads too, energy without a meter. Costs are never
+    here, since they need a price.
     """
-    found = _latency_metrics(unit) | _memory_metrics(unit)
+    found = _memory_metrics(unit)
+    for series in MEANS:
+        found |= _series_metrics(unit, series)
     found["throughput"] = unit.items / sum(block.wall_seconds for block in unit.blocks)
+    if unit.tokens is not None:
+        found |= _token_rates(unit, unit.tokens)
     if unit.open_loop is not None:
         found |= _load_metrics(unit, unit.open_loop)
     if unit.cold_start is not None:
@@ -42,18 +51,29 @@ def unit_metrics(unit: Unit) -> dict[str, float]:
     return found
 
 
-def _latency_metrics(unit: Unit) -> dict[str, float]:
-    samples = arrivals(unit)
+def _series_metrics(unit: Unit, series: Series) -> dict[str, float]:
+    samples = arrivals(unit, series)
     if not samples:
         return {}
     ordered = sorted(samples)
-    found = {"mean": mean(samples)} | {
-        name: percentile_of_sorted(ordered, q)
-        for name, q in PERCENTILES.items()
-        if len(samples) >= unit_samples_needed(q)
+    found = {MEANS[series]: mean(samples)} | {
+        name: percentile_of_sorted(ordered, one.q)
+        for name, one in QUANTILES.items()
+        if one.series == series and len(samples) >= unit_samples_needed(one.q)
     }
     # One request without an answer makes the mean infinite, and percentiles from there on.
     return {name: seconds for name, seconds in found.items() if math.isfinite(seconds)}
+
+
+def _token_rates(unit: Unit, tokens: Tokens) -> dict[str, float]:
+    """Tokens a second over all answered requests; of a search, at the rate that it found."""
+    seconds = sum(block.wall_seconds for block in unit.blocks)
+    if unit.open_loop is not None and unit.open_loop.probes:
+        seconds = unit.requests / unit.open_loop.rate
+    found = {"output": sum(tokens.output_tokens), "input": sum(tokens.input_tokens)}
+    if tokens.output_tokens and tokens.input_tokens:
+        found["total"] = found["output"] + found["input"]
+    return {f"{kind}_tokens_per_second": count / seconds for kind, count in found.items() if count}
 
 
 def _load_metrics(unit: Unit, loop: OpenLoop) -> dict[str, float]:
@@ -80,10 +100,10 @@ def unsupported(measurement: Measurement) -> dict[str, str]:
     """Name each percentile that the samples do not support, with the reason."""
     if under_load(measurement):
         return figures_under_load(measurement)[1]
-    counts = tuple([len(unit.latency_seconds) for unit in measurement.units])
-    if not counts:
-        return {}
-    reasons = {name: support(q, counts) for name, q in PERCENTILES.items()}
+    reasons = {}
+    for name, (series, q) in quantiles_of(measurement).items():
+        counts = tuple([len(answered(unit, series)) for unit in measurement.units])
+        reasons[name] = support(q, counts, name)
     return {name: reason for name, reason in reasons.items() if reason}
 
 
@@ -123,10 +143,10 @@ def estimates(measurement: Measurement) -> dict[str, Interval]:
 
     A stand-in where more units are to come: nothing is decided on it.
     """
-    samples = sorted(seconds for unit in measurement.units for seconds in unit.latency_seconds)
-    values = {
-        name: (percentile_of_sorted(samples, q),) for name, q in PERCENTILES.items() if samples
-    }
+    values = {}
+    for name, (series, q) in quantiles_of(measurement).items():
+        samples = sorted(chain.from_iterable(answered(one, series) for one in measurement.units))
+        values[name] = (percentile_of_sorted(samples, q),) if samples else ()
     return intervals(values)
 
 

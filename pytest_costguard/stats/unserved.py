@@ -8,12 +8,17 @@ only as far as they cannot have made it so.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from pytest_costguard.records import PERCENTILES, Measurement, Sensors
+from pytest_costguard.records import COSTS, MEANS, QUANTILES, Measurement, Sensors, Series
 from pytest_costguard.stats.percentiles import percentile_of_sorted
+from pytest_costguard.stats.samples import answered
 
-_AS_THE_MEAN = frozenset({"mean", "throughput", "cost_per_1k"})
+_AS_THE_MEAN: Mapping[str, Series] = MappingProxyType(
+    {metric: series for series, metric in MEANS.items()}
+    | dict.fromkeys((*COSTS, *COSTS.values()), "latency")
+)
 
 
 def unserved_share(measurement: Measurement) -> float:
@@ -51,12 +56,13 @@ def least_ratio(metric: str, measurement: Measurement) -> float:
         metric: by its name.
         measurement: with the latencies and sensors of its units.
     """
-    quantile = PERCENTILES.get(metric)
-    if quantile is None and metric not in _AS_THE_MEAN:
+    quantile = QUANTILES.get(metric)
+    series = _AS_THE_MEAN.get(metric) if quantile is None else quantile.series
+    if series is None:
         return 1.0
     seen = least = 0.0
     for unit in measurement.units:
-        ordered = sorted(unit.latency_seconds)
+        ordered = sorted(answered(unit, series))
         if not ordered:
             continue
         share = _share([unit.sensors], measurement)
@@ -65,8 +71,8 @@ def least_ratio(metric: str, measurement: Measurement) -> float:
             seen += total / len(ordered)
             least += total / len(ordered) * (1.0 - share)
         else:
-            seen += percentile_of_sorted(ordered, quantile)
-            least += least_quantile(ordered, quantile, lost=share * total)
+            seen += percentile_of_sorted(ordered, quantile.q)
+            least += least_quantile(ordered, quantile.q, lost=share * total)
     return least / seen if seen > 0 else 1.0
 
 

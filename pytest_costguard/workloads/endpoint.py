@@ -137,7 +137,8 @@ def _protocol(url: str, options: Mapping[str, Any]) -> str:
     if asked is not None:
         if asked not in _OPTIONS:
             raise ConfigError(
-                f"protocol={asked!r} is not known", remedy=f"write one of {', '.join(_OPTIONS)}"
+                f"protocol={asked!r} is not known",
+                remedy=f"write one of {', '.join(_OPTIONS)}, openai",
             )
         return str(asked)
     if _NO_INFER.fullmatch(url):

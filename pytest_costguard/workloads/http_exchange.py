@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,8 @@ from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.workloads.addresses import checked_address
 
 _SHOWN = 300
+_DRAIN_SECONDS = 0.05
+"""How long is waited for the end of a body that has told all there is."""
 _MOST_CONNECTIONS = 1024
 """That are kept open; so many requests can be under way at the same time."""
 
@@ -108,6 +111,29 @@ class Exchange:
         except self._errors as error:
             raise self.failure(error) from error
 
+    @contextmanager
+    def following(self, request: Request) -> Iterator[Any]:
+        """Send a request and give urllib3's response while its body comes.
+
+        Afterwards the connection is used again where the body has ended, and closed where it has
+        not: who has read all that counts need not wait for a server that leaves it open.
+
+        Raises:
+            NoAnswer: there was no connection, or it broke, or a piece came too late.
+        """
+        response = self.open(request)
+        complete = False
+        try:
+            yield response
+            _drain(response)
+            complete = True
+        except self._errors as error:
+            raise self.failure(error) from error
+        finally:
+            if not complete:
+                response.close()
+            response.release_conn()
+
     def failure(self, error: Exception) -> NoAnswer:
         """Say what became of a request that urllib3 could not finish, and what to do about it."""
         names = [kind.__name__ for kind in type(error).__mro__]
@@ -164,6 +190,13 @@ def require_success(reply: Reply, *, origin: str, remedy: str = "") -> None:
         f"{origin} answered {reply.status}" + (f": {words}" if words else ""),
         remedy=_REMEDIES.get(reply.status, remedy or _LOG),
     )
+
+
+def _drain(response: Any) -> None:
+    socket = getattr(response.connection, "sock", None)
+    if socket is not None:  # the next request sets its own time limit
+        socket.settimeout(_DRAIN_SECONDS)
+    response.drain_conn()
 
 
 def _in_short(body: bytes) -> str:

@@ -11,7 +11,8 @@ def dollar_an_hour(*, throughputs, **_):
     """Price an hour at one dollar."""
     values = tuple(1000 / 3600 / rate for rate in throughputs)
     at_mean = 1000 / 3600 / (sum(throughputs) / len(throughputs))
-    return Cost(state="priced", usd_per_1k=Decimal(repr(at_mean))), values
+    cost = Cost(state="priced", usd_per_1k=Decimal(repr(at_mean)), usd_per_hour=Decimal(1))
+    return cost, values
 
 
 def no_price(*, target_problem, **_):

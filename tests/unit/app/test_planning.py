@@ -265,5 +265,20 @@ def test_an_offered_rate_has_no_capacity():
     assert "max_rate" in done.unplanned[0].remedy
 
 
+@pytest.mark.parametrize(
+    ("slo", "objective"),
+    [
+        ({"ttft_p99": 0.3, "itl_p99": 0.05}, ""),
+        ({"ttft_p99": 0.3, "p99": 5.0}, "p99 within 5000 ms"),
+    ],
+)
+def test_a_rate_found_under_limits_on_tokens_is_planned(slo, objective):
+    searched = Scenario(kind="max_rate", load=Load(slo=slo))
+    one = planned(report(scenario=searched))
+
+    assert one.objective == objective
+    assert not any("waiting is not looked at" in note for note in one.notes)
+
+
 def test_a_bill_is_exact_money():
     assert isinstance(planned().static.bill.usd, Decimal)

@@ -115,3 +115,16 @@ def test_a_trace_that_is_none_is_refused_with_its_line(tmp_path, text, problem):
 def test_a_trace_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         read_trace(tmp_path / "none.csv", origin="test_a")
+
+
+def test_an_slo_may_limit_what_tokens_take():
+    slo = {"ttft_p99": "300ms", "itl_p99": "50ms", "tpot_p95": "40ms", "p99": "5s"}
+
+    assert load(rate=5, slo=slo).slo == {
+        "ttft_p99": 0.3,
+        "itl_p99": 0.05,
+        "tpot_p95": 0.04,
+        "p99": 5.0,
+    }
+    with pytest.raises(ConfigError, match="ttft_mean"):
+        load(rate=5, slo={"ttft_mean": "300ms"})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import get_args
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from pytest_costguard.cli.explain_cost import explain_cost
 from pytest_costguard.cost.arithmetic import explain
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import Cost, Currency, Scenario, Target, to_json
+from pytest_costguard.records import Basis, Cost, Currency, Scenario, Target, to_json
 
 THROUGHPUT = rate(1000.0, 800.0, 1250.0)
 
@@ -61,6 +62,39 @@ def test_a_discount_a_currency_and_an_old_price_have_lines_of_their_own():
 
 def test_a_report_whose_cost_was_changed_by_hand_is_found_out():
     assert "the report says $1" in explained(target(), usd_per_1k=Decimal(1))
+
+
+def test_tokens_have_sums_of_their_own():
+    cost, _ = cost_of(
+        target=target(),
+        target_problem="",
+        fingerprint=machine(),
+        threads=8,
+        throughputs=(1000.0,),
+        scenario=Scenario(),
+    )
+    figures = {
+        "output_tokens_per_second": rate(50.0, 40.0, 100.0),
+        "input_tokens_per_second": rate(200.0, 200.0, 200.0, n=1),
+    }
+    text = "\n".join(explain(cost, target=target(), throughput=THROUGHPUT, figures=figures)[-2:])
+
+    assert (
+        "1M output       tokens: $0.36 ÷ (50 tokens/s x 3,600 s) x 1,000,000 = $2 ($1 to $2.5)"
+        in text
+    )
+    assert (
+        "1M input        tokens: $0.36 ÷ (200 tokens/s x 3,600 s) x 1,000,000 = $0.5; the whole"
+        in text
+    )
+
+
+def test_every_basis_is_explained():
+    bases = get_args(Basis)
+
+    assert len(bases) == 4
+    for basis in bases:
+        assert f"{basis}: " in explained(target(), basis=basis)
 
 
 @pytest.mark.parametrize("state", ["not priced", "not measured on target"])

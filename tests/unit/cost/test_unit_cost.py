@@ -9,7 +9,7 @@ from factories.money import TODAY, gpu_quote, machine, quote, rate, target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_costguard.cost.unit_cost import cost_of
+from pytest_costguard.cost.unit_cost import cost_of, token_cost, unit_token_costs
 from pytest_costguard.records import Quote, Scenario
 
 
@@ -49,6 +49,46 @@ def test_the_bounds_of_the_cost_are_the_reciprocals_of_those_of_the_throughput()
 def test_a_throughput_that_may_be_nothing_leaves_the_cost_without_an_upper_bound():
     cost, _ = priced(interval=rate(1000.0, -5.0, 2000.0))
     assert (cost.lower, cost.upper) == (Decimal("0.00005"), None)
+
+
+def test_a_million_tokens_cost_the_time_that_they_take():
+    # 0.0001 USD a second; 50 tokens a second are a million in 20,000 seconds: 2 USD.
+    cost, _ = priced()
+    found = token_cost(cost, rate(50.0, 40.0, 100.0))
+
+    assert (found.lower, found.estimate, found.upper) == (1.0, 2.0, 2.5)
+    assert found.confidence == 0.95
+    assert unit_token_costs(cost, (50.0, 25.0)) == (2.0, 4.0)
+
+
+def test_a_share_of_a_machine_is_paid_for_its_tokens():
+    cost, _ = priced(threads=2)
+
+    assert cost.usd_per_hour == Decimal("0.09")
+    assert token_cost(cost, rate(50.0, 40.0, 100.0)).estimate == 0.5
+
+
+@pytest.mark.parametrize("bounds", [(50.0, -5.0, 100.0, 6), (50.0, 50.0, 50.0, 1)])
+def test_tokens_that_nothing_bounds_have_an_estimate_alone(bounds):
+    found = token_cost(priced()[0], rate(*bounds))
+
+    assert (found.lower, found.estimate, found.upper, found.confidence) == (2.0, 2.0, 2.0, 0.0)
+
+
+def test_without_a_price_or_without_tokens_there_is_no_cost_of_tokens():
+    unpriced, _ = cost_of(
+        target=None,
+        target_problem="",
+        fingerprint=machine(),
+        threads=1,
+        throughputs=(1.0,),
+        scenario=Scenario(),
+    )
+
+    assert token_cost(unpriced, rate(50.0, 40.0, 100.0)) is None
+    assert token_cost(priced()[0], None) is None
+    assert token_cost(None, rate(50.0, 40.0, 100.0)) is None
+    assert unit_token_costs(unpriced, (50.0,)) == ()
 
 
 def test_one_unit_bounds_nothing():

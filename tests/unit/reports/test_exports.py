@@ -13,8 +13,10 @@ import promql_parser
 import pytest
 import yaml
 from factories.judged import head, judged
+from factories.judging import measurement, run
 from factories.money import quote, target
-from factories.reports import hostile_names, regressed_and_over
+from factories.reports import TARGET, hostile_names, regressed_and_over
+from factories.tokens import written
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pytest_costguard.app.plan_subjects import PlanTerms
@@ -163,6 +165,24 @@ def test_the_figures_are_read_by_prometheus_own_parser():
     assert "regressed" in {one.labels["verdict"] for one in verdicts}
     (failed,) = found["costguard_failed"].samples
     assert failed.value == 1
+
+
+def test_tokens_have_families_of_their_own():
+    units = [written(ttft=[0.1] * 4, gaps=[[0.01] * 3] * 4)] * 2
+    serves = msgspec.structs.replace(TARGET, stands_for=True)
+    found = families(judged(run(measurement(units)), target=serves, pricer=cost_of))
+
+    def samples(name, **labels):
+        return [
+            one.value
+            for one in found[f"costguard_{name}"].samples
+            if labels.items() <= one.labels.items() and one.labels["bound"] == "estimate"
+        ]
+
+    assert samples("ttft_seconds", statistic="mean") == pytest.approx([0.1])
+    assert samples("itl_seconds", statistic="p50") == pytest.approx([0.01])
+    assert samples("tokens_per_second", kind="output") == pytest.approx([4 / 0.13])
+    assert len(samples("cost_usd_per_1m_tokens")) == 3
 
 
 def test_hostile_names_are_labels_and_nothing_else():

@@ -6,6 +6,7 @@ import math
 
 import msgspec
 import pytest
+from factories.tokens import written
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -186,3 +187,20 @@ def test_at_the_same_time_one_slower_input_of_many_shows_in_the_total():
 def test_cpu_time_below_the_clock_has_no_ratio():
     pairs = {"base": measurement(beside([0.0])), "head": measurement(beside([0.1]))}
     assert paired_units("mean", **pairs, inputs_per_request=1) == ()
+
+
+@pytest.mark.parametrize(
+    ("metric", "ratio"),
+    [
+        ("ttft_mean", 1.5),
+        ("itl_p50", 2.0),
+        ("tpot_mean", 2.0),
+        ("output_tokens_per_second", 1.9),
+        ("cost_per_1m_output_tokens", 1.9),
+    ],
+)
+def test_tokens_are_compared_a_unit_at_a_time_and_above_one_is_worse(metric, ratio):
+    base = written(ttft=[0.1] * 2, gaps=[[0.1] * 4] * 2)
+    head = written(ttft=[0.15] * 2, gaps=[[0.2] * 4] * 2)
+
+    assert change(metric, base, head) == pytest.approx(ratio)
