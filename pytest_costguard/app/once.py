@@ -41,12 +41,13 @@ class RunOnce:
 
     def _served(self, call: MeasureCall) -> Served:
         inputs = call.input_set()
+        served = inputs.served_once
         adapter = call.adapter(threads=self._threads)
         adapter.load()
         return Served(
             workload=adapter,
-            inputs=inputs.inputs,
-            items=inputs.items(call.batch_size),
+            inputs=served,
+            items=inputs.items(call.batch_size)[: len(served)],
             scenario=Scenario(),
             clock=Clock.system(),
         )

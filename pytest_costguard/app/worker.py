@@ -257,6 +257,7 @@ class Worker:
             scenario=call.scenario,
             clock=self._clock,
             collate=call.collate,
+            parts=inputs.parts,
         )
         return _Loaded(
             adapter=adapter,

@@ -103,6 +103,14 @@ class TorchModule:
         """Return a context of evaluation mode, inference mode and autocast."""
         return self._serving()
 
+    def holding(self) -> AbstractContextManager[object]:
+        """Return a context of evaluation mode alone, which belongs to the module, not to a thread.
+
+        Who enters `serving` for each request holds it meanwhile: to look at every submodule takes
+        longer than a small one serves.
+        """
+        return self._mode.entered()
+
     def describe(self) -> Description:
         """Name the device, the precision, torch's threads; digest the weights.
 
