@@ -31,6 +31,7 @@ from pytest_costguard.app.judging_month import monthly_change
 from pytest_costguard.app.judging_outcome import outcome_of
 from pytest_costguard.app.judging_pairs import Pairs, decide_pairs
 from pytest_costguard.app.judging_subject import Pricer, Subject, subject
+from pytest_costguard.app.judging_together import counted_once, mixtures_of
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.records import (
     Against,
@@ -43,6 +44,7 @@ from pytest_costguard.records import (
     Report,
     Run,
     Target,
+    Together,
     WorkloadVerdict,
 )
 from pytest_costguard.reports.load_facts import failures_told
@@ -113,6 +115,7 @@ def judge(
         if escalation is None
         else reconsidered(run, escalation, held, hypotheses=terms.hypotheses, subject=examined)
     )
+    mixtures = mixtures_of(run.measurements)
     verdicts = tuple(
         _workload_verdict(
             examined(measurement),
@@ -121,10 +124,12 @@ def judge(
             terms=terms,
             pairs=pairs,
             second=second.get(measurement.workload),
+            together=mixtures.get(measurement.workload),
             fail_on=fail_on,
         )
         for measurement in run.measurements
     )
+    verdicts = counted_once(verdicts, mixtures)
     missing = missing_workloads(run, known) if whole_suite else ()
     if against is not None:
         missing = (*missing, *(one for one in against.only_base if one not in missing))
@@ -213,6 +218,7 @@ def _workload_verdict(
     terms: Terms,
     pairs: Pairs | None,
     second: Reconsidered | None,
+    together: Together | None,
     fail_on: Collection[FailOn],
 ) -> WorkloadVerdict:
     comparisons = (
@@ -260,6 +266,7 @@ def _workload_verdict(
             *_warnings(measured, past=past),
             *(second.warnings() if second is not None else ()),
         ),
+        together=together,
     )
 
 

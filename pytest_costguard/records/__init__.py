@@ -17,10 +17,12 @@ from pytest_costguard.records.experiment import (
     MetricChange,
     WorkloadChange,
 )
+from pytest_costguard.records.interval import Interval
 from pytest_costguard.records.load import LATE_SHARE, ArrivalKind, Arrivals, Load, OpenLoop, Probe
 from pytest_costguard.records.measurement import (
     OPEN_LOOPS,
     SIDES,
+    TOGETHER,
     Block,
     ClockName,
     ColdStart,
@@ -48,6 +50,7 @@ from pytest_costguard.records.metrics import (
     PERCENTILES,
     Metric,
 )
+from pytest_costguard.records.mixture import Capacity, PartTogether, Peaks, Together
 from pytest_costguard.records.money import (
     Basis,
     Cost,
@@ -60,9 +63,11 @@ from pytest_costguard.records.plan import (
     Bill,
     Month,
     Plan,
+    PlannedMixture,
     PlannedWorkload,
     Range,
     ScalerName,
+    SharedOrSeparate,
     Sizing,
     Unplanned,
 )
@@ -96,7 +101,6 @@ from pytest_costguard.records.verdict import (
     Comparison,
     FailOn,
     Gates,
-    Interval,
     Regression,
     Traffic,
     TrafficSteps,
@@ -113,6 +117,7 @@ __all__ = [
     "PERCENTILES",
     "SCHEMA_VERSION",
     "SIDES",
+    "TOGETHER",
     "Acceptance",
     "Against",
     "Answer",
@@ -129,6 +134,7 @@ __all__ = [
     "Budget",
     "BudgetResult",
     "BudgetVerdict",
+    "Capacity",
     "ClockName",
     "ColdStart",
     "Commit",
@@ -164,9 +170,12 @@ __all__ = [
     "Outcome",
     "Pairing",
     "PairingKind",
+    "PartTogether",
+    "Peaks",
     "Plan",
     "PlanChange",
     "PlannedChange",
+    "PlannedMixture",
     "PlannedWorkload",
     "Probe",
     "Quote",
@@ -181,9 +190,11 @@ __all__ = [
     "ScenarioKind",
     "SecondLook",
     "Sensors",
+    "SharedOrSeparate",
     "SideName",
     "Sizing",
     "Target",
+    "Together",
     "Traffic",
     "TrafficSteps",
     "Unit",
