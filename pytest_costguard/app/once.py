@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from pytest_costguard.app.authoring import MeasureCall, refuse_coroutine
 from pytest_costguard.app.declared_servers import DeclaredServer
+from pytest_costguard.app.measure_call import MeasureCall, refuse_coroutine
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.servers import StartedServer, running
 from pytest_costguard.measure.ports import Clock
