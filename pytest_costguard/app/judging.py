@@ -32,6 +32,7 @@ from pytest_costguard.app.judging_outcome import outcome_of
 from pytest_costguard.app.judging_pairs import Pairs, decide_pairs
 from pytest_costguard.app.judging_subject import Pricer, Subject, subject
 from pytest_costguard.app.judging_together import counted_once, mixtures_of
+from pytest_costguard.app.plan_mixtures import PartOfTraffic, parts_of_traffic
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.records import (
     Against,
@@ -91,8 +92,11 @@ def judge(
         pricer: turns throughput into cost.
     """
     known = _known(run, baseline, against)
+    parts = parts_of_traffic(run.measurements)
     held = {
-        str(one.workload): fitting(gates.get(str(one.workload), Gates()), one)
+        str(one.workload): fitting(
+            _own(gates.get(str(one.workload), Gates()), parts.get(one.workload)), one
+        )
         for one in run.measurements
     }
     terms = Terms(
@@ -157,6 +161,11 @@ def judge(
             currency=_currency(target),
         ),
     )
+
+
+def _own(gates: Gates, part: PartOfTraffic | None) -> Gates:
+    """Return what a workload is held to: a part of a mixture has its own part of the traffic."""
+    return gates if part is None else part.of_gates(gates)
 
 
 def expecting(report: Report, failures: Mapping[str, str]) -> Report:
