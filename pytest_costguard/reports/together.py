@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_costguard.records import (
     METRICS,
@@ -44,6 +44,8 @@ def _sentences(together: Together) -> Iterator[str]:
         yield from _of_part(part)
     if together.capacity is not None:
         yield _capacity(together.capacity)
+    else:
+        yield from _unknown(together.parts)
     for metric, peaks in together.peaks.items():
         yield _peaks(metric, peaks)
 
@@ -55,18 +57,14 @@ def _of_part(part: PartTogether) -> Iterator[str]:
             for metric in _shown(part.longer)
         ]
         yield f"beside the others {part.name}'s {' and its '.join((first, *rest))}"
-        if part.served_longer is not None:
-            yield (
-                f"serving a request of {part.name} takes"
-                f" {_times(part.served_longer, 'as long')}, median; the rest is waiting"
-            )
-    else:
-        now = [
-            f"{metric} {_seconds(metric, part.figures[metric])}" for metric in _shown(part.figures)
-        ]
-        told = f"beside the others {part.name} has {', '.join(now)}" if now else ""
-        why = part.reason or _first(part.unsupported)
-        yield "; ".join(filter(None, (told, f"{part.name} is held against nothing: {why}")))
+    elif shown := _shown(part.figures):
+        now = [f"{metric} {_seconds(metric, part.figures[metric])}" for metric in shown]
+        yield f"beside the others {part.name} has {' and '.join(now)}"
+    if part.served_longer is not None:
+        yield (
+            f"serving a request of {part.name} takes {_times(part.served_longer, 'as long')},"
+            " median; the rest is waiting"
+        )
     error_rate = part.figures.get("error_rate")
     if error_rate is not None and error_rate.estimate > 0:
         failed = quantity(error_rate.estimate, scale_for("error_rate", ()))
@@ -74,6 +72,17 @@ def _of_part(part: PartTogether) -> Iterator[str]:
             f"{failed} % of {counted(part.requests, 'request')} of {part.name} had no answer in"
             " time beside the others"
         )
+
+
+def _unknown(parts: Sequence[PartTogether]) -> Iterator[str]:
+    """Say of which parts it is not known what the others do to them, and why; one reason once."""
+    reasons: dict[str, list[str]] = {}
+    for part in parts:
+        if not part.longer:
+            reason = part.reason or next(iter(part.unsupported.values()), "too few requests")
+            reasons.setdefault(reason, []).append(part.name)
+    for reason, names in reasons.items():
+        yield f"what the others do to {' and '.join(names)} is not known: {reason}"
 
 
 def _shown(figures: Mapping[str, Interval]) -> list[str]:
@@ -114,7 +123,3 @@ def _peaks(metric: str, peaks: Peaks) -> str:
         f"{METRICS[metric].title} is {together} {scale.unit} together, {apart} {scale.unit} in"
         " processes of their own"
     )
-
-
-def _first(reasons: Mapping[str, str]) -> str:
-    return next(iter(reasons.values()), "too few requests")
