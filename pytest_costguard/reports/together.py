@@ -52,19 +52,10 @@ def _sentences(together: Together) -> Iterator[str]:
 
 def _of_part(part: PartTogether) -> Iterator[str]:
     if part.longer:
-        first, *rest = [
-            f"{metric} is {_times(part.longer[metric], 'as long')}{_now(part, metric)}"
-            for metric in _shown(part.longer)
-        ]
-        yield f"beside the others {part.name}'s {' and its '.join((first, *rest))}"
+        yield _longer(part)
     elif shown := _shown(part.figures):
         now = [f"{metric} {_seconds(metric, part.figures[metric])}" for metric in shown]
         yield f"beside the others {part.name} has {' and '.join(now)}"
-    if part.served_longer is not None:
-        yield (
-            f"serving a request of {part.name} takes {_times(part.served_longer, 'as long')},"
-            " median; the rest is waiting"
-        )
     error_rate = part.figures.get("error_rate")
     if error_rate is not None and error_rate.estimate > 0:
         failed = quantity(error_rate.estimate, scale_for("error_rate", ()))
@@ -72,6 +63,19 @@ def _of_part(part: PartTogether) -> Iterator[str]:
             f"{failed} % of {counted(part.requests, 'request')} of {part.name} had no answer in"
             " time beside the others"
         )
+
+
+def _longer(part: PartTogether) -> str:
+    first, *rest = [
+        _times(part.longer[metric], now=part.figures.get(metric), metric=metric)
+        for metric in _shown(part.longer)
+    ]
+    told = f"beside the others {part.name}'s {first.replace(' times', ' times as long', 1)}"
+    told = "".join((told, *(f", its {other}" for other in rest)))
+    if part.served_longer is None:
+        return told
+    served = _bounded(part.served_longer)
+    return f"{told}; serving itself takes {served}, the rest is waiting"
 
 
 def _unknown(parts: Sequence[PartTogether]) -> Iterator[str]:
@@ -90,28 +94,28 @@ def _shown(figures: Mapping[str, Interval]) -> list[str]:
     return [metric for metric in _TOLD if metric in known] or known[-1:]
 
 
-def _now(part: PartTogether, metric: str) -> str:
-    seen = part.figures.get(metric)
-    return "" if seen is None else f", {_seconds(metric, seen)}"
-
-
 def _seconds(metric: str, seen: Interval) -> str:
     scale = scale_for(metric, (seen.estimate,))
     return f"{quantity(seen.estimate, scale)} {scale.unit}"
 
 
-def _times(ratio: Interval, what: str) -> str:
-    """Write `1.80 times as long (1.62 to 2.01)`; without its bounds where nothing bounds it."""
-    text = f"{significant(ratio.estimate)} times {what}"
-    if ratio.n < 2:
-        return f"{text} (one unit, no interval)"
-    return f"{text} ({significant(ratio.lower)} to {significant(ratio.upper)})"
+def _times(ratio: Interval, *, now: Interval | None, metric: str) -> str:
+    """Write `p99 is 1.80 times (1.62 to 2.01; 23.1 ms)`."""
+    value = "" if now is None else _seconds(metric, now)
+    return f"{metric} is {_bounded(ratio, and_then=value)}"
+
+
+def _bounded(ratio: Interval, *, and_then: str = "") -> str:
+    """Write `1.80 times (1.62 to 2.01)`; without bounds where nothing bounds it."""
+    bounds = f"{significant(ratio.lower)} to {significant(ratio.upper)}"
+    told = "; ".join(filter(None, (bounds if ratio.n > 1 else "one unit, no interval", and_then)))
+    return f"{significant(ratio.estimate)} times ({told})"
 
 
 def _capacity(found: Capacity) -> str:
     return (
         f"together they take {significant(found.rate)} requests a second under the SLO, where each"
-        f" alone lets expect {significant(found.expected_rate)}: {_times(found.ratio, 'as many')}"
+        f" alone lets expect {significant(found.expected_rate)}: {_bounded(found.ratio)} as many"
     )
 
 

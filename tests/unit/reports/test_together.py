@@ -38,15 +38,19 @@ def told(*measurements):
 def test_the_change_of_a_percentile_is_told_with_its_interval_and_its_value():
     (reranker, *_) = told(*parts(), mixed())
     assert reranker.startswith(f"{LABEL}: beside the others reranker's p50 is 1.80 times as long (")
-    assert "and its p99 is 1.80 times as long (1.7" in reranker
-    assert reranker.endswith(", 18.0 ms")
+    assert ", its p99 is 1.80 times (1.7" in reranker
+    assert "; 18.0 ms)" in reranker
 
 
 def test_serving_and_waiting_are_told_apart():
-    assert any(
-        "serving a request of reranker takes 1.80 times as long" in one
-        for one in told(*parts(), mixed())
-    )
+    (reranker, *_) = told(*parts(), mixed())
+    assert "; serving itself takes 1.80 times (" in reranker
+    assert reranker.endswith(", the rest is waiting")
+
+
+def test_one_unit_has_no_interval_and_says_so():
+    (reranker, *_) = told(*parts(units=1), mixed(units=1))
+    assert "1.80 times as long (one unit, no interval; 18.0 ms)" in reranker
 
 
 def test_capacity_and_memory_are_told_against_the_parts_alone():
@@ -55,7 +59,7 @@ def test_capacity_and_memory_are_told_against_the_parts_alone():
     )
     assert (
         f"{LABEL}: together they take 60.0 requests a second under the SLO, where each alone lets"
-        " expect 80.0: 0.750 times as many (0.750 to 0.750)" in found
+        " expect 80.0: 0.750 times (0.750 to 0.750) as many" in found
     )
     assert f"{LABEL}: peak memory is 400 MiB together, 600 MiB in processes of their own" in found
 
