@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.interleaving import TooLong, interleaved, weights_of
-from pytest_costguard.measure.ports import Description, Workload
+from pytest_costguard.measure.ports import Confined, Description, Prepares, Workload
 from pytest_costguard.workloads.accelerators import cuda_in_use, peak_bytes_of
 from pytest_costguard.workloads.digests import Digest, digest_of
 from pytest_costguard.workloads.inputs import InputSet
@@ -97,8 +97,8 @@ class MixedInputs(InputSet):
 class MixedWorkload:
     """Serves each request by the part that it belongs to, as that part alone would.
 
-    What a part's adapter sets for a thread (inference mode, autocast) is set round its own requests
-    and is not there for those of another part; its device is waited for after its own requests.
+    What a part sets for a thread (inference mode, autocast) is set round its own requests alone,
+    so that those of another part are served as ever; its device is waited for after its own.
 
     Args:
         parts: their adapters by name, in the order in which requests count them; at least one.
@@ -122,6 +122,13 @@ class MixedWorkload:
         for part in self._parts.values():
             part.load()
 
+    def prepare(self, inputs: Sequence[MixedRequest]) -> None:
+        """Have each part prepare its own inputs, where it does."""
+        for number, part in enumerate(self._parts.values()):
+            if isinstance(part, Prepares):
+                own = {id(one.value): one.value for one in inputs if one.part == number}
+                part.prepare(list(own.values()))
+
     def function(self) -> Callable[[MixedRequest], Any]:
         """Return what serves a request by its part, in that part's own context."""
         serve_by_part = [_in_its_context(part) for part in self._parts.values()]
@@ -137,7 +144,7 @@ class MixedWorkload:
         return None
 
     def serving(self) -> AbstractContextManager[object]:
-        """Return a context that holds what belongs to no thread, such as a module's mode."""
+        """Return a context of all parts, without what must be set round single requests."""
         return self._serving()
 
     def describe(self) -> Description:
@@ -175,21 +182,20 @@ class MixedWorkload:
     def _serving(self) -> Iterator[None]:
         with ExitStack() as held:
             for part in self._parts.values():
-                holding = getattr(part, "holding", None)
-                if holding is not None:
-                    held.enter_context(holding())
+                context = part.holding() if isinstance(part, Confined) else part.serving()
+                held.enter_context(context)
             yield
 
 
 def _in_its_context(part: Workload) -> Callable[[Any], Any]:
     """Return what serves one request of a part as a stretch of that part alone would."""
     serve, wait = part.function(), part.synchronise()
-    bare = isinstance(part.serving(), nullcontext)
-    if bare and wait is None:
+    context = part.serving if isinstance(part, Confined) else nullcontext
+    if context is nullcontext and wait is None:
         return serve
 
     def served(value: Any) -> Any:
-        with part.serving():
+        with context():
             answer = serve(value)
             if wait is not None:
                 wait()

@@ -106,8 +106,7 @@ class TorchModule:
     def holding(self) -> AbstractContextManager[object]:
         """Return a context of evaluation mode alone, which belongs to the module, not to a thread.
 
-        Who enters `serving` for each request holds it meanwhile: to look at every submodule takes
-        longer than a small one serves.
+        Inference mode and autocast do not: other workloads of the thread would be in them too.
         """
         return self._mode.entered()
 

@@ -7,16 +7,19 @@ import datetime as dt
 import msgspec
 import pytest
 from factories.judged import judged
-from factories.judging import run
+from factories.judging import budget, run
 from factories.mixtures import SHARES, TOGETHER, alone, named, together
 from factories.money import target
 
-from pytest_costguard.app.plan_mixtures import parts_of_traffic
+from pytest_costguard.app.plan_befores import report_before
+from pytest_costguard.app.plan_changes import compare_plans
+from pytest_costguard.app.plan_mixtures import PartOfTraffic, parts_of_traffic
 from pytest_costguard.app.plan_subjects import PlanTerms
 from pytest_costguard.app.planning import plan_report
 from pytest_costguard.cost.capacity import FleetLimits
+from pytest_costguard.cost.traffic import SECONDS_A_MONTH
 from pytest_costguard.cost.unit_cost import cost_of
-from pytest_costguard.records import Gates, Traffic, WorkloadId
+from pytest_costguard.records import Gates, Traffic, TrafficSteps, WorkloadId
 from pytest_costguard.reports import focus
 from pytest_costguard.reports.plan import render, total
 
@@ -168,3 +171,42 @@ def test_a_forecast_has_a_row_for_what_is_paid_for():
     rows = focus.render(plan(), month=dt.date(2026, 3, 1)).splitlines()
     assert len(rows) == 2
     assert "[together]" in rows[1]
+
+
+def test_a_part_is_held_to_budgets_at_its_own_part_of_the_traffic():
+    traffic = Traffic(
+        items_per_month=1e9,
+        text="day.csv",
+        origin="marker",
+        peak_per_second=400.0,
+        steps=TrafficSteps(step_seconds=300.0, items_per_second=(100.0, 400.0)),
+    )
+    own = PartOfTraffic(mixture=TOGETHER, share=0.25).of_gates(Gates(traffic=traffic)).traffic
+    assert own.items_per_month == 2.5e8
+    assert own.peak_per_second == 100.0
+    assert own.steps.items_per_second == (25.0, 100.0)
+    assert own.text == "25 % of day.csv"
+
+
+def test_a_budget_on_replicas_counts_those_of_the_part():
+    limit = budget("replicas", 3.0)
+    traffic = Traffic(items_per_month=390 * SECONDS_A_MONTH, text="390/s", origin="marker")
+    measured = measurements()
+    held = {str(one.workload): Gates(budgets=(limit,), traffic=traffic) for one in measured}
+    found = {one.workload.name: one.budgets[0] for one in report(*measured, held=held).verdicts}
+    # Replicas are 70 % full: of 100, 50 and 80 a second they serve 70, 35 and 56.
+    estimates = {name: one.interval.estimate for name, one in found.items()}
+    assert estimates == {
+        "reranker alone": pytest.approx(292.5 / 70),
+        "embedder alone": pytest.approx(97.5 / 35),
+        "together": pytest.approx(390 / 56),
+    }
+
+
+def test_a_change_is_summed_without_the_parts():
+    whole = report(*measurements())
+    terms = PlanTerms(traffic="390/s", limits=FULL)
+    found = compare_plans(report_before(whole, after=whole), whole, terms=terms)
+    (mixture,) = [one for one in found.workloads if one.workload == TOGETHER]
+    assert found.static.after == mixture.static.bill.after
+    assert len(found.workloads) == 3

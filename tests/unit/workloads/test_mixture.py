@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 
 import pytest
@@ -11,7 +11,7 @@ from fakes.measuring import FakeTime, FakeWorkload
 
 from pytest_costguard.app.adapters import adapter_for
 from pytest_costguard.errors import ConfigError, WorkloadError
-from pytest_costguard.measure.ports import Clock, Description
+from pytest_costguard.measure.ports import Clock, Description, Prepares
 from pytest_costguard.measure.served import Served
 from pytest_costguard.records import Load, Scenario
 from pytest_costguard.workloads.callable import CallableWorkload
@@ -44,7 +44,7 @@ class TestMixedWorkload(WorkloadContract):
 
 
 class Noting(FakeWorkload):
-    """Says in `open` which parts' contexts a request was served in."""
+    """Keeps its context to itself, and notes in whose contexts each request was served."""
 
     def __init__(self, name, inside, **options):
         super().__init__(FakeTime(), **options)
@@ -62,6 +62,33 @@ class Noting(FakeWorkload):
                 self.inside.remove(self.name)
 
         return entered()
+
+    def holding(self):
+        return nullcontext()
+
+
+def test_a_context_that_others_do_not_notice_is_entered_once_round_the_stretch():
+    part = FakeWorkload(FakeTime())
+    mixture = MixedWorkload({"part": part, "len": CallableWorkload(len)})
+    with mixture.serving():
+        serve = mixture.function()
+        for _ in range(3):
+            serve(MixedRequest(0, 1))
+        assert (part.entered, part.left) == (1, 0)
+    assert (part.entered, part.left) == (1, 1)
+
+
+def test_each_part_prepares_its_own_inputs_once():
+    class Preparing(FakeWorkload):
+        def prepare(self, inputs):
+            self.prepared = inputs
+
+    part = Preparing(FakeTime())
+    mixture = MixedWorkload({"len": CallableWorkload(len), "part": part})
+    mixed = MixedInputs.of_parts([InputSet.of(["a", "b"]), InputSet.of([[1], [2]])], [ONE, ONE])
+    assert isinstance(mixture, Prepares)
+    mixture.prepare(mixed.inputs * 3)
+    assert part.prepared == [[1], [2]]
 
 
 def test_each_request_is_served_by_its_part():
