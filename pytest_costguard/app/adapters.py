@@ -109,6 +109,18 @@ def _grpc_endpoint(thing: Any, threads: int, options: Mapping[str, Any]) -> Work
     return GrpcEndpoint(thing, threads=threads, options=options)
 
 
+def _mixture(thing: Any, threads: int, options: Mapping[str, Any]) -> Workload:
+    from pytest_costguard.workloads.mixture import MixedWorkload
+
+    require_known(options, known=(), adapter="mixture")
+    return MixedWorkload(
+        {
+            part.name: adapter_for(part.make(), threads=threads, options=part.options)
+            for part in thing.parts
+        }
+    )
+
+
 def _callable(thing: Any, threads: int, options: Mapping[str, Any]) -> Workload:
     from pytest_costguard.workloads.callable import CallableWorkload
 
@@ -147,6 +159,11 @@ ADAPTERS: tuple[AdapterRow, ...] = (
         supports=f"the path of a model ({', '.join(SUFFIXES)})",
         recognises=_is_model_path,
         load=_onnxruntime,
+    ),
+    AdapterRow(
+        supports="several of these (costguard.measure_together)",
+        recognises=_is_instance_of("Mixture", module="pytest_costguard.workloads.mixture"),
+        load=_mixture,
     ),
     AdapterRow(
         supports="a callable of one input, coroutine functions included",

@@ -2,102 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from os import PathLike
 from typing import Any, Protocol
 
-from pytest_costguard.app.adapters import adapter_for, is_address
-from pytest_costguard.app.agreement import agrees
+from pytest_costguard.app.adapters import is_address
 from pytest_costguard.app.declared_scenarios import declared_scenario
 from pytest_costguard.app.declared_servers import DeclaredServer, Ready, declared_server
+from pytest_costguard.app.measure_call import MeasureCall, Quality, declared_quality
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.servers import AtTheTestsLine, StartedServer
-from pytest_costguard.errors import ConfigError, WorkloadError
-from pytest_costguard.measure.ports import Workload
+from pytest_costguard.app.together import Part, calls_of, declared_part
+from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import Scenario, WorkloadId
-from pytest_costguard.workloads.answers import read
-from pytest_costguard.workloads.inputs import InputSet
-
-Quality = Callable[[Sequence[Any]], float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureCall:
-    """One call of `measure`, as the test wrote it; nothing is loaded or consumed yet."""
-
-    workload: WorkloadId
-    thing: Any
-    load: Callable[[], Any] | None
-    inputs: Any
-    batch_size: int | Callable[[Any], int] | None
-    quality: Quality | None
-    scenario: Scenario
-    options: Mapping[str, Any]
-    """For the adapter."""
-    collate: Callable[[list[Any]], Any] | None = None
-    """Makes one request of several, where an open loop serves in batches."""
-    server: StartedServer | None = None
-    """The server of the test that answers; None where the workload serves in this process, or a
-    server does that the test has not started."""
-
-    @property
-    def loads(self) -> bool:
-        """Whether loading is part of the measurement, so that there is a cold start."""
-        is_path = isinstance(self.thing, str | PathLike) and not is_address(self.thing)
-        return self.load is not None or is_path
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether another process answers: a server, of the test or not."""
-        return self.server is not None or is_address(self.thing)
-
-    def answering(self) -> AbstractContextManager[None]:
-        """Return what blames the server for errors meanwhile, where it has ended by itself."""
-        return nullcontext() if self.server is None else self.server.answering()
-
-    def input_set(self) -> InputSet:
-        """The representative inputs, consumed once and kept."""
-        return InputSet.of(self.inputs)
-
-    def quality_of(self, outputs: Sequence[Any]) -> float | None:
-        """Return the quality of the outputs, or None where none is declared.
-
-        Raises:
-            WorkloadError: the metric is not one finite number.
-        """
-        if self.quality is None:
-            return None
-        value: Any = self.quality([read(output) for output in outputs])
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise WorkloadError(
-                f"{self.workload}: quality= returned {value!r}",
-                remedy="return one finite number for the list of outputs, higher is better",
-            )
-        return number
-
-    def adapter(self, *, threads: int) -> Workload:
-        """Return what makes the workload measurable, not loaded yet.
-
-        A `load` function is called here, so that its time is part of the cold start.
-
-        Raises:
-            ConfigError: `load` has returned an address, of which nothing could be known before.
-        """
-        thing = self.thing if self.load is None else self.load()
-        if self.load is not None and is_address(thing):
-            raise ConfigError(
-                f"{self.workload}: load= returned an address",
-                remedy="give measure() the address itself, and start its server with"
-                " costguard.server(…): what that takes is its cold start",
-            )
-        return adapter_for(thing, threads=threads, options=self.options)
 
 
 class Backend(Protocol):
@@ -192,7 +110,7 @@ class Costguard:
             inputs=inputs,
             load=load,
             batch_size=batch_size,
-            quality=_quality(quality, reference, tolerance),
+            quality=declared_quality(quality, reference, tolerance),
             scenario=scenario,
             name=name,
             served_by=served_by,
@@ -224,7 +142,7 @@ class Costguard:
             inputs=inputs,
             load=load,
             batch_size=batch_size,
-            quality=_quality(quality, reference, tolerance),
+            quality=declared_quality(quality, reference, tolerance),
             scenario=scenario,
             name=name,
             served_by=served_by,
@@ -301,6 +219,94 @@ class Costguard:
             return served_by
         return next((one for one in reversed(self._servers) if one.serves(thing)), None)
 
+    def part(
+        self,
+        workload: Any = None,
+        *,
+        inputs: Any,
+        load: Callable[[], Any] | None = None,
+        batch_size: int | Callable[[Any], int] | None = None,
+        quality: Quality | None = None,
+        reference: Sequence[Any] | None = None,
+        tolerance: float = 1e-5,
+        share: float = 1,
+        served_by: StartedServer | None = None,
+        **options: Any,
+    ) -> Part:
+        """Declare one of several workloads for `measure_together`; nothing is loaded yet.
+
+        Args:
+            workload: this, and what follows, as for `measure`.
+            inputs: the representative requests.
+            load: instead of `workload`, a function that returns it.
+            batch_size: items that a request holds.
+            quality: a function of the list of outputs of the part alone.
+            reference: instead of `quality`, the expected outputs.
+            tolerance: largest difference from `reference`.
+            share: of all requests, against the shares of the other parts: 3 beside 1 is 75 %.
+            served_by: the server of `costguard.server(…)` that answers.
+            options: for the adapter. How requests arrive is said to `measure_together`.
+
+        Raises:
+            ConfigError: an argument is not understood.
+        """
+        self._require_one_workload(workload, load)
+        return declared_part(
+            workload,
+            load=load,
+            inputs=inputs,
+            batch_size=batch_size,
+            quality=declared_quality(quality, reference, tolerance),
+            share=share,
+            server=self._answering(workload, served_by),
+            options=options,
+            origin=self.nodeid,
+        )
+
+    def measure_together(
+        self,
+        parts: Mapping[str, Part],
+        *,
+        scenario: str = "server",
+        rate: float | str | None = None,
+        slo: Mapping[str, str] | None = None,
+        name: str = "",
+        **options: Any,
+    ) -> dict[str, Result]:
+        """Measure several workloads alone, and then all of them served by one pool.
+
+        Each part is an ordinary workload of this test, `NAME alone`, at its share of the rate. The
+        mixture is one more, `together`: its requests are those of the parts, by their shares.
+
+        Args:
+            parts: what `part` returns, by name.
+            scenario: `server`, where requests arrive at `rate`, or `max_rate`, which searches for
+                the highest rate that keeps `slo`; of each part alone, and of all together.
+            rate: requests a second of all parts together.
+            slo: limits on percentiles of the latency, for every request.
+            name: tells several mixtures of one test apart; their workloads' names begin with it.
+            options: for load, as `measure` takes them: `arrivals`, `workers` and so on.
+
+        Returns:
+            The figures of each part alone by its name, and of the mixture as "together", whose
+            `part(name)` tells a part's latency beside the others.
+
+        Raises:
+            ConfigError: an argument is not understood.
+            WorkloadError: a workload cannot be loaded, or raised.
+        """
+        __tracebackhide__ = True
+        calls = calls_of(
+            parts,
+            scenario=scenario,
+            options={"rate": rate, "slo": slo, **options},
+            name=name,
+            nodeid=self.nodeid,
+        )
+        for call in calls.values():
+            self._claim(call.workload.name)
+        return {key: self._backend.measure(call) for key, call in calls.items()}
+
     def _call(
         self,
         thing: Any,
@@ -311,18 +317,9 @@ class Costguard:
         served_by: StartedServer | None,
         **fields: Any,
     ) -> MeasureCall:
-        if (thing is None) == (fields["load"] is None):
-            raise ConfigError(
-                f"{self.nodeid}: measure() takes a workload or load=, and exactly one of them",
-                remedy="costguard.measure(model, inputs=[…]), or load=lambda: make_model()",
-            )
+        self._require_one_workload(thing, fields["load"])
         server = self._answering(thing, served_by)
-        if name in self._names:
-            raise ConfigError(
-                f"{self.nodeid}: two workloads of this test have the name {name!r}",
-                remedy="tell them apart: costguard.measure(…, name='int8')",
-            )
-        self._names.add(name)
+        self._claim(name)
         declared = declared_scenario(scenario, thing=thing, options=options, nodeid=self.nodeid)
         return MeasureCall(
             workload=WorkloadId(nodeid=self.nodeid, name=name),
@@ -334,42 +331,18 @@ class Costguard:
             **fields,
         )
 
-
-def refuse_coroutine(call: MeasureCall, adapter: Workload) -> None:
-    """Raise unless `measure` can serve this workload without an event loop."""
-    if adapter.is_async:
-        raise WorkloadError(
-            f"{call.workload}: a coroutine function needs an event loop",
-            remedy="make the test async and write: await costguard.measure_async(…)",
-        )
-
-
-def _quality(
-    quality: Quality | None, reference: Sequence[Any] | None, tolerance: float
-) -> Quality | None:
-    if reference is None:
-        if quality is not None and not callable(quality):
+    def _require_one_workload(self, thing: Any, load: Callable[[], Any] | None) -> None:
+        if (thing is None) == (load is None):
             raise ConfigError(
-                f"quality={quality!r} is not a function",
-                remedy="give a function of the list of outputs that returns one number",
+                f"{self.nodeid}: measure() takes a workload or load=, and exactly one of them",
+                remedy="costguard.measure(model, inputs=[…]), or load=lambda: make_model()",
             )
-        return quality
-    if quality is not None:
-        raise ConfigError(
-            "measure() got quality= and reference=",
-            remedy="give one of them: reference= makes its own quality",
-        )
-    expected = list(reference)
-    return lambda outputs: _share_within(outputs, expected, tolerance)
 
-
-def _share_within(outputs: Sequence[Any], expected: Sequence[Any], tolerance: float) -> float:
-    """The share of outputs that agree with the expected ones, element by element."""
-    if len(outputs) != len(expected):
-        raise WorkloadError(
-            f"reference= has {len(expected)} outputs, the workload gave {len(outputs)}",
-            remedy="give one expected output for each input",
-        )
-    pairs = zip(outputs, expected, strict=True)
-    agreeing = sum(agrees(output, wanted, tolerance=tolerance) for output, wanted in pairs)
-    return agreeing / len(expected)
+    def _claim(self, name: str) -> None:
+        """Give a workload its name, which no other of this test may have."""
+        if name in self._names:
+            raise ConfigError(
+                f"{self.nodeid}: two workloads of this test have the name {name!r}",
+                remedy="tell them apart: costguard.measure(…, name='int8')",
+            )
+        self._names.add(name)

@@ -13,12 +13,12 @@ import msgspec
 
 from pytest_costguard import __version__
 from pytest_costguard.app.accepting import standing_acceptances
-from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.baselines import locate
 from pytest_costguard.app.declared_tests import DeclaredTest, told_in_vain
 from pytest_costguard.app.endings import Ending, Endings
 from pytest_costguard.app.escalation import Announcement, Means, SecondMeasuring
 from pytest_costguard.app.judging import expecting, judge
+from pytest_costguard.app.measure_call import MeasureCall
 from pytest_costguard.app.measuring import Measuring, one_side, side_by_side
 from pytest_costguard.app.progress import duration
 from pytest_costguard.app.result import Result

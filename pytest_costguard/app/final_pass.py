@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.checking import Check
 from pytest_costguard.app.declared_servers import DeclaredServer
 from pytest_costguard.app.endings import Endings
+from pytest_costguard.app.measure_call import MeasureCall
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.servers import StartedServer, running
 from pytest_costguard.errors import WorkloadError

@@ -31,7 +31,9 @@ from pytest_costguard.app.judging_month import monthly_change
 from pytest_costguard.app.judging_outcome import outcome_of
 from pytest_costguard.app.judging_pairs import Pairs, decide_pairs
 from pytest_costguard.app.judging_subject import Pricer, Subject, subject
+from pytest_costguard.app.judging_together import counted_once, mixtures_of
 from pytest_costguard.app.judging_tokens import token_warnings
+from pytest_costguard.app.plan_mixtures import PartOfTraffic, parts_of_traffic
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.records import (
     Against,
@@ -44,6 +46,7 @@ from pytest_costguard.records import (
     Report,
     Run,
     Target,
+    Together,
     WorkloadVerdict,
 )
 from pytest_costguard.reports.load_facts import failures_told
@@ -90,8 +93,11 @@ def judge(
         pricer: turns throughput into cost.
     """
     known = _known(run, baseline, against)
+    parts = parts_of_traffic(run.measurements)
     held = {
-        str(one.workload): fitting(gates.get(str(one.workload), Gates()), one)
+        str(one.workload): fitting(
+            _own(gates.get(str(one.workload), Gates()), parts.get(one.workload)), one
+        )
         for one in run.measurements
     }
     terms = Terms(
@@ -114,6 +120,7 @@ def judge(
         if escalation is None
         else reconsidered(run, escalation, held, hypotheses=terms.hypotheses, subject=examined)
     )
+    mixtures = mixtures_of(run.measurements)
     verdicts = tuple(
         _workload_verdict(
             examined(measurement),
@@ -122,10 +129,12 @@ def judge(
             terms=terms,
             pairs=pairs,
             second=second.get(measurement.workload),
+            together=mixtures.get(measurement.workload),
             fail_on=fail_on,
         )
         for measurement in run.measurements
     )
+    verdicts = counted_once(verdicts, mixtures)
     missing = missing_workloads(run, known) if whole_suite else ()
     if against is not None:
         missing = (*missing, *(one for one in against.only_base if one not in missing))
@@ -153,6 +162,11 @@ def judge(
             currency=_currency(target),
         ),
     )
+
+
+def _own(gates: Gates, part: PartOfTraffic | None) -> Gates:
+    """Return what a workload is held to: a part of a mixture has its own part of the traffic."""
+    return gates if part is None else part.of_gates(gates)
 
 
 def expecting(report: Report, failures: Mapping[str, str]) -> Report:
@@ -214,6 +228,7 @@ def _workload_verdict(
     terms: Terms,
     pairs: Pairs | None,
     second: Reconsidered | None,
+    together: Together | None,
     fail_on: Collection[FailOn],
 ) -> WorkloadVerdict:
     comparisons = (
@@ -261,6 +276,7 @@ def _workload_verdict(
             *_warnings(measured, past=past),
             *(second.warnings() if second is not None else ()),
         ),
+        together=together,
     )
 
 

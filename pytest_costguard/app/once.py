@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from pytest_costguard.app.authoring import MeasureCall, refuse_coroutine
 from pytest_costguard.app.declared_servers import DeclaredServer
+from pytest_costguard.app.measure_call import MeasureCall, refuse_coroutine
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.servers import StartedServer, running
 from pytest_costguard.measure.ports import Clock
@@ -41,12 +41,13 @@ class RunOnce:
 
     def _served(self, call: MeasureCall) -> Served:
         inputs = call.input_set()
+        served = inputs.served_once
         adapter = call.adapter(threads=self._threads)
         adapter.load()
         return Served(
             workload=adapter,
-            inputs=inputs.inputs,
-            items=inputs.items(call.batch_size),
+            inputs=served,
+            items=inputs.items(call.batch_size)[: len(served)],
             scenario=Scenario(),
             clock=Clock.system(),
         )

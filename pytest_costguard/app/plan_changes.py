@@ -68,10 +68,13 @@ def compare_plans(
         ConfigError: the traffic is not understood, or its file cannot be read.
     """
     found: list[PlannedChange] = []
+    whole: list[PlannedChange] = []
+    """Of a sum: the parts of a mixture are in its own bill."""
     uncompared: list[Unplanned] = []
     for subject in subjects_of(after, terms=terms, chosen=chosen):
         try:
             found.append(_change(before, subject))
+            whole += [found[-1]] * (subject.part is None)
         except NoPlan as error:
             uncompared.append(
                 Unplanned(workload=subject.workload, reason=error.reason, remedy=error.remedy)
@@ -85,8 +88,8 @@ def compare_plans(
         scaler=terms.scaler,
         workloads=tuple(found),
         uncompared=(*uncompared, *before.without(after, chosen=chosen)),
-        static=_total([one.static for one in found]),
-        autoscaled=_total([one.autoscaled for one in found]),
+        static=_total([one.static for one in whole]),
+        autoscaled=_total([one.autoscaled for one in whole]),
         notes=before.notes,
     )
 

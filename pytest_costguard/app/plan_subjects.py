@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from pytest_costguard.app.plan_mixtures import PartOfTraffic, parts_of_traffic
 from pytest_costguard.config.profiles import parse_profile
 from pytest_costguard.cost.capacity import FleetLimits, Replica
 from pytest_costguard.cost.queueing import Objective, ServiceTimes
@@ -70,6 +71,8 @@ class PlanSubject:
     target: Target | None
     gates: Gates
     terms: PlanTerms
+    part: PartOfTraffic | None = None
+    """Of a part of a mixture that is measured alone: what falls to it of the mixture's traffic."""
 
     @property
     def workload(self) -> WorkloadId:
@@ -88,6 +91,10 @@ class PlanSubject:
             NoPlan: none is declared or given.
             ConfigError: it is not understood, or its file cannot be read.
         """
+        profile, text = self._of_all()
+        return (profile, text) if self.part is None else self.part.of(profile, text)
+
+    def _of_all(self) -> tuple[TrafficProfile, str]:
         if self.terms.traffic is not None:
             text = self.terms.traffic
             return parse_profile(text, origin="command line", key="--traffic"), text
@@ -231,6 +238,7 @@ def subjects_of(
         chosen: the workloads, by `str(workload)`; none: all of them.
     """
     measured = {one.workload: one for one in report.run.measurements}
+    parts = parts_of_traffic(report.run.measurements)
     return tuple(
         PlanSubject(
             measurement=measured[verdict.workload],
@@ -239,6 +247,7 @@ def subjects_of(
             target=report.target,
             gates=report.gates.get(str(verdict.workload), Gates()),
             terms=terms,
+            part=parts.get(verdict.workload),
         )
         for verdict in report.verdicts
         if verdict.workload in measured and (not chosen or str(verdict.workload) in chosen)

@@ -19,6 +19,7 @@ from pytest_costguard.app.plan_cases import (
     static_month,
     told,
 )
+from pytest_costguard.app.plan_mixtures import parts_of_traffic, with_mixtures
 from pytest_costguard.app.plan_subjects import NoPlan, PlanSubject, PlanTerms, subjects_of
 from pytest_costguard.cost.autoscaling import Simulated
 from pytest_costguard.records import (
@@ -102,6 +103,7 @@ def plan_report(report: Report, *, terms: PlanTerms, chosen: Sequence[str] = ())
             continue
         planned.append(workload)
         tracks.append(track)
+    workloads, mixtures = with_mixtures(planned, parts_of_traffic(report.run.measurements))
     return Planned(
         plan=Plan(
             tool_version=__version__,
@@ -109,7 +111,8 @@ def plan_report(report: Report, *, terms: PlanTerms, chosen: Sequence[str] = ())
             run_id=report.run.run_id,
             target=report.target,
             scaler=terms.scaler,
-            workloads=tuple(planned),
+            workloads=workloads,
+            mixtures=mixtures,
             unplanned=tuple(unplanned),
         ),
         tracks=tuple(tracks),

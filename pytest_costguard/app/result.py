@@ -10,6 +10,7 @@ from pytest_costguard.cost.unit_cost import token_cost
 from pytest_costguard.errors import NotMeasured
 from pytest_costguard.records import (
     METRICS,
+    PERCENTILES,
     TOKEN_COSTS,
     Cost,
     Interval,
@@ -17,6 +18,7 @@ from pytest_costguard.records import (
     Series,
     WorkloadId,
 )
+from pytest_costguard.stats.mixtures import part_of
 from pytest_costguard.stats.open_loop import estimates_under_load, under_load
 from pytest_costguard.stats.summary import estimates, figures, unsupported
 
@@ -161,6 +163,7 @@ class Result:
         self.measurement = measurement
         """The record behind the figures; None without `--costguard`."""
         self._cost = cost
+        self._final = final
         self._figures: dict[str, Interval] = {}
         self._unsupported: Mapping[str, str] = {}
         self._unbounded: Mapping[str, float] = {}
@@ -207,6 +210,27 @@ class Result:
     def error_rate(self) -> Figure:
         """Share of requests without an answer in time; of an open loop."""
         return self.figure("error_rate")
+
+    def part(self, name: str) -> Result:
+        """Latency and error rate of one part of a mixture, beside the others.
+
+        Raises:
+            NotMeasured: the workload is no mixture, has no such part, or was not measured.
+        """
+        measurement = self.measurement
+        if measurement is None:
+            raise NotMeasured(f"{self.workload}: part {name!r} was not measured", remedy=_REMEDY)
+        load = measurement.declaration.scenario.load
+        names = () if load is None else tuple(load.shares)
+        if name not in names:
+            raise NotMeasured(
+                f"{self.workload} has no part {name!r}",
+                remedy=f"name one of {', '.join(names)}"
+                if names
+                else "ask the result of the mixture: results['together']",
+            )
+        beside = part_of(measurement, name)
+        return _PartResult(self.workload, measurement=beside, final=self._final)
 
     @property
     def ttft(self) -> TokenTimes:
@@ -338,3 +362,12 @@ class Result:
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={self.figure(name)}" for name in self._figures)
         return f"<Result {self.workload}: {shown or 'not measured'}>"
+
+
+class _PartResult(Result):
+    """Of a part beside others, only what its own requests tell: the rest is all parts'."""
+
+    def __init__(self, workload: WorkloadId, *, measurement: Measurement, final: bool) -> None:
+        super().__init__(workload, measurement=measurement, final=final)
+        own = ("mean", *PERCENTILES, "error_rate")
+        self._figures = {name: seen for name, seen in self._figures.items() if name in own}

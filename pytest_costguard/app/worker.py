@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import msgspec
 
 from pytest_costguard import __version__
-from pytest_costguard.app.authoring import MeasureCall, refuse_coroutine
 from pytest_costguard.app.declared_servers import DeclaredServer
 from pytest_costguard.app.endings import Endings
 from pytest_costguard.app.instruments import MachineInstruments
+from pytest_costguard.app.measure_call import MeasureCall, refuse_coroutine
 from pytest_costguard.app.refusals import refusal_of
 from pytest_costguard.app.result import Result
 from pytest_costguard.app.servers import LINGER_SECONDS, SERVER_DETAIL, StartedServer, running
@@ -257,6 +257,7 @@ class Worker:
             scenario=call.scenario,
             clock=self._clock,
             collate=call.collate,
+            parts=inputs.parts,
         )
         return _Loaded(
             adapter=adapter,

@@ -90,3 +90,15 @@ class Prepares(Protocol):
 
         It is called after `load`, once, with every input.
         """
+
+
+@runtime_checkable
+class Confined(Protocol):
+    """A workload whose serving context would change what others serve in the same thread.
+
+    Where it is one of several, `holding` is entered round the stretch, and `serving` round each of
+    its own requests.
+    """
+
+    def holding(self) -> AbstractContextManager[object]:
+        """Return a fresh context of what `serving` sets that no other workload notices."""

@@ -38,6 +38,7 @@ class Served:
         scenario: Scenario,
         clock: Clock,
         collate: Collate | None = None,
+        parts: Sequence[int] = (),
     ) -> None:
         """Take a workload that has been loaded.
 
@@ -48,6 +49,7 @@ class Served:
             scenario: How requests arrive.
             clock: The two clocks.
             collate: Makes one request of several, where an open loop serves in batches.
+            parts: Of a mixture, which part each input belongs to, in the same order.
 
         Raises:
             WorkloadError: there is no input, or not one number of items for each; or an open loop
@@ -85,6 +87,7 @@ class Served:
             clock=clock,
         )
         self._collate = collate
+        self._parts = parts
         self._warmed: Warmed | None = None
 
     def under_load(self) -> UnderLoad:
@@ -96,6 +99,7 @@ class Served:
             items=self._items,
             load=self._scenario.load,
             collate=self._collate,
+            parts=self._parts,
         )
 
     def first_call(self) -> float:
@@ -246,7 +250,7 @@ class Served:
     def _warming(self, max_seconds: float) -> Generator[Round, Timed, Warmed]:
         gc.collect()
         return warming(
-            shapes=one_of_each_shape(self._inputs),
+            shapes=one_of_each_shape(self._inputs, self._parts),
             callers=callers(self._scenario),
             max_seconds=max_seconds,
         )

@@ -28,11 +28,12 @@ def shape_key(value: Any) -> Hashable:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def one_of_each_shape(inputs: Sequence[Any]) -> list[int]:
-    """Return the index of the first input of every shape, in order."""
+def one_of_each_shape(inputs: Sequence[Any], parts: Sequence[int] = ()) -> list[int]:
+    """Return the index of the first input of every shape, of each part of a mixture, in order."""
     first: dict[Hashable, int] = {}
     for index, value in enumerate(inputs):
-        first.setdefault(shape_key(value), index)
+        part = parts[index] if parts else 0
+        first.setdefault((part, shape_key(value)), index)
     return list(first.values())
 
 

@@ -33,6 +33,7 @@ class UnderLoad:
         items: how many inferences each holds.
         load: how requests arrive and are served.
         collate: makes one request of several, where they are served in batches.
+        parts: of a mixture, which part each input belongs to.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class UnderLoad:
         items: Sequence[int],
         load: Load,
         collate: Collate | None,
+        parts: Sequence[int] = (),
     ) -> None:
         self._server = server
         self._inputs = inputs
         self._items = items
         self._load = load
         self._collate = collate
+        self._parts = parts
 
     def window(self, *, rate: float, requests: int, turn: int) -> Window:
         """Send `requests` at a rate, after a ramp that is not counted.
@@ -165,6 +168,7 @@ class UnderLoad:
             load=self._load,
             items=[self._items[wanted] for wanted in plan.inputs],
             cpu_seconds=cpu_seconds,
+            parts=[self._parts[wanted] for wanted in plan.inputs] if self._parts else (),
         )
 
 

@@ -58,7 +58,14 @@ def ramp_of(requests: int) -> int:
 
 
 def told(
-    sent: Sent, *, ramp: int, rate: float, load: Load, items: Sequence[int], cpu_seconds: float
+    sent: Sent,
+    *,
+    ramp: int,
+    rate: float,
+    load: Load,
+    items: Sequence[int],
+    cpu_seconds: float,
+    parts: Sequence[int] = (),
 ) -> Window:
     """Return what a window says once its ramp is left out.
 
@@ -69,6 +76,7 @@ def told(
         load: with the SLO.
         items: how many inferences each request holds, ramp included.
         cpu_seconds: that this process used meanwhile.
+        parts: of a mixture, which part each request was, ramp included.
 
     Raises:
         WorkloadError: not a single request was answered; the reasons are named. Or the SLO
@@ -112,6 +120,7 @@ def told(
             within_slo=within_slo(latencies, slo=load.slo, tokens=tokens),
             batch_sizes=sent.batch_sizes,
             cache_hits=sent.cache_hits,
+            parts=tuple(parts[ramp : len(sent.due_ns)]),
         ),
         tokens=tokens,
     )
@@ -156,6 +165,7 @@ def joined(windows: Sequence[OpenLoop]) -> OpenLoop:
         batch_sizes=dict(sizes),
         cache_hits=sum(window.cache_hits for window in windows),
         probes=tuple(chain.from_iterable(window.probes for window in windows)),
+        parts=tuple(chain.from_iterable(window.parts for window in windows)),
     )
 
 

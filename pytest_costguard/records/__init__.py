@@ -17,10 +17,12 @@ from pytest_costguard.records.experiment import (
     MetricChange,
     WorkloadChange,
 )
+from pytest_costguard.records.interval import Interval
 from pytest_costguard.records.load import LATE_SHARE, ArrivalKind, Arrivals, Load, OpenLoop, Probe
 from pytest_costguard.records.measurement import (
     OPEN_LOOPS,
     SIDES,
+    TOGETHER,
     Block,
     ClockName,
     ColdStart,
@@ -54,6 +56,7 @@ from pytest_costguard.records.metrics import (
     Quantile,
     Series,
 )
+from pytest_costguard.records.mixture import Capacity, PartTogether, Peaks, Together
 from pytest_costguard.records.money import (
     Basis,
     Cost,
@@ -66,9 +69,11 @@ from pytest_costguard.records.plan import (
     Bill,
     Month,
     Plan,
+    PlannedMixture,
     PlannedWorkload,
     Range,
     ScalerName,
+    SharedOrSeparate,
     Sizing,
     Unplanned,
 )
@@ -103,7 +108,6 @@ from pytest_costguard.records.verdict import (
     Comparison,
     FailOn,
     Gates,
-    Interval,
     Regression,
     Traffic,
     TrafficSteps,
@@ -123,6 +127,7 @@ __all__ = [
     "QUANTILES",
     "SCHEMA_VERSION",
     "SIDES",
+    "TOGETHER",
     "TOKEN_COSTS",
     "Acceptance",
     "Against",
@@ -140,6 +145,7 @@ __all__ = [
     "Budget",
     "BudgetResult",
     "BudgetVerdict",
+    "Capacity",
     "ClockName",
     "ColdStart",
     "Commit",
@@ -175,9 +181,12 @@ __all__ = [
     "Outcome",
     "Pairing",
     "PairingKind",
+    "PartTogether",
+    "Peaks",
     "Plan",
     "PlanChange",
     "PlannedChange",
+    "PlannedMixture",
     "PlannedWorkload",
     "Probe",
     "Quantile",
@@ -194,9 +203,11 @@ __all__ = [
     "SecondLook",
     "Sensors",
     "Series",
+    "SharedOrSeparate",
     "SideName",
     "Sizing",
     "Target",
+    "Together",
     "TokenCount",
     "Tokens",
     "Traffic",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pytest_costguard.records.base import (
@@ -14,6 +15,7 @@ from pytest_costguard.records.metrics import QUANTILES
 
 LATE_SHARE = 0.05
 """Load is not what was asked for where requests are sent later than this share of a latency."""
+_ROUNDING = 1e-9
 ArrivalKind = Literal["poisson", "constant", "gamma", "trace"]
 
 
@@ -57,6 +59,8 @@ class Load(Record, frozen=True, kw_only=True):
     """Exponent of Zipf's law over the inputs; 0: each comes in its turn."""
     slo: dict[str, float] = {}
     """Limits in seconds, by the percentile (`records.QUANTILES`) that must keep it."""
+    shares: dict[str, float] = {}
+    """Of a mixture: which share of the requests each part gets, by its name; they add up to 1."""
 
     def __post_init__(self) -> None:
         if self.rate is not None:
@@ -73,6 +77,9 @@ class Load(Record, frozen=True, kw_only=True):
             if metric not in QUANTILES:
                 raise ValueError(f"an SLO is held by a percentile, not by {metric!r}")
             require_positive(f"slo.{metric}", seconds)
+        require_all_positive("shares", tuple(self.shares.values()))
+        if self.shares and abs(math.fsum(self.shares.values()) - 1) > _ROUNDING:
+            raise ValueError("the shares of a mixture must add up to 1")
         if self.rate is None and not self.slo:
             raise ValueError("the highest rate is searched for under an SLO: slo is empty")
 
@@ -80,6 +87,13 @@ class Load(Record, frozen=True, kw_only=True):
     def at_once(self) -> int:
         """How many requests can be under way at the same time."""
         return self.connections or self.workers
+
+    def __str__(self) -> str:
+        told = "" if self.rate is None else f"{self.rate:g}/s"
+        if not self.shares:
+            return told
+        shares = ", ".join(f"{name} {100 * share:.3g} %" for name, share in self.shares.items())
+        return f"{told}{' of ' if told else ''}{shares}"
 
 
 class Probe(Record, frozen=True, kw_only=True):
@@ -127,8 +141,12 @@ class OpenLoop(Record, frozen=True, kw_only=True):
     cache_hits: int = 0
     probes: tuple[Probe, ...] = ()
     """Of a search, in order."""
+    parts: tuple[int, ...] = ()
+    """Of a mixture: which part each of all requests was, counted in the order of the shares."""
 
     def __post_init__(self) -> None:
+        if self.parts and len(self.parts) != self.requests:
+            raise ValueError(f"{len(self.parts)} parts for {self.requests} requests")
         require_positive("rate", self.rate)
         require_positive("answered_seconds", self.answered_seconds)
         require_all_positive("service_seconds", self.service_seconds)

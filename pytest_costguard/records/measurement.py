@@ -22,6 +22,9 @@ ScenarioKind = Literal[
 ]
 OPEN_LOOPS: frozenset[ScenarioKind] = frozenset({"server", "max_rate"})
 """Where requests arrive whether or not those before were answered."""
+TOGETHER = "together"
+"""The name of a mixture, or its end where the test gave it one."""
+_ALONE = " alone"
 FailedSide = Literal["base", "head", "both"]
 PairingKind = Literal["alternating", "together", "restart"]
 ClockName = Literal["wall", "cpu"]
@@ -41,6 +44,11 @@ class WorkloadId(Record, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return f"{self.nodeid} [{self.name}]" if self.name else self.nodeid
+
+    def alone(self, part: str) -> WorkloadId:
+        """Return, of a mixture, who one of its parts is where it is measured alone."""
+        before = self.name.removesuffix(TOGETHER)
+        return WorkloadId(nodeid=self.nodeid, name=f"{before}{part}{_ALONE}")
 
 
 def first_side(unit: int) -> SideName:
@@ -67,9 +75,8 @@ class Scenario(Record, frozen=True, kw_only=True):
     def __str__(self) -> str:
         if self.kind in ("multi_stream", "concurrent"):
             return f"{self.kind}({self.n})"
-        if self.load is not None and self.load.rate is not None:
-            return f"{self.kind}({self.load.rate:g}/s)"
-        return self.kind
+        told = "" if self.load is None else str(self.load)
+        return f"{self.kind}({told})" if told else self.kind
 
 
 class Block(Record, frozen=True, kw_only=True):

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Literal
 
 from pytest_costguard.records.base import SCHEMA_VERSION, Record
+from pytest_costguard.records.interval import Interval
 from pytest_costguard.records.measurement import WorkloadId
 from pytest_costguard.records.money import Basis, Target
-from pytest_costguard.records.verdict import Interval
 
 Sizing = Literal["Erlang C", "utilisation"]
 """How the number of replicas was found: by waiting times, or by a share of the goodput."""
@@ -83,6 +83,29 @@ class PlannedWorkload(Record, frozen=True, kw_only=True):
     """The replicas of the peak, all the time."""
     autoscaled: Month | None = None
     notes: tuple[str, ...] = ()
+    part_of: WorkloadId | None = None
+    """The mixture that has its requests too: of a sum, both together would count them twice."""
+
+
+class SharedOrSeparate(Record, frozen=True, kw_only=True):
+    """A month of several workloads on the same replicas, and on replicas of their own."""
+
+    shared: Bill
+    separate: Bill
+    """The sum over the parts; its bounds add up at the same end of each, so they are wide."""
+    shared_replicas: float
+    """Paid for on average."""
+    separate_replicas: float
+
+
+class PlannedMixture(Record, frozen=True, kw_only=True):
+    """What a mixture costs on shared replicas, against its parts on replicas of their own."""
+
+    workload: WorkloadId
+    parts: tuple[WorkloadId, ...]
+    static: SharedOrSeparate
+    """The replicas of the peak, all the time."""
+    autoscaled: SharedOrSeparate | None = None
 
 
 class Unplanned(Record, frozen=True, kw_only=True):
@@ -104,4 +127,10 @@ class Plan(Record, frozen=True, kw_only=True, tag="plan", tag_field="kind"):
     target: Target | None
     scaler: ScalerName | None
     workloads: tuple[PlannedWorkload, ...] = ()
+    mixtures: tuple[PlannedMixture, ...] = ()
     unplanned: tuple[Unplanned, ...] = ()
+
+    @property
+    def paid_for(self) -> tuple[PlannedWorkload, ...]:
+        """The workloads whose bills add up: the parts of a mixture are in its own."""
+        return tuple(one for one in self.workloads if one.part_of is None)

@@ -7,8 +7,10 @@ from enum import StrEnum
 from typing import Literal
 
 from pytest_costguard.records.base import Record, require_not_negative, require_positive
+from pytest_costguard.records.interval import Interval
 from pytest_costguard.records.measurement import WorkloadId
 from pytest_costguard.records.metrics import METRICS
+from pytest_costguard.records.mixture import Together
 from pytest_costguard.records.money import Cost, MonthlyChange
 
 
@@ -44,16 +46,6 @@ class FailOn(StrEnum):
     CHANGED = "changed"
     NOT_COMPARABLE = "not-comparable"
     NOT_PRICED = "not-priced"
-
-
-class Interval(Record, frozen=True, kw_only=True):
-    """An estimate between two bounds; `confidence` is that of the whole interval."""
-
-    estimate: float
-    lower: float
-    upper: float
-    confidence: float
-    n: int
 
 
 class Budget(Record, frozen=True, kw_only=True):
@@ -209,3 +201,5 @@ class WorkloadVerdict(Record, frozen=True, kw_only=True):
     failing: tuple[str, ...] = ()
     """One readable message for each thing that fails the run under `fail_on`."""
     warnings: tuple[str, ...] = ()
+    together: Together | None = None
+    """Of a mixture: what its parts do to each other. No verdict depends on it."""

@@ -75,7 +75,7 @@ def _rows(
     start = dt.datetime(month.year, month.month, 1, tzinfo=dt.UTC)
     following = (start + dt.timedelta(days=32)).replace(day=1)
     period = {"Start": start, "End": following}
-    for one in plan.workloads:
+    for one in plan.paid_for:
         way = one.autoscaled or one.static
         yield {
             **_money(way, target=plan.target),

@@ -13,8 +13,10 @@ from pytest_costguard.records import (
     Month,
     Plan,
     PlanChange,
+    PlannedMixture,
     PlannedWorkload,
     Range,
+    SharedOrSeparate,
     Unplanned,
 )
 from pytest_costguard.reports.escaping import plain
@@ -29,6 +31,7 @@ def render(plan: Plan, *, width: int = 100) -> str:
     """Return a plan as text; lines of prose are at most `width` columns long."""
     blocks = [[*_header(plan, width=width)]]
     blocks += [[*_workload(one, plan, width=width)] for one in plan.workloads]
+    blocks += [[*_mixture(one, plan)] for one in plan.mixtures]
     blocks += [[*unplanned(one, width=width)] for one in plan.unplanned]
     if len(plan.workloads) + len(plan.unplanned) > 1:
         blocks.append([*_totals(plan)])
@@ -38,11 +41,11 @@ def render(plan: Plan, *, width: int = 100) -> str:
 
 
 def total(plan: Plan, *, autoscaled: bool) -> Bill | None:
-    """Return the bill of all workloads; None where one of them has none.
+    """Return the bill of all workloads that are paid for; None where one of them has none.
 
     Bounds add up at the same end of each, and so are wider than they had to be.
     """
-    months = [one.autoscaled if autoscaled else one.static for one in plan.workloads]
+    months = [one.autoscaled if autoscaled else one.static for one in plan.paid_for]
     bills = [month.bill for month in months if month is not None]
     if not bills or len(bills) < len(months):
         return None
@@ -87,6 +90,41 @@ def _workload(one: PlannedWorkload, plan: Plan, *, width: int) -> Iterator[str]:
     yield from table(_months(one, plan=plan, currency=currency))
     for note in one.notes:
         yield from wrapped(f"note: {note}", width=width, indent="  ")
+
+
+def _mixture(one: PlannedMixture, plan: Plan) -> Iterator[str]:
+    """Say what a mixture's shared replicas cost, against replicas of each part's own."""
+    currency = currency_of(plan)
+    yield f"{plain(str(one.workload))}: shared, or each part on its own"
+    rows = [("", "shared", "replicas", "separate", "replicas", "shared is")]
+    for name, words in WAYS.items():
+        bills: SharedOrSeparate | None = getattr(one, name)
+        if bills is not None:
+            rows.append(
+                (
+                    f"{words} ({plan.scaler})" if name == "autoscaled" else words,
+                    _bill(bills.shared, currency),
+                    significant(bills.shared_replicas),
+                    _bill(bills.separate, currency),
+                    significant(bills.separate_replicas),
+                    _cheaper(bills, currency),
+                )
+            )
+    yield from table(rows)
+
+
+def _cheaper(bills: SharedOrSeparate, currency: Currency) -> str:
+    """Say by how much shared replicas are cheaper, or that the bills' intervals do not tell."""
+    shared, separate = bills.shared, bills.separate
+    difference = shared.usd - separate.usd
+    word = "cheaper" if difference <= 0 else "dearer"
+    apart = (
+        (shared.upper or shared.usd) <= (separate.lower or separate.usd)
+        if difference <= 0
+        else (separate.upper or separate.usd) <= (shared.lower or shared.usd)
+    )
+    sure = "" if apart else ", not surely"
+    return f"{money(abs(difference), currency)} {word}{sure}"
 
 
 def _months(one: PlannedWorkload, *, plan: Plan, currency: Currency) -> Iterator[tuple[str, ...]]:

@@ -259,6 +259,8 @@ def _notes(view: ReportView, *, width: int, verbosity: int) -> Iterator[Renderab
     yield ""
     for text in view.warnings:
         yield from wrapped(f"! {text}", width=width, indent=0, hang=2)
+    for text in view.together:
+        yield from wrapped(text, width=width, indent=0, hang=2)
     yield from wrapped(view.baseline.sentence, width=width, indent=0)
     if view.baseline.command:
         yield f"  make one: {view.baseline.command}"

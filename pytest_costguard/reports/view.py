@@ -21,6 +21,7 @@ from pytest_costguard.reports.circumstances import (
 from pytest_costguard.reports.figures import FigureTable, figure_table
 from pytest_costguard.reports.numbers import counted, percent
 from pytest_costguard.reports.rows import Row, labels_of, rows_of
+from pytest_costguard.reports.together import parts_of_mixtures, together_told
 from pytest_costguard.stats.unserved import unserved_share
 
 _CORRECTION = (
@@ -60,6 +61,8 @@ class ReportView:
     """The commands that accept this level as the new baseline; none where that mends nothing."""
     correction: str
     """What the mark `*` beside a change says; "" where there is none."""
+    together: tuple[str, ...] = ()
+    """What workloads that were measured together do to each other."""
 
 
 def view_of(report: Report, *, most_lines: int | None = None) -> ReportView:
@@ -89,6 +92,7 @@ def view_of(report: Report, *, most_lines: int | None = None) -> ReportView:
         acceptable=acceptance_commands(report),
         accept=accept_commands(report),
         correction=_CORRECTION if any(row.corrected for row in rows) else "",
+        together=together_told(report, labels),
     )
 
 
@@ -134,10 +138,11 @@ def _shared_traffic(report: Report) -> list[str]:
     if report.outcome.monthly is None and not told:
         return []
     # The parameters of a test are part of its marker's origin.
+    parts = parts_of_mixtures(report)
     declared = Counter(
         (held.traffic.text, _PARAMETERS.sub("", held.traffic.origin))
-        for held in report.gates.values()
-        if held.traffic is not None
+        for name, held in report.gates.items()
+        if held.traffic is not None and name not in parts
     )
     return [
         f"traffic {text} ({origin}) counts in full for each of {counted(times, 'workload')}: where"

@@ -26,6 +26,8 @@ class InputSet:
     """
 
     inputs: tuple[Any, ...]
+    parts: tuple[int, ...] = ()
+    """Of a mixture, which part each belongs to; else none."""
 
     @classmethod
     def of(cls, inputs: object) -> InputSet:
@@ -34,13 +36,15 @@ class InputSet:
         Args:
             inputs: a list, a tuple, an array or tensor (an entry of its first axis is a request),
                 anything else with a length and entries, an iterator or generator (consumed
-                here), or a function without arguments that returns one of these.
+                here), an input set, or a function without arguments that returns one of these.
 
         Raises:
             WorkloadError: there are none, or they look like a single request.
         """
         if _is_factory(inputs):
             inputs = _made_by(inputs)
+        if isinstance(inputs, InputSet):
+            return inputs
         return cls(inputs=_entries(inputs))
 
     def __len__(self) -> int:
@@ -66,6 +70,11 @@ class InputSet:
             _whole(batch_size(entry), where=f"batch_size of input {index}")
             for index, entry in enumerate(self.inputs)
         ]
+
+    @property
+    def served_once(self) -> tuple[Any, ...]:
+        """What is served to see that the answers are right, where nothing is measured: all."""
+        return self.inputs
 
     @property
     def digest(self) -> str:

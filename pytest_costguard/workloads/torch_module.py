@@ -103,6 +103,13 @@ class TorchModule:
         """Return a context of evaluation mode, inference mode and autocast."""
         return self._serving()
 
+    def holding(self) -> AbstractContextManager[object]:
+        """Return a context of evaluation mode alone, which belongs to the module, not to a thread.
+
+        Inference mode and autocast do not: other workloads of the thread would be in them too.
+        """
+        return self._mode.entered()
+
     def describe(self) -> Description:
         """Name the device, the precision, torch's threads; digest the weights.
 

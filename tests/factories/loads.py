@@ -39,6 +39,7 @@ def loaded(
     probes: tuple[Probe, ...] = (),
     within_slo: int | None = None,
     items_per_request: int = 1,
+    parts: tuple[int, ...] = (),
 ) -> Unit:
     """Return a unit in which requests took these latencies, in order, and others had no answer."""
     count = len(latencies) + len(unanswered)
@@ -54,6 +55,7 @@ def loaded(
         window_requests=(count,),
         probes=probes,
         within_slo=within_slo,
+        parts=parts,
     )
     answered = len(latencies)
     timed = block(count / rate, requests=answered, items=answered * items_per_request)

@@ -28,12 +28,15 @@ from pytest_costguard.records import (
     MonthlyChange,
     Outcome,
     Pairing,
+    PartTogether,
+    Peaks,
     Quote,
     Regression,
     Report,
     Run,
     Sensors,
     Target,
+    Together,
     Unit,
     Verdict,
     Warmup,
@@ -588,6 +591,50 @@ def sixty_workloads() -> Report:
     )
 
 
+def measured_together() -> Report:
+    """Two models on one machine, which take longer beside each other than alone."""
+    nodeid = "tests/inference/test_shared.py::test_search_machine"
+    whole = WorkloadId(nodeid=nodeid, name="together")
+    means = {"reranker": 0.0123, "embedder": 0.00231}
+
+    def times(ratio: float) -> Interval:
+        return within(ratio, 0.1)
+
+    together = Together(
+        parts=tuple(
+            PartTogether(
+                name=name,
+                share=share,
+                requests=6000,
+                figures={
+                    "p50": within(means[name] * 1.2),
+                    "p99": within(means[name] * 3.3),
+                    "error_rate": within(error_rate, 0.5),
+                },
+                longer={"p50": times(1.12), "p99": times(1.8)},
+                served_longer=times(1.04),
+            )
+            for name, share, error_rate in (("reranker", 0.75, 0.0), ("embedder", 0.25, 0.004))
+        ),
+        peaks={"peak_memory": Peaks(together_bytes=640 * MIB, apart_bytes=813 * MIB)},
+    )
+    alone = [
+        WorkloadVerdict(
+            workload=whole.alone(name),
+            figures=figures(mean=mean, memory=400 * MIB),
+            cost=priced(mean),
+        )
+        for name, mean in means.items()
+    ]
+    mixture = WorkloadVerdict(
+        workload=whole,
+        figures=figures(mean=0.0101, memory=640 * MIB),
+        cost=priced(0.0101),
+        together=together,
+    )
+    return report(*alone, mixture, sentence="No baseline yet; 3 workloads measured.")
+
+
 EXAMPLES = {
     build.__name__: build
     for build in (
@@ -603,6 +650,7 @@ EXAMPLES = {
         in_euros,
         busy_machine,
         sixty_workloads,
+        measured_together,
     )
 }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_costguard.app.authoring import MeasureCall
 from pytest_costguard.app.declared_scenarios import declared_scenario
 from pytest_costguard.app.instruments import MachineInstruments
+from pytest_costguard.app.measure_call import MeasureCall
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import Scenario, WorkloadId
 from pytest_costguard.workloads.answers import Answer
