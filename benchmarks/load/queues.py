@@ -96,13 +96,14 @@ class SimulatedServer:
         arrivals = np.cumsum(chance.exponential(1 / rate, count))
         done = served(arrivals, self.times(chance, count), servers=self.servers)
         (room,) = allowances(self.slo)
-        slow = done - arrivals > room.seconds
-        most = GIVEN_UP * room.most_beyond(requests + ramp)
-        lasted, known = float(max(done.max(), arrivals[-1])), np.arange(count) >= ramp
+        counted = np.arange(count) >= ramp
+        slow = (done - arrivals > room.seconds) & counted
+        most = GIVEN_UP * room.most_beyond(requests)
+        lasted, known = float(max(done.max(), arrivals[-1])), counted
         if gave_up := gives_up and int(slow.sum()) > most:
             # It is clear when one more than there is room for has been answered too late.
-            clear = float(np.sort(done[slow])[most])
-            lasted, known = clear, done <= clear
+            lasted = float(np.sort(done[slow])[most])
+            known = counted & (done <= lasted)
         late = int(slow[known].sum())
         self.seconds += lasted
         return Probe(

@@ -17,8 +17,17 @@ from pytest_costguard.records import (
     Regression,
 )
 from pytest_costguard.reports.numbers import percent
-from pytest_costguard.stats.open_loop import decide_error_rate, decide_slo
+from pytest_costguard.stats.open_loop import (
+    LoadDecision,
+    decide_error_rate,
+    decide_slo,
+    samples_in_words,
+)
 
+_CHOSEN = (
+    "a search shows the requests of windows that were chosen for keeping its SLO: hold max_rate to"
+    " a limit, or measure scenario='server' at a rate"
+)
 _DEFAULT = "default"
 _RATE_ALLOW, _RATE_CATCH = 0.05, 0.10
 """Of the highest rate where nothing is declared: a search is blunter than a mean."""
@@ -35,35 +44,65 @@ def judge_under_load(
         limit: in seconds, or as a share.
         alpha: P(over is said of a figure that is within).
     """
-    measurement = subject.measurement
-    if budget.metric == "error_rate":
-        decision = decide_error_rate(measurement, limit=limit, alpha=alpha)
-    else:
-        found = decide_slo(measurement, budget.metric, limit=limit, alpha=alpha)
-        if found is None:
-            return BudgetResult(
-                budget=budget,
-                verdict=BudgetVerdict.INCONCLUSIVE,
-                limit=limit,
-                reason=subject.absence(budget.metric),
-            )
-        decision = found
+    if any(unit.open_loop and unit.open_loop.probes for unit in subject.measurement.units):
+        return BudgetResult(
+            budget=budget, verdict=BudgetVerdict.NOT_MEASURED, limit=limit, reason=_CHOSEN
+        )
+    decision = _decided(budget, subject, limit=limit, alpha=alpha)
+    if decision is None:
+        return BudgetResult(
+            budget=budget,
+            verdict=BudgetVerdict.INCONCLUSIVE,
+            limit=limit,
+            reason=subject.absence(budget.metric),
+        )
     verdict, reason = decision.verdict, decision.reason
-    if few := subject.unsupported.get(budget.metric, ""):
-        few = few if "not supported by" in few else ""
-    if few and verdict is BudgetVerdict.WITHIN:
+    few = subject.unsupported.get(budget.metric, "")
+    if verdict is BudgetVerdict.WITHIN and "not supported by" in few:
         verdict, reason = BudgetVerdict.INCONCLUSIVE, few
+    # That requests pile up keeps nothing, and may break a limit all the same.
+    obstacle = subject.obstacle(budget.metric)
+    if obstacle and verdict is not BudgetVerdict.INCONCLUSIVE:
+        verdict, reason = BudgetVerdict.INCONCLUSIVE, obstacle
     if verdict is BudgetVerdict.INCONCLUSIVE:
         reason = subject.explained(reason)
+    if verdict is BudgetVerdict.OVER and _excused(budget, subject, limit=limit, alpha=alpha):
+        verdict = BudgetVerdict.INCONCLUSIVE
+        reason = subject.accused("it is over the limit")
     return BudgetResult(
         budget=budget,
         verdict=verdict,
         limit=limit,
         interval=storable(decision.interval),
-        reason=reason
-        or f"in {decision.interval.n:,} requests; the interval leaves a false alarm a chance of"
-        f" {percent(alpha)}",
+        reason=reason or _told(decision, budget.metric, alpha=alpha),
     )
+
+
+def _decided(
+    budget: Budget, subject: Subject, *, limit: float, alpha: float
+) -> LoadDecision | None:
+    if budget.metric == "error_rate":
+        return decide_error_rate(subject.measurement, limit=limit, alpha=alpha)
+    return decide_slo(subject.measurement, budget.metric, limit=limit, alpha=alpha)
+
+
+def _excused(budget: Budget, subject: Subject, *, limit: float, alpha: float) -> bool:
+    """Whether a latency is beyond its limit only with the time in which no core served it."""
+    least = subject.least_ratio(budget.metric)
+    if least in (0.0, 1.0):
+        return least == 0.0
+    without = _decided(budget, subject, limit=limit / least, alpha=alpha)
+    return without is None or without.verdict is not BudgetVerdict.OVER
+
+
+def _told(decision: LoadDecision, metric: str, *, alpha: float) -> str:
+    """Say what a sure verdict rests on, with the bound where only one can be shown."""
+    found = decision.interval
+    rate = metric == "error_rate"
+    told = f"in {f'{found.n:,} requests' if rate else samples_in_words(metric, found.n)}"
+    if decision.verdict is BudgetVerdict.OVER and math.isinf(found.upper) and found.lower > 0:
+        told += f", surely above {found.lower * 1e3:.3g} ms"
+    return f"{told}; the interval leaves a false alarm a chance of {percent(alpha)}"
 
 
 def fitting(gates: Gates, measurement: Measurement) -> Gates:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from os import PathLike
@@ -141,6 +141,7 @@ def calls_of(
             remedy=f"use one of {', '.join(sorted(OPEN_LOOPS))}: {_EXAMPLE}",
         )
     require_known(declared.options, known=LOAD_OPTIONS, adapter=f"{nodeid}: measure_together")
+    parts = {key: _with_timeout(one, load) for key, one in parts.items()}
     together = WorkloadId(nodeid=nodeid, name=f"{name} {TOGETHER}" if name else TOGETHER)
     total = sum(one.share for one in parts.values())
     shares = {key: float(one.share / total) for key, one in parts.items()}
@@ -165,6 +166,13 @@ def calls_of(
             scenario=Scenario(kind=kind, load=msgspec.structs.replace(load, shares=shares)),
         )
     }
+
+
+def _with_timeout(part: Part, load: Load) -> Part:
+    """Let an address wait as long as the load does; it has a time limit of its own."""
+    if not is_address(part.thing):
+        return part
+    return replace(part, options={**part.options, "timeout": load.timeout_seconds})
 
 
 def _mixed(parts: Mapping[str, Part], *, workload: WorkloadId, scenario: Scenario) -> MeasureCall:

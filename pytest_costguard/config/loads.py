@@ -36,6 +36,7 @@ _OF_THIS_PROCESS = ("workers", "max_batch_size", "max_batch_delay", "cache")
 USUAL_CONNECTIONS = 64
 _TIMEOUT_SECONDS = 10.0
 _MOST_TRACE_BYTES = 64 << 20
+_MOST_ARRIVALS = 50_000
 _MOST_WORKERS = 1024
 _CALL = re.compile(r"\s*(?P<name>\w+)\s*(?:\(\s*(?P<number>[^()]*)\s*\))?\s*")
 
@@ -115,6 +116,11 @@ def read_trace(path: Path, *, origin: str) -> tuple[float, ...]:
         raise ConfigError(
             f"{origin}: {path} holds {len(times)} arrivals, and no time between them",
             remedy="write at least two arrivals, one a line, in seconds and ascending",
+        )
+    if len(times) > _MOST_ARRIVALS:
+        raise ConfigError(
+            f"{origin}: {path} holds {len(times):,} arrivals, and a report would hold them all",
+            remedy=f"take a part of it: {_MOST_ARRIVALS:,} arrivals at most",
         )
     return tuple(seconds - times[0] for seconds in times)
 

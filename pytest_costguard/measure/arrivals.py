@@ -53,7 +53,7 @@ def schedule(
     # A text seeds by its SHA-512 (random.seed, version 2): neighbouring numbers share nothing.
     chance = random.Random(f"{arrivals.seed} {window}")  # noqa: S311  # no secret
     if arrivals.kind == "trace":
-        gaps = _gaps_of_trace(arrivals.trace_seconds, requests, window)
+        gaps = _gaps_of_trace(arrivals.trace_seconds, requests, chance)
     else:
         draw = _GAPS[arrivals.kind]
         gaps = [draw(chance, arrivals.burstiness) for _ in range(requests)]
@@ -70,10 +70,10 @@ def mean_rate(trace_seconds: tuple[float, ...]) -> float:
     return (len(trace_seconds) - 1) / lasting
 
 
-def _gaps_of_trace(trace: tuple[float, ...], requests: int, window: int) -> list[float]:
+def _gaps_of_trace(trace: tuple[float, ...], requests: int, chance: random.Random) -> list[float]:
     mean_gap = 1 / mean_rate(trace)
     gaps = [(after - before) / mean_gap for before, after in pairwise(trace)]
-    start = window * requests
+    start = chance.randrange(len(gaps))
     return [gaps[(start + place) % len(gaps)] for place in range(requests)]
 
 

@@ -67,10 +67,11 @@ def give_up(limits: Sequence[Allowance], *, requests: int, ramp: int) -> Limit:
         alike = [one for one in limits if one.series == series]
         if alike:
             longest = max(alike, key=lambda one: one.seconds)
-            most = GIVEN_UP * longest.most_beyond(requests + ramp)
-            return Limit(seconds=longest.seconds, most=most, of=series)
+            most = GIVEN_UP * longest.most_beyond(requests)
+            return Limit(seconds=longest.seconds, most=most, of=series, first=ramp)
     strictest = max(limits, key=lambda one: one.quantile)
-    return Limit(seconds=math.inf, most=GIVEN_UP * strictest.most_beyond(requests + ramp))
+    most = GIVEN_UP * strictest.most_beyond(requests)
+    return Limit(seconds=math.inf, most=most, first=ramp)
 
 
 def within_slo(

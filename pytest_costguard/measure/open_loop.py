@@ -23,7 +23,7 @@ from pytest_costguard.errors import CostguardError, WorkloadError
 from pytest_costguard.measure.arrivals import Schedule
 from pytest_costguard.measure.streamed import Streamed, took_ns
 from pytest_costguard.measure.streams import one_at_a_time
-from pytest_costguard.measure.stretch import Serve, Server, collector_at_rest
+from pytest_costguard.measure.stretch import Serve, Server
 from pytest_costguard.records import Load, Series
 
 _SPIN_NS = 200_000
@@ -45,6 +45,8 @@ class Limit:
     most: int
     of: Series = "latency"
     """What of a request may take no longer than `seconds`."""
+    first: int = 0
+    """The first request that counts: those before it are the ramp."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,15 +140,15 @@ def open_loop(
         collate=collate,
         limit=limit,
     )
-    with collector_at_rest():
-        sent = _run(window)
+    # The collector stays as it is: its pauses are part of what a server's users feel.
+    sent, gave_up = _run(window)
     if window.broken is not None:
         raise window.broken
-    return _told(window, sent=sent)
+    return _told(window, sent=sent, gave_up=gave_up)
 
 
-def _run(window: _Window) -> int:
-    """Dispatch beside a running pool; return how many requests were sent."""
+def _run(window: _Window) -> tuple[int, bool]:
+    """Dispatch beside a running pool; return how many were sent, and whether it was given up."""
     pool: list[Thread] = []
     work = _one_by_one if window.load.max_batch_size == 1 else _in_batches
     try:
@@ -156,7 +158,7 @@ def _run(window: _Window) -> int:
             )
             thread.start()
             pool.append(thread)
-        sent = _dispatch(window)
+        dispatched = _dispatch(window)
     except BaseException:
         _drain(window)
         _ended(window, pool, within_seconds=_GRACE_SECONDS)
@@ -169,7 +171,7 @@ def _run(window: _Window) -> int:
             f" {limit:g} s",
             remedy="find what hangs, or give timeout= as long as a request may take",
         )
-    return sent
+    return dispatched
 
 
 def _ended(window: _Window, pool: list[Thread], *, within_seconds: float) -> bool:
@@ -183,8 +185,8 @@ def _ended(window: _Window, pool: list[Thread], *, within_seconds: float) -> boo
     return not any(thread.is_alive() for thread in pool)
 
 
-def _dispatch(window: _Window) -> int:
-    """Hand over each request when it is due; return how many, once it is clear or all are sent."""
+def _dispatch(window: _Window) -> tuple[int, bool]:
+    """Hand over each request when it is due; return how many, and whether it was clear before."""
     now, sleep, put = window.server.clock.wall_ns, window.server.clock.sleep, window.waiting.put
     most = None if window.limit is None else window.limit.most
     sent, dues = window.sent, window.due
@@ -200,8 +202,8 @@ def _dispatch(window: _Window) -> int:
         put(place)
         if (most is not None and window.beyond > most) or window.broken is not None:
             _drain(window)
-            return place + 1
-    return len(window.schedule.offset_ns)
+            return place + 1, True
+    return len(window.schedule.offset_ns), False
 
 
 def _drain(window: _Window) -> None:
@@ -312,12 +314,13 @@ def _too_late(window: _Window, place: int) -> bool:
 
 def _fail(window: _Window, place: int, reason: str) -> None:
     window.failures[place] = reason
-    with window.lock:
-        window.beyond += 1
+    if window.limit is not None and place >= window.limit.first:
+        with window.lock:
+            window.beyond += 1
 
 
 def _look(window: _Window, place: int) -> None:
-    if window.limit is None:
+    if window.limit is None or place < window.limit.first:
         return
     due = window.due[place]
     took = took_ns(
@@ -355,7 +358,7 @@ def _keep(window: _Window, place: int) -> None:
             window.cache.popitem(last=False)
 
 
-def _told(window: _Window, *, sent: int) -> Sent:
+def _told(window: _Window, *, sent: int, gave_up: bool) -> Sent:
     return Sent(
         due_ns=tuple(window.due[:sent]),
         sent_ns=tuple(window.sent[:sent]),
@@ -364,7 +367,7 @@ def _told(window: _Window, *, sent: int) -> Sent:
         failures=dict(sorted(window.failures.items())),
         batch_sizes=dict(sorted(window.sizes.items())),
         cache_hits=window.hits,
-        gave_up=sent < len(window.schedule.offset_ns),
+        gave_up=gave_up,
         streamed=window.streamed,
     )
 

@@ -107,7 +107,10 @@ class UnderLoad:
             told = f"it is not at {lowest:.3g} requests a second, and {found.reason}"
             raise _unkept(self._load, told)
         best = kept[found.highest_kept]
-        return msgspec.structs.replace(best.open_loop, rate=found.rate, probes=found.probes), best
+        seen = msgspec.structs.replace(
+            best.open_loop, rate=found.rate, probes=found.probes, search_ended=found.reason
+        )
+        return seen, best
 
     def _probe(
         self, rate: float, requests: int, *, turn: int, limits: Sequence[Allowance]
@@ -115,8 +118,11 @@ class UnderLoad:
         ramp = ramp_of(requests)
         plan = self._schedule(rate, ramp + requests, turn)
         limit = give_up(limits, requests=requests, ramp=ramp)
+        now = self._server.clock.wall_ns
+        began = now()
         sent, cpu_seconds = self._send(plan, limit=limit)
-        places = range(0 if sent.gave_up else ramp, len(sent.due_ns))
+        lasted = (now() - began) / 1e9
+        places = range(ramp, len(sent.due_ns))
         known = [place for place in places if sent.ended_ns[place] or place in sent.failures]
         found = [beyond(sent, known, one) for one in limits]
         passed = not sent.gave_up and all(
@@ -129,7 +135,7 @@ class UnderLoad:
             late=tuple(seen.requests(len(known)) for seen in found),
             passed=passed,
             sent_late=bool(waits) and _lateness(sent) > LATE_SHARE * min(waits),
-            seconds=(max((*sent.ended_ns, sent.sent_ns[-1])) - sent.due_ns[0]) / 1e9,
+            seconds=lasted,
         )
         if not passed:
             return probed, None

@@ -48,7 +48,8 @@ def plan_window(*, rate: float, seconds: float, min_requests: int, max_seconds: 
         max_seconds: what it must not exceed, ramp included.
     """
     wanted = max(math.ceil(rate * seconds), min_requests, _FEWEST_REQUESTS)
-    bound = max(1, math.floor(rate * max_seconds / (1 + RAMP) + 1e-9))
+    lasting = rate * max_seconds
+    bound = max(1, math.floor(min(lasting / (1 + RAMP), lasting - _FEWEST_RAMP) + 1e-9))
     return min(wanted, bound, _MOST_REQUESTS)
 
 
@@ -165,6 +166,7 @@ def joined(windows: Sequence[OpenLoop]) -> OpenLoop:
         batch_sizes=dict(sizes),
         cache_hits=sum(window.cache_hits for window in windows),
         probes=tuple(chain.from_iterable(window.probes for window in windows)),
+        search_ended=windows[0].search_ended,
         parts=tuple(chain.from_iterable(window.parts for window in windows)),
     )
 

@@ -141,6 +141,8 @@ class OpenLoop(Record, frozen=True, kw_only=True):
     cache_hits: int = 0
     probes: tuple[Probe, ...] = ()
     """Of a search, in order."""
+    search_ended: str = ""
+    """Why a search ended before its bracket was as narrow as it should be; "" where it is."""
     parts: tuple[int, ...] = ()
     """Of a mixture: which part each of all requests was, counted in the order of the shares."""
 

@@ -33,6 +33,8 @@ from pytest_costguard.stats.samples import arrivals, quantiles_of
 BATCHES = 20
 _MISSED_RATE = 0.02
 _GROWN = 3.0
+_GROWN_SHARE = 0.02
+_FEWEST_GROWTHS = 3
 _APART = 2.2
 
 
@@ -168,6 +170,8 @@ def decide_error_rate(
         return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
     if late := generator_fault(measurement):
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
+    if growing := growing_backlog(measurement):
+        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=growing)
     if interval.upper <= limit:
         return LoadDecision(verdict=BudgetVerdict.WITHIN, interval=interval)
     return LoadDecision(
@@ -244,6 +248,9 @@ def generator_fault(measurement: Measurement) -> str:
             f" {LATE_SHARE * 100:g} % of the median latency"
         )
     searches = [loop for loop in loops if loop.probes]
+    ended = [loop.search_ended for loop in searches if loop.search_ended]
+    if 2 * len(ended) > len(searches) > 0:
+        return f"the search for the highest rate has not come to its end: {ended[0]}"
     limited = sum(_limited_by_generator(loop) for loop in searches)
     if 2 * limited > len(searches) > 0:
         return "the load generator could not send faster in time: the server may take more"
@@ -251,26 +258,35 @@ def generator_fault(measurement: Measurement) -> str:
 
 
 def growing_backlog(measurement: Measurement) -> str:
-    """Say that requests piled up until the end of most units, so that no latency is typical.
+    """Say that requests piled up until the end, so that no latency is typical.
 
-    In steady state the backlog returns to what it was; what chance adds to it over N arrivals is
-    below three times the square root of N, and the requests that can be under way are no backlog.
+    In steady state the backlog returns to what it was. It has not where the growth over windows is
+    surely (t at 99 %) more than 2 % of what arrived; or where it is, in most units, more than what
+    chance adds over N arrivals, three times the square root of N, and than what can be under way.
     """
     load = measurement.declaration.scenario.load
     loops = list(_loops(measurement))
     if load is None or not loops:
         return ""
-    grown = 0
-    for loop in loops:
-        stretches = len(loop.backlog) // max(1, len(loop.window_requests))
-        for number, requests in enumerate(loop.window_requests):
-            window = loop.backlog[number * stretches : (number + 1) * stretches]
-            if window and window[-1] - window[0] > load.at_once + _GROWN * math.sqrt(requests):
-                grown += 1
-                break
-    if 2 * grown <= len(loops):
+    growths = [list(_growths(loop)) for loop in loops]
+    large = sum(
+        any(more > load.at_once + _GROWN * math.sqrt(requests) for more, requests in of_unit)
+        for of_unit in growths
+    )
+    shares = [more / requests for of_unit in growths for more, requests in of_unit]
+    surely = len(shares) >= _FEWEST_GROWTHS and mean(shares) - margin(shares, 0.99) > _GROWN_SHARE
+    if 2 * large <= len(loops) and not surely:
         return ""
     return "requests piled up until the end: the server does not keep up with this rate"
+
+
+def _growths(loop: OpenLoop) -> Iterator[tuple[int, int]]:
+    """Yield by how much the backlog of each window grew, and its requests."""
+    stretches = len(loop.backlog) // max(1, len(loop.window_requests))
+    for number, requests in enumerate(loop.window_requests):
+        window = loop.backlog[number * stretches : (number + 1) * stretches]
+        if window:
+            yield window[-1] - window[0], requests
 
 
 def _limited_by_generator(loop: OpenLoop) -> bool:

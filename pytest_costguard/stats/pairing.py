@@ -24,7 +24,7 @@ from types import MappingProxyType
 from pytest_costguard.records import COSTS, METRICS, Block, Measurement, Unit, first_side
 from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.paired import PairedUnit
-from pytest_costguard.stats.summary import unit_metrics
+from pytest_costguard.stats.summary import infinite_metrics, unit_metrics
 
 Latencies = Sequence[float]
 _Statistic = Callable[[Block, Latencies], float]
@@ -83,6 +83,8 @@ def paired_units(
         head: the same workload.
         inputs_per_request: of the scenario; tells which slice of the inputs a block has served.
     """
+    if metric in infinite_metrics(base) | infinite_metrics(head):
+        return ()  # units in which nothing failed must not speak for those in which something did
     others = {unit.index: unit for unit in base.units}
     inputs = max(head.declaration.input_count, base.declaration.input_count)
     found = []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 _HALVINGS = 60
+_MANY = 1_000
+"""Hits from which on the normal approximation of the binomial distribution is used."""
 
 
 def proportion_upper(hits: int, trials: int, probability: float) -> float:
@@ -47,6 +49,9 @@ def at_most(hits: int, trials: int, share: float) -> float:
         return 1.0
     if share >= 1.0:
         return 1.0 if hits >= trials else 0.0
+    if hits > _MANY and trials - hits > _MANY:
+        spread = math.sqrt(2 * trials * share * (1 - share))
+        return 0.5 * math.erfc((trials * share - hits - 0.5) / spread)
     log_share, log_rest = math.log(share), math.log1p(-share)
     terms = (
         math.lgamma(trials + 1)

@@ -24,6 +24,8 @@ from pytest_costguard.stats.open_loop import figures_under_load, under_load
 from pytest_costguard.stats.percentiles import percentile_of_sorted, support, unit_samples_needed
 from pytest_costguard.stats.samples import answered, arrivals, quantiles_of
 
+_INFINITE = "requests without an answer take infinitely long"
+
 
 def unit_metrics(unit: Unit) -> dict[str, float]:
     """Return what one unit says about each metric, in the metric's own unit.
@@ -34,7 +36,12 @@ def unit_metrics(unit: Unit) -> dict[str, float]:
     """
     found = _memory_metrics(unit)
     for series in MEANS:
-        found |= _series_metrics(unit, series)
+        # One request without an answer makes the mean infinite, and percentiles from there on.
+        found |= {
+            name: seconds
+            for name, seconds in _series_metrics(unit, series).items()
+            if math.isfinite(seconds)
+        }
     found["throughput"] = unit.items / sum(block.wall_seconds for block in unit.blocks)
     if unit.tokens is not None:
         found |= _token_rates(unit, unit.tokens)
@@ -56,13 +63,26 @@ def _series_metrics(unit: Unit, series: Series) -> dict[str, float]:
     if not samples:
         return {}
     ordered = sorted(samples)
-    found = {MEANS[series]: mean(samples)} | {
+    return {MEANS[series]: mean(samples)} | {
         name: percentile_of_sorted(ordered, one.q)
         for name, one in QUANTILES.items()
         if one.series == series and len(samples) >= unit_samples_needed(one.q)
     }
-    # One request without an answer makes the mean infinite, and percentiles from there on.
-    return {name: seconds for name, seconds in found.items() if math.isfinite(seconds)}
+
+
+def infinite_metrics(measurement: Measurement) -> frozenset[str]:
+    """Return the metrics of which some unit has no finite value, since requests had no answer.
+
+    The other units must not speak for all: they are those in which nothing went wrong.
+    """
+    return frozenset(
+        name
+        for unit in measurement.units
+        if unit.open_loop is not None and unit.open_loop.unanswered
+        for series in MEANS
+        for name, seconds in _series_metrics(unit, series).items()
+        if not math.isfinite(seconds)
+    )
 
 
 def _token_rates(unit: Unit, tokens: Tokens) -> dict[str, float]:
@@ -97,9 +117,10 @@ def _memory_metrics(unit: Unit) -> dict[str, float]:
 
 
 def unsupported(measurement: Measurement) -> dict[str, str]:
-    """Name each percentile that the samples do not support, with the reason."""
+    """Name each figure of requests that the samples do not support, with the reason."""
     if under_load(measurement):
-        return figures_under_load(measurement)[1]
+        lost = dict.fromkeys(sorted(infinite_metrics(measurement)), _INFINITE)
+        return lost | figures_under_load(measurement)[1]
     reasons = {}
     for name, (series, q) in quantiles_of(measurement).items():
         counts = tuple([len(answered(unit, series)) for unit in measurement.units])

@@ -37,6 +37,7 @@ def loaded(
     lateness: float = 1e-6,
     backlog: tuple[int, ...] = BACKLOG,
     probes: tuple[Probe, ...] = (),
+    search_ended: str = "",
     within_slo: int | None = None,
     items_per_request: int = 1,
     parts: tuple[int, ...] = (),
@@ -54,6 +55,7 @@ def loaded(
         backlog=backlog,
         window_requests=(count,),
         probes=probes,
+        search_ended=search_ended,
         within_slo=within_slo,
         parts=parts,
     )

@@ -188,7 +188,7 @@ def test_service(costguard):
 
     result.assert_outcomes(passed=1)
     units = report["run"]["measurements"][0]["units"]
-    assert all(unit["open_loop"]["error_rate"] == 0 for unit in units if "error_rate" in unit)
+    assert not any(unit["open_loop"].get("unanswered") for unit in units)
     assert any(int(size) > 1 for unit in units for size in unit["open_loop"]["batch_sizes"])
 
 

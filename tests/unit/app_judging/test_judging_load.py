@@ -88,6 +88,56 @@ def bursts() -> Measurement:
     return a_load([loaded(latencies=sound) for _ in range(5)] + [loaded(latencies=late)])
 
 
+def test_units_without_a_failure_do_not_speak_for_those_with_one():
+    sound = [loaded(latencies=[0.02] * 600) for _ in range(3)]
+    failing = [loaded(latencies=[0.02] * 540, unanswered=tuple(range(60))) for _ in range(3)]
+
+    verdict = only(judged(run(a_load(sound + failing)), gates=gates(budget("mean", 0.05))))
+
+    assert "mean" not in verdict.figures
+    assert verdict.budgets[0].verdict is BudgetVerdict.INCONCLUSIVE
+    assert "infinitely long" in verdict.budgets[0].reason
+
+
+def test_side_by_side_units_without_a_failure_do_not_speak_for_those_with_one():
+    sound = a_load([loaded(latencies=[0.02 + 0.0001 * k] * 600) for k in range(6)])
+    failing = a_load(
+        [loaded(latencies=[0.02] * 600) for _ in range(4)]
+        + [loaded(latencies=[0.02] * 540, unanswered=tuple(range(60))) for _ in range(2)]
+    )
+
+    (comparison,) = side_by_side(sound, failing).comparisons
+
+    assert comparison.metric == "mean"
+    assert comparison.verdict is Verdict.INCONCLUSIVE
+
+
+def test_one_unit_decides_about_no_slo():
+    report = judged(a_run(units=1, count=6000), gates=gates(budget("p99", 0.05, kind="slo")))
+
+    assert only(report).budgets[0].verdict is BudgetVerdict.INCONCLUSIVE
+    assert "one unit gives an estimate only" in only(report).budgets[0].reason
+
+
+def test_latencies_of_windows_that_a_search_chose_are_held_to_nothing():
+    report = judged(run(a_search([100.0] * 6)), gates=gates(budget("p99", 0.05, kind="slo")))
+
+    (result,) = only(report).budgets
+    assert result.verdict is BudgetVerdict.NOT_MEASURED
+    assert "chosen for keeping its SLO" in result.reason
+
+
+def test_a_search_that_has_not_ended_makes_no_capacity():
+    report = judged(
+        run(a_search([100.0] * 6, search_ended="its time was up")),
+        gates=gates(budget("max_rate", 50.0, bound="at least")),
+    )
+
+    (result,) = only(report).budgets
+    assert result.verdict is BudgetVerdict.INCONCLUSIVE
+    assert "has not come to its end" in result.reason
+
+
 def test_a_percentile_that_nothing_bounds_is_shown_as_what_it_seems_and_in_no_figure():
     report = judged(run(bursts()), gates=gates(budget("p99", 5.0, kind="slo")))
 

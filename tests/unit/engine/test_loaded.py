@@ -80,7 +80,7 @@ def test_a_window_is_no_longer_than_a_unit_may_be():
 
     serve_load(session, terms(Load(rate=1.0), min_requests=100, longest_seconds=30.0))
 
-    assert session.asked[0].requests == 27
+    assert session.asked[0].requests == 10
 
 
 @pytest.mark.parametrize(

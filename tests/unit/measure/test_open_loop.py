@@ -166,6 +166,16 @@ def test_a_hopeless_window_is_given_up_early():
     assert 4 <= len(found.failures) <= len(found.due_ns) < 2000
 
 
+def test_late_requests_of_the_ramp_end_no_window():
+    def serve(value):
+        raise ValueError("full")
+
+    found = sent(serve, count=20, limit=Limit(seconds=1.0, most=3, first=20))
+
+    assert not found.gave_up
+    assert len(found.failures) == 20
+
+
 def test_waiting_requests_are_served_in_batches_of_at_most_the_size():
     gate = threading.Event()
     batches = []

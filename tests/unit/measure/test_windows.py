@@ -145,7 +145,7 @@ def test_windows_of_a_unit_are_joined_in_their_order():
 def test_a_window_holds_what_its_seconds_or_its_percentiles_need_and_no_more_than_it_may():
     assert plan_window(rate=100, seconds=5, min_requests=0, max_seconds=60) == 500
     assert plan_window(rate=100, seconds=1, min_requests=700, max_seconds=60) == 700
-    assert plan_window(rate=1, seconds=1, min_requests=700, max_seconds=55) == 50
+    assert plan_window(rate=1, seconds=1, min_requests=700, max_seconds=55) == 35
     assert plan_window(rate=1000, seconds=0.01, min_requests=0, max_seconds=60) == 100
 
 

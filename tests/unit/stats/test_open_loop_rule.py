@@ -162,8 +162,39 @@ def test_a_growing_backlog_never_passes_but_may_accuse():
     assert broken.verdict is BudgetVerdict.OVER
 
 
+def with_backlogs(*backlogs):
+    return a_load([loaded(latencies=[0.02] * 600, backlog=backlog) for backlog in backlogs])
+
+
 def test_a_backlog_that_comes_and_goes_is_none():
-    assert growing_backlog(a_measurement(backlog=(5, 30, 2, 40) * 5)) == ""
+    coming, going = (5, 30, 2, 40) * 5, (40, 2, 30, 5) * 5
+
+    assert growing_backlog(with_backlogs(coming, going, coming, going, coming, going)) == ""
+
+
+def test_a_backlog_that_grows_a_little_in_every_unit_is_seen():
+    # A twentieth of what arrives is not served: too little to be seen in a single unit.
+    a_little = [tuple(range(0, 30 + more, (30 + more) // 20))[:20] for more in (0, 2, 4, 1, 3, 2)]
+
+    assert "piled up" in growing_backlog(with_backlogs(*a_little))
+    assert growing_backlog(with_backlogs(a_little[0])) == ""
+
+
+def test_an_error_rate_is_not_kept_while_requests_pile_up():
+    growing = a_measurement(count=500, backlog=tuple(range(0, 200, 10)))
+
+    decision = decide_error_rate(growing, limit=0.01, alpha=0.01)
+
+    assert decision.verdict is BudgetVerdict.INCONCLUSIVE
+    assert "piled up" in decision.reason
+
+
+def test_a_search_that_has_not_ended_says_so():
+    probes = (Probe(rate=100.0, requests=400, late=(0,), passed=True, seconds=4.0),)
+
+    told = generator_fault(a_measurement(probes=probes, search_ended="its time was up"))
+
+    assert told == "the search for the highest rate has not come to its end: its time was up"
 
 
 def test_a_search_that_only_the_generator_ended_says_so():
