@@ -114,6 +114,7 @@ def _requests_of(unit: Unit, number: int, *, share: float) -> Unit | None:
     return msgspec.structs.replace(
         unit,
         latency_seconds=tuple(latencies),
+        tokens=None,
         open_loop=msgspec.structs.replace(
             loop,
             rate=loop.rate * share,
