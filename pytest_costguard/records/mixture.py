@@ -36,9 +36,12 @@ class Capacity(Record, frozen=True, kw_only=True):
     rate: float
     """Requests a second, of all parts together."""
     expected_rate: float
-    """1 / the sum of share / highest rate alone: as if the parts took turns on the machine."""
+    """1 / the sum of share / highest rate alone: as if the parts took turns on the machine.
+
+    Shown as what makes the ratio.
+    """
     ratio: Interval
-    """Of the first to the second, over units."""
+    """Of the first to the second: the geometric mean over units, with its t-interval."""
 
     def __post_init__(self) -> None:
         require_positive("rate", self.rate)

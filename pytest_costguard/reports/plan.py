@@ -114,17 +114,16 @@ def _mixture(one: PlannedMixture, plan: Plan) -> Iterator[str]:
 
 
 def _cheaper(bills: SharedOrSeparate, currency: Currency) -> str:
-    """Say by how much shared replicas are cheaper, or that the bills' intervals do not tell."""
-    shared, separate = bills.shared, bills.separate
-    difference = shared.usd - separate.usd
-    word = "cheaper" if difference <= 0 else "dearer"
-    apart = (
-        (shared.upper or shared.usd) <= (separate.lower or separate.usd)
-        if difference <= 0
-        else (separate.upper or separate.usd) <= (shared.lower or shared.usd)
-    )
-    sure = "" if apart else ", not surely"
-    return f"{money(abs(difference), currency)} {word}{sure}"
+    """Say by how much shared replicas are cheaper, and whether the bills' intervals tell."""
+    difference = bills.shared.usd - bills.separate.usd
+    if not difference:
+        return "as dear"
+    less, more = bills.shared, bills.separate
+    if difference > 0:
+        less, more = more, less
+    sure = less.upper is not None and more.lower is not None and less.upper < more.lower
+    word = "cheaper" if difference < 0 else "dearer"
+    return f"{money(abs(difference), currency)} {word}{'' if sure else ', not surely'}"
 
 
 def _months(one: PlannedWorkload, *, plan: Plan, currency: Currency) -> Iterator[tuple[str, ...]]:

@@ -86,11 +86,9 @@ def capacity(together: Measurement, alone: Mapping[str, Measurement]) -> Capacit
     ratio = _of_logarithms([math.log(found[index] / expected[index]) for index in both])
     if ratio is None:
         return None
-    return Capacity(
-        rate=math.fsum(found[index] for index in both) / len(both),
-        expected_rate=math.fsum(expected.values()) / len(both),
-        ratio=ratio,
-    )
+    rate = math.fsum(found[index] for index in both) / len(both)
+    # As with base beside head: what is expected is shown as what makes the ratio.
+    return Capacity(rate=rate, expected_rate=rate / ratio.estimate, ratio=ratio)
 
 
 def _requests_of(unit: Unit, number: int, *, share: float) -> Unit | None:
@@ -116,6 +114,7 @@ def _requests_of(unit: Unit, number: int, *, share: float) -> Unit | None:
     return msgspec.structs.replace(
         unit,
         latency_seconds=tuple(latencies),
+        tokens=None,
         open_loop=msgspec.structs.replace(
             loop,
             rate=loop.rate * share,

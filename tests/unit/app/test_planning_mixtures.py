@@ -127,7 +127,16 @@ def test_intervals_are_carried_through():
 def test_the_text_says_which_is_cheaper():
     told = render(plan(traffic="40/s"))
     assert "shared, or each part on its own" in told
-    assert "cheaper" in told
+    assert " cheaper\n" in told
+
+
+def test_bills_that_are_alike_are_no_difference():
+    assert "as dear" in render(plan())
+
+
+def test_bills_that_nothing_bounds_do_not_surely_differ():
+    found = [msgspec.structs.replace(one, units=one.units[:1]) for one in measurements(shared=40.0)]
+    assert "dearer, not surely" in render(plan(*found))
 
 
 def test_at_an_offered_rate_nothing_is_planned_and_the_reason_is_said():
