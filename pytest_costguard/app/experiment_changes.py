@@ -135,6 +135,7 @@ def _cost(measurement: Measurement, pricing: PricedSetup, machine: Fingerprint) 
         threads=measurement.declaration.threads,
         throughputs=[unit_metrics(unit)["throughput"] for unit in measurement.units],
         scenario=measurement.declaration.scenario,
+        in_server=measurement.declaration.in_server,
         interval=figures(measurement)["throughput"],
         today=dt.datetime.now(tz=dt.UTC).date(),
     )

@@ -61,6 +61,7 @@ class Pricer(Protocol):
         scenario: Scenario,
         interval: Interval | None = None,
         today: dt.date | None = None,
+        in_server: bool = False,
     ) -> tuple[Cost, tuple[float, ...]]:
         """Return the cost per 1k, and US dollars per 1k for each unit (empty: not priced)."""
         ...
@@ -213,6 +214,7 @@ def subject(
             scenario=declaration.scenario,
             interval=t_interval(throughputs, _CONFIDENCE),
             today=today,
+            in_server=declaration.in_server,
         )
     return Subject(
         measurement=measurement,

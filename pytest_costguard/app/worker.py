@@ -284,6 +284,7 @@ class Worker:
                     input_digest=loaded.inputs.digest,
                     model_digest=description.model_digest,
                     details=description.details | server,
+                    in_server=call.is_elsewhere,
                     labels=self._settings.labels.get(call.workload.nodeid, {}),
                 ),
                 cold_start=loaded.cold_start,
@@ -346,6 +347,7 @@ class Worker:
                 threads=measurement.declaration.threads,
                 throughputs=[unit_metrics(unit)["throughput"] for unit in measurement.units],
                 scenario=measurement.declaration.scenario,
+                in_server=measurement.declaration.in_server,
                 interval=figures(measurement)["throughput"],
                 # No `today`: it only warns of an old price, which the coordinator does once.
             )

@@ -17,7 +17,12 @@ class Share:
 
 
 def share_of(
-    target: Target, *, fingerprint: Fingerprint, threads: int, scenario: Scenario
+    target: Target,
+    *,
+    fingerprint: Fingerprint,
+    threads: int,
+    scenario: Scenario,
+    in_server: bool = False,
 ) -> Share:
     """Return the share of the target that one worker of a workload takes.
 
@@ -31,6 +36,7 @@ def share_of(
         fingerprint: the machine, for what the target leaves open.
         threads: that the workload declares, at least 1.
         scenario: how requests arrive.
+        in_server: whether a process of its own serves, whose threads are not known.
     """
     if target.instance_share is not None:
         return Share(
@@ -47,7 +53,7 @@ def share_of(
             fraction=Decimal(1),
             reason="a target with a GPU is taken to serve one worker: nothing else is declared",
         )
-    if scenario.load is not None and scenario.load.connections:
+    if in_server or (scenario.load is not None and scenario.load.connections):
         return Share(
             fraction=Decimal(1),
             reason="a server is taken to have the machine to itself: nothing else is declared",

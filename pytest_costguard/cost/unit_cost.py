@@ -114,6 +114,7 @@ def cost_of(
     scenario: Scenario,
     interval: Interval | None = None,
     today: dt.date | None = None,
+    in_server: bool = False,
 ) -> tuple[Cost, tuple[float, ...]]:
     """Return the cost per 1k of one workload, and US dollars per 1k for each of its units.
 
@@ -127,6 +128,7 @@ def cost_of(
         interval: of the throughput over units; the bounds of the cost are its reciprocals. None
             or an interval of a single unit bounds nothing.
         today: for the age of the price; None leaves it unchecked.
+        in_server: whether a process of its own serves.
 
     Returns:
         The cost, which is never a zero: without a price, or on other hardware than the target's,
@@ -142,7 +144,9 @@ def cost_of(
         return Cost(
             state="not measured on target", reason=_elsewhere(target, differing), basis=basis
         ), ()
-    share = share_of(target, fingerprint=fingerprint, threads=threads, scenario=scenario)
+    share = share_of(
+        target, fingerprint=fingerprint, threads=threads, scenario=scenario, in_server=in_server
+    )
 
     def priced(items_per_second: float) -> Decimal:
         return usd_per_1k(

@@ -260,6 +260,8 @@ class Declaration(Record, frozen=True, kw_only=True):
     details: dict[str, str] = {}
     """What the adapter says of itself: device, providers, precision."""
     labels: dict[str, str] = {}
+    in_server: bool = False
+    """Whether another process serves: what its threads take of a machine is not known here."""
 
 
 class Measurement(Record, frozen=True, kw_only=True):

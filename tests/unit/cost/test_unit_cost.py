@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_costguard.cost.unit_cost import cost_of, token_cost, unit_token_costs
-from pytest_costguard.records import Quote, Scenario
+from pytest_costguard.records import Load, Quote, Scenario
 
 
 def priced(declared=None, *, here=None, threads=8, scenario=None, throughputs=(1000.0,), **more):
@@ -286,3 +286,25 @@ def test_a_cost_is_never_zero_and_falls_as_throughput_rises(price, throughputs, 
     assert all(value > 0 and math.isfinite(value) for value in units)
     assert list(units) == sorted(units, reverse=True)
     assert 0 < cost.share <= 1
+
+
+def test_a_server_has_the_machine_to_itself_whatever_threads_ask_it():
+    cost, _ = priced(threads=1, in_server=True)
+
+    assert cost.share == 1
+    assert "a server is taken to have the machine to itself" in cost.share_reason
+
+
+def test_a_server_shares_the_machine_where_the_target_says_so():
+    cost, _ = priced(target(workers_per_instance=4), threads=1, in_server=True)
+
+    assert cost.share == Decimal("0.25")
+
+
+def test_workers_of_an_open_loop_take_a_share_each():
+    load = Scenario(kind="server", load=Load(rate=5.0, workers=2))
+    cost, _ = priced(threads=1, scenario=load)
+
+    assert cost.share == Decimal("0.25")
+    assert cost.share_reason.startswith("4 workers fit: 8 cores ÷ 2 workers x 1 thread")
+    assert cost.basis == "throughput at the offered rate"
