@@ -10,6 +10,7 @@ from typing import Any, cast, get_args
 from pytest_costguard.app.adapters import is_address
 from pytest_costguard.config.loads import LOAD_OPTIONS, parse_load
 from pytest_costguard.config.quantities import parse_duration
+from pytest_costguard.config.words import nearest
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import OPEN_LOOPS, Scenario, ScenarioKind
 from pytest_costguard.workloads.collating import joined_requests
@@ -44,12 +45,11 @@ def declared_scenario(
     if isinstance(text, Scenario):
         return DeclaredScenario(scenario=text, options=given)
     if kind not in OPEN_LOOPS:
-        strange = [name for name in ("rate", "slo") if name in given]
+        strange = [name for name in LOAD_OPTIONS if name in given and name != "timeout"]
         if strange:
             raise ConfigError(
                 f"{nodeid}: {strange[0]}= has no meaning in scenario={text!r}",
-                remedy="use scenario='server' or 'max_rate'; the marker holds a test to its own"
-                " slo=",
+                remedy="use scenario='server' or 'max_rate', where requests arrive by themselves",
             )
         if "timeout" in given and is_address(thing):
             given["timeout"] = parse_duration(given["timeout"], origin=nodeid, key="timeout")
@@ -68,6 +68,11 @@ def declared_scenario(
     if load.max_batch_size > 1:
         collate = collate or joined_requests
     options = {name: value for name, value in given.items() if name not in LOAD_OPTIONS}
+    for name in options:
+        if near := nearest(name, LOAD_OPTIONS, cutoff=0.75):
+            raise ConfigError(
+                f"{nodeid}: unknown option {name!r}", remedy=f"did you mean {near!r}?"
+            )
     if is_address(thing):
         options["timeout"] = load.timeout_seconds
     return DeclaredScenario(

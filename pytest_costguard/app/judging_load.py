@@ -60,10 +60,8 @@ def judge_under_load(
     few = subject.unsupported.get(budget.metric, "")
     if verdict is BudgetVerdict.WITHIN and "not supported by" in few:
         verdict, reason = BudgetVerdict.INCONCLUSIVE, few
-    # That requests pile up keeps nothing, and may break a limit all the same.
-    obstacle = subject.obstacle(budget.metric)
-    if obstacle and verdict is not BudgetVerdict.INCONCLUSIVE:
-        verdict, reason = BudgetVerdict.INCONCLUSIVE, obstacle
+    if subject.lone_unit:
+        verdict, reason = BudgetVerdict.INCONCLUSIVE, subject.lone_unit
     if verdict is BudgetVerdict.INCONCLUSIVE:
         reason = subject.explained(reason)
     if verdict is BudgetVerdict.OVER and _excused(budget, subject, limit=limit, alpha=alpha):

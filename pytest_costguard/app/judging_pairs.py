@@ -130,10 +130,6 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
             regression=regression,
             reason=_absence(metric, subject, pairs.base.get(workload)),
         )
-    if fault := _generator_fault(metric, subject, pairs.base.get(workload)):
-        return Comparison(
-            metric=metric, verdict=Verdict.INCONCLUSIVE, regression=regression, reason=fault
-        )
     together = (workload, metric) in pairs.all_together
     if together:
         decision = _regressed_together(decision)
@@ -151,6 +147,8 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
             looks=pairs.against.looks,
         )
         reason = _explained(reason, subject=subject, base=pairs.base.get(workload))
+    if fault := _generator_fault(metric, subject, pairs.base.get(workload)):
+        verdict, reason = Verdict.INCONCLUSIVE, fault
     higher = METRICS[metric].better == "higher"
     bounds = (decision.upper, decision.lower) if higher else (decision.lower, decision.upper)
     sign = -1 if higher else 1

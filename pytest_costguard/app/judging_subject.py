@@ -102,10 +102,17 @@ class Subject:
             return "not measured: its process served other workloads as well"
         return f"{METRICS[metric].title} was not measured in this run"
 
+    @property
+    def lone_unit(self) -> str:
+        """Why nothing is decided where there is one unit; "" where there are more."""
+        if len(self.measurement.units) > 1:
+            return ""
+        return f"{ONE_UNIT}; measure with more than --costguard-units=1"
+
     def obstacle(self, metric: str) -> str:
         """Say why no verdict about a metric may be given, whatever its values; "" if it may."""
-        if len(self.measurement.units) == 1:
-            return f"{ONE_UNIT}; measure with more than --costguard-units=1"
+        if self.lone_unit:
+            return self.lone_unit
         if self.warming_up and metric in _WARMS_UP:
             return "it was still getting faster while it was measured: the warm-up was not over"
         if metric in _OF_LOAD and (fault := generator_fault(self.measurement)):

@@ -127,9 +127,27 @@ class PlanSubject:
         Else those under which its highest rate was searched for; limits on tokens say nothing of
         waiting, and are kept by the rate itself.
         """
-        if self.terms.objectives:
-            return self.terms.objectives
-        return self._slos() or self._searched_under()
+        asked = self.terms.objectives or self._slos()
+        if self.searched and asked:
+            self._require_searched(asked)
+        return asked or self._searched_under()
+
+    def _require_searched(self, asked: tuple[Objective, ...]) -> None:
+        """Raise unless a rate that keeps the SLO of the search keeps what is asked for as well.
+
+        Raises:
+            NoPlan: it may not.
+        """
+        found = self._searched_under()
+        for one in asked:
+            if any(o.quantile >= one.quantile and o.seconds <= one.seconds for o in found):
+                continue
+            searched = ", ".join(f"p{o.quantile * 100:g} {o.seconds * 1e3:g} ms" for o in found)
+            raise NoPlan(
+                f"its highest rate was searched for under {searched or 'limits on tokens'}, which"
+                f" says nothing of p{one.quantile * 100:g} within {one.seconds * 1e3:g} ms",
+                remedy="plan it under the SLO of the search, or measure max_rate with this one",
+            )
 
     def _searched_under(self) -> tuple[Objective, ...]:
         load = self.measurement.declaration.scenario.load

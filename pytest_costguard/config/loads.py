@@ -65,7 +65,8 @@ def parse_load(
     if searched and not slo:
         raise ConfigError(
             f"{origin}: scenario='max_rate' needs the SLO that the rate must keep",
-            remedy='give measure() slo={"p99": "50ms"}',
+            remedy='give measure() slo={"p99": "50ms"}: the slo= of a marker is what a test is held'
+            " to, and this one is searched for",
         )
     if searched:
         _refuse(given, ("rate",), "is what max_rate searches for", origin)

@@ -10,6 +10,7 @@ from pytest_costguard.reports.numbers import counted, percent, significant
 from pytest_costguard.stats.percentiles import percentile
 
 _MOST_REASONS = 3
+_MILLISECONDS_FROM = 0.001
 _ARRIVALS: dict[ArrivalKind, str] = {
     "poisson": "Poisson arrivals",
     "constant": "evenly spaced arrivals",
@@ -72,4 +73,6 @@ def _served(loops: Sequence[OpenLoop], sent: int) -> Iterator[str]:
 
 
 def _us(seconds: float) -> str:
+    if seconds >= _MILLISECONDS_FROM:
+        return f"{significant(1e3 * seconds, digits=2)} ms"
     return f"{significant(1e6 * seconds, digits=2)} µs"

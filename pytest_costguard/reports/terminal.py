@@ -26,10 +26,20 @@ _STYLES: dict[Tone, str] = {
     "good": "green",
     "quiet": "",
 }
-_GIST = ("mean", "ttft_mean", "output_tokens_per_second", "cost_per_1k", "peak_memory")
+_GIST = (
+    "max_rate",
+    "mean",
+    "error_rate",
+    "ttft_mean",
+    "output_tokens_per_second",
+    "cost_per_1k",
+    "peak_memory",
+)
 """The metrics of the short table, in order; the last ones go first where it is narrow."""
 _TITLES = {
+    "max_rate": "max rate",
     "mean": "mean",
+    "error_rate": "errors",
     "ttft_mean": "TTFT",
     "output_tokens_per_second": "output",
     "cost_per_1k": "cost/1k",

@@ -120,7 +120,8 @@ def decide_slo(
     interval = interval_under_load(units, looked_at.q, below=1 - alpha, above=confidence)
     if interval is None:
         return None
-    late, growing = generator_fault(measurement), growing_backlog(measurement)
+    late = generator_fault(measurement, against=limit)
+    growing = growing_backlog(measurement)
     if late:
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
     if interval.lower > limit:
@@ -168,7 +169,8 @@ def decide_error_rate(
     )
     if interval.lower > limit:
         return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
-    if late := generator_fault(measurement):
+    load = measurement.declaration.scenario.load
+    if late := generator_fault(measurement, against=load.timeout_seconds if load else 0.0):
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
     if growing := growing_backlog(measurement):
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=growing)
@@ -231,8 +233,16 @@ def samples_in_words(metric: str, count: int) -> str:
     return f"{count:,} {'gaps' if QUANTILES[metric].series == 'itl' else 'requests'}"
 
 
-def generator_fault(measurement: Measurement) -> str:
-    """Say why the load was not what was asked for, by no fault of the server's; "" if it was."""
+def generator_fault(measurement: Measurement, *, against: float = 0.0) -> str:
+    """Say why the load was not what was asked for, by no fault of the server's; "" if it was.
+
+    Lateness is in the latency, so what matters is how much of it it can be: of the median, or of
+    the limit that it is held against.
+
+    Args:
+        measurement: of an open loop, or of anything else.
+        against: a limit in seconds; 0.0: none. A search is held against its SLO.
+    """
     loops = list(_loops(measurement))
     lateness = [seconds for loop in loops for seconds in loop.lateness_seconds]
     latencies = [seconds for unit in measurement.units for seconds in unit.latency_seconds]
@@ -242,12 +252,15 @@ def generator_fault(measurement: Measurement) -> str:
     if not loops[0].probes and sent < (1 - _MISSED_RATE) * asked:
         return f"the load generator sent {sent:.3g} requests a second instead of {asked:.3g}"
     late, typical = percentile(lateness, 0.99), percentile(latencies, 0.5)
-    if late > LATE_SHARE * typical:
-        return (
-            f"the load generator was late by {late * 1e3:.2g} ms (p99), more than"
-            f" {LATE_SHARE * 100:g} % of the median latency"
-        )
     searches = [loop for loop in loops if loop.probes]
+    if searches:
+        against = min(_limits_on_waiting(measurement), default=against)
+    if late > LATE_SHARE * max(typical, against):
+        of = "of the limit" if against > typical else "of the median latency"
+        return (
+            f"the load generator was late by {late * 1e3:.3g} ms (p99), more than"
+            f" {LATE_SHARE * 100:g} % {of}: it needs a core of its own"
+        )
     ended = [loop.search_ended for loop in searches if loop.search_ended]
     if 2 * len(ended) > len(searches) > 0:
         return f"the search for the highest rate has not come to its end: {ended[0]}"
@@ -255,6 +268,16 @@ def generator_fault(measurement: Measurement) -> str:
     if 2 * limited > len(searches) > 0:
         return "the load generator could not send faster in time: the server may take more"
     return ""
+
+
+def _limits_on_waiting(measurement: Measurement) -> list[float]:
+    """Return the limits of the SLO that a late request can break by itself."""
+    load = measurement.declaration.scenario.load
+    return [
+        seconds
+        for metric, seconds in (load.slo if load else {}).items()
+        if QUANTILES[metric].series in ("latency", "ttft")
+    ]
 
 
 def growing_backlog(measurement: Measurement) -> str:

@@ -199,6 +199,8 @@ def test_service(costguard):
         ("scenario='max_rate'", "needs the SLO that the rate must keep"),
         ("scenario='server(0)'", "not above zero"),
         ("rate=5", "rate= has no meaning in scenario='single_stream'"),
+        ("scenario='server(5)', worker=2", "did you mean 'workers'?"),
+        ("max_batch_size=8", "max_batch_size= has no meaning in scenario='single_stream'"),
         ("scenario='server(5)', connections=4", "connections= has no meaning without a server"),
     ],
 )

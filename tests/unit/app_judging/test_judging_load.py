@@ -72,6 +72,12 @@ def test_load_that_was_late_passes_nothing_and_says_so_where_it_is_seen():
     assert any("the load generator was late" in warning for warning in verdict.warnings)
 
 
+def test_lateness_that_is_little_of_the_limit_keeps_nothing_from_being_decided():
+    report = judged(a_run(lateness=0.004), gates=gates(budget("p99", 1.0, kind="slo")))
+
+    assert only(report).budgets[0].verdict is BudgetVerdict.WITHIN
+
+
 def test_failures_are_told_and_make_no_mean():
     lost = tuple(range(0, 600, 60))
     report = judged(a_run(unanswered=lost), gates=gates(budget("error_rate", 0.001)))
@@ -219,10 +225,11 @@ def test_side_by_side_the_same_rate_is_unchanged():
 
 
 def test_side_by_side_a_generator_that_was_late_on_base_decides_nothing():
-    base = a_search([100.0] * 6, lateness=0.004)
+    base = a_search([100.0] * 6, lateness=0.004)  # of a limit of 50 ms
     head = a_search([50.0] * 6)
 
     (comparison,) = side_by_side(base, head).comparisons
 
     assert comparison.verdict is Verdict.INCONCLUSIVE
     assert comparison.reason.startswith("on base, the load generator was late")
+    assert comparison.ratio == pytest.approx(0.5)  # what was seen is shown all the same
