@@ -280,5 +280,18 @@ def test_a_rate_found_under_limits_on_tokens_is_planned(slo, objective):
     assert not any("waiting is not looked at" in note for note in one.notes)
 
 
+def test_a_rate_is_planned_under_no_other_slo_than_it_was_found_under():
+    searched = report(scenario=Scenario(kind="max_rate", load=Load(slo={"p95": 0.01})))
+
+    laxer = planned(searched, objectives=(Objective(quantile=0.9, seconds=0.02),))
+    stricter = plan_report(
+        searched,
+        terms=PlanTerms(traffic="5/s", objectives=(Objective(quantile=0.95, seconds=0.001),)),
+    ).plan
+
+    assert laxer.objective == "p90 within 20 ms"
+    assert "says nothing of p95 within 1 ms" in stricter.unplanned[0].reason
+
+
 def test_a_bill_is_exact_money():
     assert isinstance(planned().static.bill.usd, Decimal)
