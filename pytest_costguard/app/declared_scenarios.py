@@ -56,7 +56,24 @@ def declared_scenario(
         return DeclaredScenario(
             scenario=_closed_loop(kind, number, text=text, nodeid=nodeid), options=given
         )
+    return _open_loop(kind, number, given, text=text, thing=thing, nodeid=nodeid)
+
+
+def _open_loop(
+    kind: ScenarioKind,
+    number: str | None,
+    given: dict[str, Any],
+    *,
+    text: str,
+    thing: object,
+    nodeid: str,
+) -> DeclaredScenario:
     if number is not None:
+        if "rate" in given:
+            raise ConfigError(
+                f"{nodeid}: scenario={text!r} has a rate, and rate={given['rate']!r} is another",
+                remedy="say it once: scenario='server', rate=100",
+            )
         given["rate"] = number
     collate = given.pop("collate", None)
     load = parse_load(

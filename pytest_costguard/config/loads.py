@@ -38,6 +38,8 @@ _TIMEOUT_SECONDS = 10.0
 _MOST_TRACE_BYTES = 64 << 20
 _MOST_ARRIVALS = 50_000
 _MOST_WORKERS = 1024
+_SEEDS = 2**63
+_LOWEST_RATE, _HIGHEST_RATE = 1e-3, 1e6
 _CALL = re.compile(r"\s*(?P<name>\w+)\s*(?:\(\s*(?P<number>[^()]*)\s*\))?\s*")
 
 
@@ -143,7 +145,16 @@ def _lines(path: Path, *, origin: str) -> list[str]:
 
 def _rate(value: object, arrivals: Arrivals, *, origin: str) -> float:
     if value is not None:
-        return parse_rate(value, origin=origin, key="rate")
+        rate = parse_rate(value, origin=origin, key="rate")
+        if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+            raise refusal(
+                value,
+                "is no rate that can be sent",
+                origin=origin,
+                key="rate",
+                remedy=f"write requests a second, from {_LOWEST_RATE:g} to {_HIGHEST_RATE:,.0f}",
+            )
+        return rate
     if arrivals.kind == "trace":
         trace = arrivals.trace_seconds
         return (len(trace) - 1) / (trace[-1] - trace[0])
@@ -156,7 +167,8 @@ def _rate(value: object, arrivals: Arrivals, *, origin: str) -> float:
 def _arrivals(given: Mapping[str, Any], *, origin: str) -> Arrivals:
     value = given.get("arrivals", "poisson")
     seed = given.get("seed", 0)
-    if isinstance(seed, bool) or not isinstance(seed, int):
+    sound = isinstance(seed, int) and not isinstance(seed, bool) and abs(seed) < _SEEDS
+    if not sound:
         raise refusal(seed, "is no seed", origin=origin, key="seed", remedy="give a whole number")
     if isinstance(value, Path) or str(value).endswith((".csv", ".txt")):
         trace = read_trace(Path(value), origin=origin)

@@ -87,7 +87,7 @@ def told(
     answered = [place for place in places if sent.ended_ns[place]]
     if not answered:
         raise WorkloadError(
-            f"not one of {len(places)} requests was answered: {_reasons(sent)}",
+            f"not one of {len(places)} requests was answered: {_reasons(sent, places)}",
             remedy="serve a single request by hand, and see what it says",
         )
     latencies = tuple(_span(sent.due_ns[place], sent.ended_ns[place]) for place in answered)
@@ -215,6 +215,6 @@ def _span(start_ns: int, end_ns: int) -> float:
     return max(1, end_ns - start_ns) / 1e9
 
 
-def _reasons(sent: Sent) -> str:
-    counts = Counter(sent.failures.values())
+def _reasons(sent: Sent, places: range) -> str:
+    counts = Counter(sent.failures[place] for place in places if place in sent.failures)
     return "; ".join(f"{reason} ({count})" for reason, count in counts.most_common(3))

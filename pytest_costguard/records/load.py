@@ -129,7 +129,7 @@ class OpenLoop(Record, frozen=True, kw_only=True):
     unanswered: tuple[int, ...] = ()
     """Which of all requests, by their place in order of arrival, failed or came too late."""
     failures: dict[str, int] = {}
-    """Their reasons, and how many each has."""
+    """Their reasons, and how many each has; none where nobody knows whose they are."""
     backlog: tuple[int, ...] = ()
     """Requests that had arrived and had no answer, at the end of each twentieth of a window."""
     window_requests: tuple[int, ...]
@@ -150,8 +150,33 @@ class OpenLoop(Record, frozen=True, kw_only=True):
         if self.parts and len(self.parts) != self.requests:
             raise ValueError(f"{len(self.parts)} parts for {self.requests} requests")
         require_positive("rate", self.rate)
+        require_positive("dispatched_rate", self.dispatched_rate)
         require_positive("answered_seconds", self.answered_seconds)
         require_all_positive("service_seconds", self.service_seconds)
+        require_all_positive("window_requests", self.window_requests)
+        for name, counts in (
+            ("lateness_seconds", self.lateness_seconds),
+            ("backlog", self.backlog),
+            ("failures", self.failures.values()),
+            ("cache_hits", (self.cache_hits,)),
+        ):
+            if min(counts, default=0) < 0:
+                raise ValueError(f"{name} must not be negative")
+        self._require_agreement()
+
+    def _require_agreement(self) -> None:
+        """Raise `ValueError` where what is told of requests is not of as many as there were."""
+        requests, lost = self.requests, self.unanswered
+        if len(self.lateness_seconds) != requests:
+            raise ValueError(f"lateness_seconds must hold one for each of {requests} requests")
+        if len(self.service_seconds) != requests - len(lost):
+            raise ValueError("service_seconds must hold one for each answered request")
+        if sorted(set(lost)) != list(lost) or (lost and not 0 <= lost[0] <= lost[-1] < requests):
+            raise ValueError(f"unanswered must name places below {requests}, each once, ascending")
+        if self.failures and sum(self.failures.values()) != len(lost):
+            raise ValueError("failures must give each unanswered request one reason")
+        if self.within_slo is not None and not 0 <= self.within_slo <= requests:
+            raise ValueError(f"within_slo must be from 0 to {requests}")
 
     @property
     def requests(self) -> int:

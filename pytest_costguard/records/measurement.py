@@ -234,6 +234,9 @@ class Unit(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.blocks:
             raise ValueError("a unit needs at least one block")
+        loop = self.open_loop
+        if loop and len(self.latency_seconds) != loop.requests - len(loop.unanswered):
+            raise ValueError("latency_seconds must hold one for each answered request")
         require_all_positive("latency_seconds", self.latency_seconds)
         require_all_positive("calibration_seconds", self.calibration_seconds)
 

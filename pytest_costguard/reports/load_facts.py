@@ -39,7 +39,7 @@ def failures_told(measurement: Measurement) -> str:
         reasons.update(loop.failures)
     named = "; ".join(f"{why} ({count:,})" for why, count in reasons.most_common(_MOST_REASONS))
     sent = sum(loop.requests for loop in loops)
-    return f"{failed:,} of {counted(sent, 'request')} had no answer in time: {named}"
+    return f"{failed:,} of {counted(sent, 'request')} failed or had no answer in time: {named}"
 
 
 def _facts(load: Load, loops: Sequence[OpenLoop], measurement: Measurement) -> Iterator[str]:

@@ -34,6 +34,7 @@ BATCHES = 20
 _MISSED_RATE = 0.02
 _GROWN = 3.0
 _GROWN_SHARE = 0.02
+_SLOWER = math.log(1.1)
 _FEWEST_GROWTHS = 3
 _APART = 2.2
 
@@ -281,11 +282,13 @@ def _limits_on_waiting(measurement: Measurement) -> list[float]:
 
 
 def growing_backlog(measurement: Measurement) -> str:
-    """Say that requests piled up until the end, so that no latency is typical.
+    """Say that requests piled up or got slower until the end, so that no latency is typical.
 
     In steady state the backlog returns to what it was. It has not where the growth over windows is
     surely (t at 99 %) more than 2 % of what arrived; or where it is, in most units, more than what
     chance adds over N arrivals, three times the square root of N, and than what can be under way.
+    A server that serves everything at once has none, and may get slower all the same: surely by
+    more than a tenth from the first third of a unit to its last.
     """
     load = measurement.declaration.scenario.load
     loops = list(_loops(measurement))
@@ -298,9 +301,24 @@ def growing_backlog(measurement: Measurement) -> str:
     )
     shares = [more / requests for of_unit in growths for more, requests in of_unit]
     surely = len(shares) >= _FEWEST_GROWTHS and mean(shares) - margin(shares, 0.99) > _GROWN_SHARE
-    if 2 * large <= len(loops) and not surely:
+    if 2 * large > len(loops) or surely:
+        return "requests piled up until the end: the server does not keep up with this rate"
+    slower = [math.log(change) for change in _slowdowns(measurement)]
+    if len(slower) < _FEWEST_GROWTHS or mean(slower) - margin(slower, 0.99) <= _SLOWER:
         return ""
-    return "requests piled up until the end: the server does not keep up with this rate"
+    return (
+        f"requests got slower until the end ({math.expm1(mean(slower)):.0%} from the first to the"
+        " last third of a window)".replace("%", " %")
+    )
+
+
+def _slowdowns(measurement: Measurement) -> Iterator[float]:
+    """Yield of each unit the median latency of its last third, as a multiple of its first's."""
+    for unit in measurement.units:
+        third = len(unit.latency_seconds) // 3
+        if unit.open_loop is not None and third:
+            ends = unit.latency_seconds[:third], unit.latency_seconds[-third:]
+            yield percentile(ends[1], 0.5) / percentile(ends[0], 0.5)
 
 
 def _growths(loop: OpenLoop) -> Iterator[tuple[int, int]]:

@@ -19,12 +19,15 @@ def a_loop(**changes: Any) -> OpenLoop:
         "rate": 100.0,
         "dispatched_rate": 100.0,
         "answered_seconds": 5.0,
-        "lateness_seconds": (1e-6,),
-        "service_seconds": (0.01,),
         "backlog": BACKLOG,
         "window_requests": (500,),
+        **changes,
     }
-    return OpenLoop(**{**fields, **changes})
+    requests, lost = sum(fields["window_requests"]), len(fields.get("unanswered", ()))
+    fields.setdefault("lateness_seconds", (1e-6,) * requests)
+    fields.setdefault("service_seconds", (0.01,) * (requests - lost))
+    fields.setdefault("failures", {"no answer in time": lost} if lost else {})
+    return OpenLoop(**fields)
 
 
 def loaded(

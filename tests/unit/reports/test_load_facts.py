@@ -44,7 +44,7 @@ def test_failures_are_told_with_their_reasons():
     failing = a_load([loaded(latencies=[0.02] * 98, unanswered=(3, 7))] * 2)
 
     assert failures_told(failing) == (
-        "4 of 200 requests had no answer in time: no answer in time (4)"
+        "4 of 200 requests failed or had no answer in time: no answer in time (4)"
     )
     assert failures_told(a_load([loaded(latencies=[0.02] * 98)])) == ""
 

@@ -180,6 +180,19 @@ def test_a_backlog_that_grows_a_little_in_every_unit_is_seen():
     assert growing_backlog(with_backlogs(a_little[0])) == ""
 
 
+def test_requests_that_get_slower_and_slower_are_no_steady_state():
+    slower = [0.1 + 0.0002 * k for k in range(600)]
+    steady = [0.1 + 0.02 * (k % 7) for k in range(600)]
+
+    worse = a_load([loaded(latencies=slower)] * 4)
+
+    assert growing_backlog(worse).startswith("requests got slower until the end (67 %")
+    assert growing_backlog(a_load([loaded(latencies=steady)] * 6)) == ""
+    decision = decide_slo(worse, "p50", limit=0.35, alpha=0.01)
+    assert decision is not None
+    assert decision.verdict is BudgetVerdict.INCONCLUSIVE
+
+
 def test_an_error_rate_is_not_kept_while_requests_pile_up():
     growing = a_measurement(count=500, backlog=tuple(range(0, 200, 10)))
 
