@@ -139,8 +139,15 @@ def test_consecutive_verdicts_use_each_unit_once_and_count_its_seconds(recorded)
         assert trial.wall_seconds == pytest.approx((0.6 + 0.4 + 0.1) * trial.units)
 
 
-def test_the_time_limit_ends_a_workload_once_six_units_are_measured():
+def test_slow_requests_get_more_time_and_no_more_than_their_third_look():
     slow = series(evidence.batches(levels=(0,), deviation=0.05, paired_seconds=11.0))
+    trials = consecutive(slow["torch_slow", 0], PLUGIN, hypotheses=10)
+
+    assert 6 < max(trial.units for trial in trials) <= 16
+
+
+def test_the_time_limit_ends_a_workload_once_six_units_are_measured():
+    slow = series(evidence.batches(levels=(0,), deviation=0.05, paired_seconds=40.0))
     trials = consecutive(slow["torch_slow", 0], PLUGIN, hypotheses=10)
 
     assert {trial.units for trial in trials} == {6}
