@@ -15,7 +15,7 @@ from pytest_costguard.errors import ConfigError, RevisionError
 from pytest_costguard.reports.templates import locate
 from pytest_costguard.revisions.repository import CommandFailed, Repository
 
-ACTION_REVISION = "416edf57c1489af57265211cb9210fd1a13b41c4"
+ACTION_REVISION = "86c29bbc1b999d6d2657962b3296b39655d75e5f"
 """The commit of this project at which templates use the action; set at each release."""
 
 KINDS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
