@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import nullcontext
 
@@ -240,6 +241,20 @@ def test_a_cache_forgets_what_was_longest_not_asked_for():
     sent(served.append, load=Load(rate=1000.0, cache_entries=2), count=6)
 
     assert served == [0, 1, 2, 0, 1, 2]
+
+
+def test_pythons_lock_is_handed_on_sooner_meanwhile_and_as_before_afterwards():
+    before, seen = sys.getswitchinterval(), []
+
+    sent(lambda value: seen.append(sys.getswitchinterval()), count=2)
+    sent(
+        lambda value: seen.append(sys.getswitchinterval()),
+        load=Load(rate=1000.0, connections=2),
+        count=1,
+    )
+
+    assert seen == pytest.approx([0.0002, 0.0002, before])
+    assert sys.getswitchinterval() == before
 
 
 def test_no_thread_is_left_behind():
