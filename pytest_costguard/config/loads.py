@@ -16,6 +16,7 @@ from pytest_costguard.config.quantities import (
 )
 from pytest_costguard.config.words import refusal, require_table
 from pytest_costguard.errors import ConfigError
+from pytest_costguard.measure.arrivals import mean_rate
 from pytest_costguard.records import QUANTILES, Arrivals, Load
 
 LOAD_OPTIONS = (
@@ -156,8 +157,7 @@ def _rate(value: object, arrivals: Arrivals, *, origin: str) -> float:
             )
         return rate
     if arrivals.kind == "trace":
-        trace = arrivals.trace_seconds
-        return (len(trace) - 1) / (trace[-1] - trace[0])
+        return mean_rate(arrivals.trace_seconds)
     raise ConfigError(
         f"{origin}: scenario='server' needs the rate at which requests arrive",
         remedy="give measure() rate=100 (requests a second), or write scenario='server(100)'",

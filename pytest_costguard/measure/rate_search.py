@@ -71,10 +71,13 @@ class Found:
     """Requests a second; 0.0 where not even the lowest rate kept the SLO."""
     highest_kept: float
     probes: tuple[Probe, ...]
-    complete: bool
-    """Whether the bracket is as narrow as it was to be."""
     reason: str = ""
-    """Why it is not."""
+    """Why the bracket is not as narrow as it was to be; "" where it is."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the search has come to its end."""
+        return not self.reason
 
 
 ProbeAt = Callable[[float, int], Probe]
@@ -182,7 +185,6 @@ class _Search:
             rate=self._between(),
             highest_kept=self._kept,
             probes=tuple(self._probes),
-            complete=True,
         )
 
     def _between(self) -> float:
@@ -226,6 +228,5 @@ class _Search:
             rate=self._between() if between else self._kept,
             highest_kept=self._kept,
             probes=tuple(self._probes),
-            complete=False,
             reason=reason or self._reason,
         )

@@ -1,4 +1,4 @@
-"""Intervals: over units in closed loops, over consecutive batches where samples hang together."""
+"""Intervals over units, as closed loops have them; of open loops see `open_loop`."""
 
 from __future__ import annotations
 
@@ -64,54 +64,3 @@ def t_interval(values: Sequence[float], confidence: float) -> Interval | None:
         confidence=confidence,
         n=len(values),
     )
-
-
-def batch_robust_interval(
-    samples: Sequence[float], q: float, confidence: float, batches: int = 20
-) -> Interval | None:
-    """Return an interval of the q-quantile that holds for autocorrelated samples.
-
-    Woodruff's inversion: in each of `batches` consecutive batches take the share of samples that
-    are at most the overall quantile; a t-interval of that share over the batches is read off as
-    quantiles of the pooled, sorted samples (Woodruff, JASA 47 (1952) 635).
-
-    Args:
-        samples: in order of arrival; `inf` stands for a request that failed.
-        q: the quantile, strictly between 0 and 1.
-        confidence: of the whole interval.
-        batches: at least 2.
-
-    Returns:
-        None for fewer than two samples a batch. The upper bound is `math.inf`, and the lower one
-        `-math.inf`, where the samples do not reach far enough; such an interval decides but
-        cannot be stored.
-    """
-    size = len(samples) // batches
-    if batches < 2 or size < 2:
-        return None
-    ordered = sorted(samples)
-    estimate = ordered[_rank(q, len(ordered))]
-    shares = [
-        sum(sample <= estimate for sample in samples[start : start + size]) / size
-        for start in range(0, size * batches, size)
-    ]
-    half = margin(shares, 0.5 + confidence / 2)
-    return Interval(
-        estimate=estimate,
-        lower=_quantile_or_infinite(ordered, q - half),
-        upper=_quantile_or_infinite(ordered, q + half),
-        confidence=confidence,
-        n=len(samples),
-    )
-
-
-def _rank(q: float, n: int) -> int:
-    return min(n - 1, max(0, math.ceil(q * n) - 1))
-
-
-def _quantile_or_infinite(ordered: Sequence[float], q: float) -> float:
-    if q <= 0.0:
-        return -math.inf
-    if q >= 1.0:
-        return math.inf
-    return ordered[_rank(q, len(ordered))]

@@ -21,7 +21,7 @@ from pytest_costguard.workloads.http_exchange import (
 )
 from pytest_costguard.workloads.openai_answers import AnswerReader
 from pytest_costguard.workloads.openai_requests import Bodies, is_chat
-from pytest_costguard.workloads.options import require_known
+from pytest_costguard.workloads.options import flag, require_known
 from pytest_costguard.workloads.server_sent_events import EventStream
 
 _OPTIONS = (
@@ -65,8 +65,8 @@ class OpenAiEndpoint:
         self._bodies = Bodies(
             chat=is_chat(url),
             model=_model(given.get("model")),
-            stream=_flag(given, "stream"),
-            include_usage=_flag(given, "include_usage"),
+            stream=flag(given, "stream", adapter=_ADAPTER, usual=True),
+            include_usage=flag(given, "include_usage", adapter=_ADAPTER, usual=True),
             parameters=_parameters(given.get("parameters")),
         )
         accepted = "text/event-stream" if self._bodies.stream else "application/json"
@@ -219,13 +219,3 @@ def _parameters(value: object) -> Mapping[str, Any]:
             remedy='write parameters={"max_tokens": 64, "temperature": 0}',
         )
     return {str(name): one for name, one in value.items()}
-
-
-def _flag(options: Mapping[str, Any], name: str) -> bool:
-    value = options.get(name, True)
-    if not isinstance(value, bool):
-        raise ConfigError(
-            f"{_ADAPTER}: {name}={value!r} is neither True nor False",
-            remedy=f"write {name}=False or leave it out",
-        )
-    return value

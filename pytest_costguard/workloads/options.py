@@ -28,16 +28,16 @@ def require_known(options: Mapping[str, Any], *, known: Collection[str], adapter
         raise ConfigError(f"{adapter}: unknown option {name!r}", remedy=remedy)
 
 
-def flag(options: Mapping[str, Any], name: str, *, adapter: str) -> bool:
-    """Return the yes-or-no option `name`, False where it is not given.
+def flag(options: Mapping[str, Any], name: str, *, adapter: str, usual: bool = False) -> bool:
+    """Return the yes-or-no option `name`, `usual` where it is not given.
 
     Raises:
         ConfigError: the value is neither True nor False.
     """
-    value = options.get(name, False)
+    value = options.get(name, usual)
     if not isinstance(value, bool):
         raise ConfigError(
             f"{adapter}: {name}={value!r} is neither True nor False",
-            remedy=f"write {name}=True or leave it out",
+            remedy=f"write {name}={not usual} or leave it out",
         )
     return value

@@ -264,3 +264,60 @@ def test_a_closed_loop_has_no_load_to_doubt():
 
     assert generator_fault(closed) == growing_backlog(closed) == ""
     assert a_loop(window_requests=(4,)).requests == 4
+
+
+def at_95(samples, q):
+    return interval_under_load([samples], q, below=0.975, above=0.975)
+
+
+def test_the_batch_robust_interval_of_independent_samples_covers():
+    rng = np.random.default_rng(21)
+    trials = rng.exponential(1.0, (300, 2000)).tolist()
+    truth = -math.log(0.1)
+
+    intervals = [at_95(samples, 0.9) for samples in trials]
+
+    covered = sum(one is not None and one.lower <= truth <= one.upper for one in intervals)
+    assert covered / 300 >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / 300)
+
+
+def test_it_is_wider_than_order_statistics_where_samples_hang_together():
+    rng = np.random.default_rng(22)
+    walk = np.zeros(4000)
+    noise = rng.standard_normal(4000)
+    for i in range(1, 4000):
+        walk[i] = 0.95 * walk[i - 1] + noise[i]
+    shuffled = rng.permutation(walk)
+
+    correlated = at_95(walk.tolist(), 0.9)
+    independent = at_95(shuffled.tolist(), 0.9)
+
+    assert correlated is not None
+    assert independent is not None
+    assert correlated.upper - correlated.lower > 2 * (independent.upper - independent.lower)
+
+
+def test_failures_that_count_as_infinite_latency_reach_the_bounds_and_not_the_median():
+    samples = ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, math.inf]) * 40
+
+    tail = at_95(samples, 0.95)
+    middle = at_95(samples, 0.5)
+
+    assert tail is not None
+    assert middle is not None
+    assert tail.estimate == math.inf
+    # Never narrower than of independent samples: 0.5 ± 1.96 · sqrt(0.25 / 400), 0.451 to 0.549.
+    assert (middle.lower, middle.estimate, middle.upper) == (5.0, 5.0, 6.0)
+
+
+def test_samples_that_do_not_reach_far_enough_bound_nothing():
+    rising = [float(i) for i in range(400)]
+
+    interval = at_95(rising, 0.99)
+
+    assert interval is not None
+    assert interval.upper == math.inf
+
+
+def test_fewer_than_two_samples_a_batch_have_no_robust_interval():
+    assert at_95([1.0] * 39, 0.5) is None
