@@ -50,8 +50,9 @@ from pytest_costguard.records import (
     WorkloadVerdict,
 )
 from pytest_costguard.reports.load_facts import failures_told
+from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.limits import SUITE_ALPHA
-from pytest_costguard.stats.open_loop import generator_fault, growing_backlog
+from pytest_costguard.stats.open_loop import growing_backlog
 
 
 def judge(

@@ -27,7 +27,7 @@ from pytest_costguard.records import (
 from pytest_costguard.reports.numbers import change, counted, percent
 from pytest_costguard.reports.ways import way
 from pytest_costguard.stats.disturbances import disturbances
-from pytest_costguard.stats.open_loop import generator_fault
+from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.paired import (
     DEEP_LOOKS,
     FEWEST_UNITS,
@@ -169,9 +169,9 @@ def _generator_fault(metric: str, subject: Subject, base: Measurement | None) ->
     """Say why the load on either side was not what was asked for, by no fault of the server's."""
     if metric in OF_OWN_PROCESS:
         return ""
-    if fault := generator_fault(subject.measurement):
+    if fault := generator_fault(subject.measurement, metric):
         return fault
-    fault = "" if base is None else generator_fault(base)
+    fault = "" if base is None else generator_fault(base, metric)
     return f"on base, {fault}" if fault else ""
 
 

@@ -27,10 +27,10 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.stats.budgets import ONE_UNIT
 from pytest_costguard.stats.disturbances import disturbances
+from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.intervals import mean, t_interval
 from pytest_costguard.stats.open_loop import (
     figures_under_load,
-    generator_fault,
     growing_backlog,
     under_load,
 )
@@ -115,7 +115,7 @@ class Subject:
             return self.lone_unit
         if self.warming_up and metric in _WARMS_UP:
             return "it was still getting faster while it was measured: the warm-up was not over"
-        if metric in _OF_LOAD and (fault := generator_fault(self.measurement)):
+        if metric in _OF_LOAD and (fault := generator_fault(self.measurement, metric)):
             return fault
         if metric in _OF_WAITING and (growing := growing_backlog(self.measurement)):
             return growing

@@ -16,11 +16,11 @@ from pytest_costguard.records import (
     WorkloadId,
     WorkloadVerdict,
 )
+from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.mixtures import capacity, longer, part_of, served_longer
 from pytest_costguard.stats.open_loop import (
     figures_under_load,
-    generator_fault,
     growing_backlog,
 )
 from pytest_costguard.stats.summary import intervals, unit_metrics

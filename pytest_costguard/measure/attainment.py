@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from pytest_costguard.errors import WorkloadError
-from pytest_costguard.measure.open_loop import Limit, Sent
+from pytest_costguard.measure.open_loop import Sent
 from pytest_costguard.measure.rate_search import GIVEN_UP, Allowance
+from pytest_costguard.measure.serving_pool import Limit
 from pytest_costguard.records import QUANTILES, Series, Tokens
 
 _QUEUES_SHOW_IN: tuple[Series, ...] = ("ttft", "latency", "tpot")

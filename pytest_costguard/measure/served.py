@@ -9,9 +9,9 @@ from typing import Any
 
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.coroutines import single_stream_async
-from pytest_costguard.measure.open_loop import Collate
 from pytest_costguard.measure.ports import Clock, Prepares, Workload
 from pytest_costguard.measure.scenarios import SCENARIOS, callers, inputs_per_request
+from pytest_costguard.measure.serving_pool import Collate
 from pytest_costguard.measure.shapes import one_of_each_shape
 from pytest_costguard.measure.streamed import Kept, output_of, streams
 from pytest_costguard.measure.streams import followed, single_stream

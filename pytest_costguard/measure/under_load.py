@@ -11,8 +11,9 @@ import msgspec
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.arrivals import Schedule, schedule
 from pytest_costguard.measure.attainment import beyond, give_up
-from pytest_costguard.measure.open_loop import Collate, Limit, Sent, open_loop
+from pytest_costguard.measure.open_loop import Sent, open_loop
 from pytest_costguard.measure.rate_search import Allowance, allowances, search
+from pytest_costguard.measure.serving_pool import Collate, Limit
 from pytest_costguard.measure.stretch import Serve, Server
 from pytest_costguard.measure.windows import Window, ramp_of, told
 from pytest_costguard.records import LATE_SHARE, Load, OpenLoop, Probe

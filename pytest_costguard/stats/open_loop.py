@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pytest_costguard.records import (
-    LATE_SHARE,
     QUANTILES,
     BudgetVerdict,
     Interval,
     Measurement,
     OpenLoop,
 )
+from pytest_costguard.stats.generator import generator_fault, loops_of
 from pytest_costguard.stats.intervals import margin, mean, variance
 from pytest_costguard.stats.percentiles import percentile, support
 from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
@@ -31,7 +31,6 @@ from pytest_costguard.stats.quantiles import normal_quantile, t_quantile
 from pytest_costguard.stats.samples import arrivals, quantiles_of
 
 BATCHES = 20
-_MISSED_RATE = 0.02
 _GROWN = 3.0
 _GROWN_SHARE = 0.02
 _SLOWER = math.log(1.1)
@@ -121,7 +120,7 @@ def decide_slo(
     interval = interval_under_load(units, looked_at.q, below=1 - alpha, above=confidence)
     if interval is None:
         return None
-    late = generator_fault(measurement, against=limit)
+    late = generator_fault(measurement, metric, against=limit)
     growing = growing_backlog(measurement)
     if late:
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
@@ -171,7 +170,9 @@ def decide_error_rate(
     if interval.lower > limit:
         return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
     load = measurement.declaration.scenario.load
-    if late := generator_fault(measurement, against=load.timeout_seconds if load else 0.0):
+    if late := generator_fault(
+        measurement, "error_rate", against=load.timeout_seconds if load else 0.0
+    ):
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
     if growing := growing_backlog(measurement):
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=growing)
@@ -234,53 +235,6 @@ def samples_in_words(metric: str, count: int) -> str:
     return f"{count:,} {'gaps' if QUANTILES[metric].series == 'itl' else 'requests'}"
 
 
-def generator_fault(measurement: Measurement, *, against: float = 0.0) -> str:
-    """Say why the load was not what was asked for, by no fault of the server's; "" if it was.
-
-    Lateness is in the latency, so what matters is how much of it it can be: of the median, or of
-    the limit that it is held against.
-
-    Args:
-        measurement: of an open loop, or of anything else.
-        against: a limit in seconds; 0.0: none. A search is held against its SLO.
-    """
-    loops = list(_loops(measurement))
-    lateness = [seconds for loop in loops for seconds in loop.lateness_seconds]
-    latencies = [seconds for unit in measurement.units for seconds in unit.latency_seconds]
-    if not lateness or not latencies:
-        return ""
-    asked, sent = loops[0].rate, min(loop.dispatched_rate for loop in loops)
-    if not loops[0].probes and sent < (1 - _MISSED_RATE) * asked:
-        return f"the load generator sent {sent:.3g} requests a second instead of {asked:.3g}"
-    late, typical = percentile(lateness, 0.99), percentile(latencies, 0.5)
-    searches = [loop for loop in loops if loop.probes]
-    if searches:
-        against = min(_limits_on_waiting(measurement), default=against)
-    if late > LATE_SHARE * max(typical, against):
-        of = "of the limit" if against > typical else "of the median latency"
-        return (
-            f"the load generator was late by {late * 1e3:.3g} ms (p99), more than"
-            f" {LATE_SHARE * 100:g} % {of}: it needs a core of its own"
-        )
-    ended = [loop.search_ended for loop in searches if loop.search_ended]
-    if 2 * len(ended) > len(searches) > 0:
-        return f"the search for the highest rate has not come to its end: {ended[0]}"
-    limited = sum(_limited_by_generator(loop) for loop in searches)
-    if 2 * limited > len(searches) > 0:
-        return "the load generator could not send faster in time: the server may take more"
-    return ""
-
-
-def _limits_on_waiting(measurement: Measurement) -> list[float]:
-    """Return the limits of the SLO that a late request can break by itself."""
-    load = measurement.declaration.scenario.load
-    return [
-        seconds
-        for metric, seconds in (load.slo if load else {}).items()
-        if QUANTILES[metric].series in ("latency", "ttft")
-    ]
-
-
 def growing_backlog(measurement: Measurement) -> str:
     """Say that requests piled up or got slower until the end, so that no latency is typical.
 
@@ -291,7 +245,7 @@ def growing_backlog(measurement: Measurement) -> str:
     more than a tenth from the first third of a unit to its last.
     """
     load = measurement.declaration.scenario.load
-    loops = list(_loops(measurement))
+    loops = list(loops_of(measurement))
     if load is None or not loops:
         return ""
     growths = [list(_growths(loop)) for loop in loops]
@@ -328,16 +282,6 @@ def _growths(loop: OpenLoop) -> Iterator[tuple[int, int]]:
         window = loop.backlog[number * stretches : (number + 1) * stretches]
         if window:
             yield window[-1] - window[0], requests
-
-
-def _limited_by_generator(loop: OpenLoop) -> bool:
-    """Whether the lowest rate that broke the SLO did so while the generator was late."""
-    broken = [probe for probe in loop.probes if not probe.passed]
-    return bool(broken) and min(broken, key=lambda probe: probe.rate).sent_late
-
-
-def _loops(measurement: Measurement) -> Iterator[OpenLoop]:
-    return (unit.open_loop for unit in measurement.units if unit.open_loop is not None)
 
 
 def _shares(

@@ -10,12 +10,12 @@ from factories.judging import declaration, unit
 from factories.loads import a_load, a_loop, loaded
 
 from pytest_costguard.records import BudgetVerdict, Probe
+from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.open_loop import (
     arrivals,
     decide_error_rate,
     decide_slo,
     figures_under_load,
-    generator_fault,
     growing_backlog,
     interval_under_load,
 )
