@@ -1,8 +1,8 @@
 """What load says and what sending it costs: `python -m benchmarks.load PART`, then `… page`.
 
-Parts: `coverage` and `search` play queues and may run anywhere; `lateness` and `clients` need a
-quiet machine. Each writes its figures to `benchmarks/load/data/`; `page` writes
-`docs/benchmarks-load.md` from them.
+Parts: `coverage` and `search` play queues and may run anywhere; `lateness`, `clients` and `curve`
+need a quiet machine. Each writes its figures to `benchmarks/load/data/`; `page` writes
+`docs/benchmarks-load.md` from them, and the plot of `docs/load.md`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.load.drawing import Curve, latency_over_rate
 from benchmarks.load.page import page
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(__file__).resolve().parent / "data"
 PAGE = ROOT / "docs" / "benchmarks-load.md"
+PLOT = ROOT / "docs" / "images" / "load-curve.svg"
+LIMIT_MS = 100.0
+"""The SLO that is drawn."""
 
 
 def _coverage(effort: float) -> Any:
@@ -48,11 +52,18 @@ def _clients(effort: float) -> Any:
     return [one.as_json() for one in all_clients(seconds=max(1.0, 10 * effort))]
 
 
+def _curve(effort: float) -> Any:
+    from benchmarks.load.curve import curves
+
+    return curves(seconds=max(0.5, 12 * effort))
+
+
 PARTS: dict[str, Callable[[float], Any]] = {
     "coverage": _coverage,
     "search": _search,
     "lateness": _lateness,
     "clients": _clients,
+    "curve": _curve,
 }
 
 
@@ -71,6 +82,9 @@ def main() -> int:
             if (file := arguments.data / f"{name}.json").exists()
         }
         PAGE.write_text(page(found), encoding="utf-8")
+        if "curve" in found:
+            ways = [Curve.from_json(one) for one in found["curve"]["found"]]
+            PLOT.write_text(latency_over_rate(ways, limit_ms=LIMIT_MS), encoding="utf-8")
         return 0
     written = {
         "about": {

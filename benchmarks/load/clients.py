@@ -94,6 +94,8 @@ def all_clients(seconds: float, *, rates: Sequence[float] = RATES) -> Iterator[S
                 yield hey(url, rate, seconds)
             if locust_command():
                 yield locust(url, rate, seconds)
+            if aiperf_command():
+                yield aiperf(url, rate, seconds)
         if shutil.which("wrk"):
             yield wrk(url, seconds)
 
@@ -185,6 +187,59 @@ def locust(url: str, rate: float, seconds: float) -> Sent:
         p50=float(total["50%"]) / 1e3,
         p99=float(total["99%"]) / 1e3,
         cpu_per_request=ran.cpu_seconds / max(1, int(total["Request Count"])),
+    )
+
+
+_TOKENIZER = {
+    "tokenizer.json": {
+        "version": "1.0",
+        "added_tokens": [],
+        "normalizer": None,
+        "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": None,
+        "decoder": None,
+        "model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "the": 1}, "unk_token": "[UNK]"},
+    },
+    "tokenizer_config.json": {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "unk_token": "[UNK]",
+    },
+}
+
+
+def aiperf_command() -> str | None:
+    """Return where AIPerf is: on the path, or named by `AIPERF`."""
+    return os.environ.get("AIPERF") or shutil.which("aiperf")
+
+
+def aiperf(url: str, rate: float, seconds: float) -> Sent:
+    """Send with AIPerf: bodies from a template, and a tokenizer of two words, since it wants one."""
+    with tempfile.TemporaryDirectory() as folder:
+        tokenizer = Path(folder) / "tokenizer"
+        tokenizer.mkdir()
+        for name, content in _TOKENIZER.items():
+            (tokenizer / name).write_text(json.dumps(content))
+        ran = _run(
+            [
+                aiperf_command() or "aiperf",
+                *("profile", "--model", "known", "--url", url, "--ui", "none"),
+                *("--endpoint-type", "template", "--tokenizer", str(tokenizer)),
+                *("--extra-inputs", 'payload_template:{"x": [1.0]}'),
+                *("--extra-inputs", "response_field:outputs[0].name"),
+                *("--arrival-pattern", "constant", "--request-rate", f"{rate:g}"),
+                *("--request-count", str(round(rate * seconds))),
+                *("--output-artifact-dir", folder),
+            ]
+        )
+        told = json.loads((Path(folder) / "profile_export_aiperf.json").read_text())
+    latency = told["request_latency"]
+    return Sent(
+        client="AIPerf",
+        asked=rate,
+        rate=float(told["request_throughput"]["avg"]),
+        p50=float(latency["p50"]) / 1e3,
+        p99=float(latency["p99"]) / 1e3,
+        cpu_per_request=ran.cpu_seconds / max(1.0, float(told["request_count"]["avg"])),
     )
 
 

@@ -28,7 +28,7 @@ _LIMITS = """## What this does not show
 - Client and server share a machine of two cores, each pinned to one. What a client takes per
   request holds for the loopback and for small bodies.
 - A window of 5 s holds 500 to 15,000 requests: p99 of the slow rates rests on five of them, which
-  is what the differences of some percent are. AIPerf was not at hand.
+  is what the differences of some percent are.
 - A closed-loop client (`wrk`, and `hey` and Locust where their connections are all waiting) does
   not send what was asked for while the server is slow, so its percentiles leave out what users
   would have felt; a server that never is slow, as here, does not show that."""
