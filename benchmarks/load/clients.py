@@ -213,7 +213,7 @@ def aiperf_command() -> str | None:
 
 
 def aiperf(url: str, rate: float, seconds: float) -> Sent:
-    """Send with AIPerf: bodies from a template, and a tokenizer of two words, since it wants one."""
+    """Send with AIPerf: bodies from a template, and a tokenizer of two words for it."""
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = Path(folder) / "tokenizer"
         tokenizer.mkdir()
