@@ -1,7 +1,7 @@
 """The evidence about verdicts: `python -m benchmarks.verdicts STEP`, to be stopped at will.
 
-`record`, `peers` and `live` measure for as many minutes as they are given and append to the files
-in `data/`; `replay` and `trials` print what these say, and `page` writes it to
+`record`, `peers`, `live` and `suite` measure for as many minutes as they are given and append to
+the files in `data/`; `replay` and `trials` print what these say, and `page` writes it to
 `docs/benchmarks-verdicts.md`. `pilots` measures and prints what recorded units cannot say.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -55,10 +56,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the records")
     steps = parser.add_subparsers(dest="step", required=True)
-    for name in ("record", "peers", "live"):
+    for name in ("record", "peers", "live", "suite"):
         step = steps.add_parser(name)
         step.add_argument("--condition", choices=CONDITIONS, default="quiet")
         step.add_argument("--minutes", type=float, required=True, help="no entry begins after it")
+        if name == "suite":
+            continue
         step.add_argument("--workloads", default=",".join(BY_NAME), help="with commas between")
     steps.choices["peers"].add_argument(
         "--stored-units", type=int, default=2, help="units of a plain run of our own"
@@ -143,6 +146,25 @@ def _live(arguments: argparse.Namespace) -> None:
             print(f"{level} %, {found.seconds:.0f} s: {said}")
 
 
+def _suite(arguments: argparse.Namespace) -> None:
+    kept = live.suite_journal(arguments.data, arguments.condition)
+    with tempfile.TemporaryDirectory() as place, _beside(arguments.condition):
+        folder = Path(place) / "project"
+        live.write_repository(folder)
+        within = _until(arguments.minutes)
+        while within():
+            found = live.live_run(
+                folder=folder,
+                level=0,
+                condition=arguments.condition,
+                workloads=[BY_NAME[name] for name in live.SUITE_OF_TEN],
+                tests=live.SUITE_TESTS,
+            )
+            kept.append(found)
+            verdicts = Counter(case.verdict for case in found.cases)
+            print(f"{found.seconds:.0f} s: {dict(verdicts)}")
+
+
 def _pilots(arguments: argparse.Namespace) -> None:
     with _project(arguments) as folder, _beside(arguments.condition):
         for workload in _workloads(arguments):
@@ -191,6 +213,7 @@ _STEPS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "record": _record,
     "peers": _peers,
     "live": _live,
+    "suite": _suite,
     "pilots": _pilots,
     "replay": _replay,
     "trials": _trials,

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from benchmarks.verdicts.entries import Batch
+from benchmarks.verdicts.entries import Batch, LiveRun
 from benchmarks.verdicts.figures import (
     CAUGHT,
     SMALLER,
@@ -67,8 +67,9 @@ def goals(
     *,
     condition: str,
     repeats: int,
+    suites: Sequence[LiveRun] = (),
 ) -> list[Goal]:
-    """Hold the recorded units of one condition against what was promised."""
+    """Hold the recorded units of one condition against what was promised, and whole suites."""
     alarms = next(a for a in suite_alarms(recorded, repeats=repeats) if a.size == SUITE)
     found = [
         Goal(
@@ -90,7 +91,7 @@ def goals(
             within=SMALLER.within,
         ),
     ]
-    return [told(goal) for goal in found + _waiting(recorded, batches, condition=condition)]
+    return [told(goal) for goal in found + _waiting(recorded, batches, suites, condition=condition)]
 
 
 def _too_many(found: Proportion) -> str:
@@ -120,7 +121,11 @@ def _caught(promise: str, trials: Mapping[str, Sequence[Trial]], *, within: floa
 
 
 def _waiting(
-    recorded: Mapping[Key, Sequence[RecordedUnit]], batches: Sequence[Batch], *, condition: str
+    recorded: Mapping[Key, Sequence[RecordedUnit]],
+    batches: Sequence[Batch],
+    suites: Sequence[LiveRun],
+    *,
+    condition: str,
 ) -> list[Goal]:
     quick = quickly_started(batches)
     unchanged = {n: u for (n, level), u in recorded.items() if level == 0 and n in quick}
@@ -146,12 +151,31 @@ def _waiting(
             else f"{median - UNCHANGED_SECONDS:+.2f} s: six units are started, loaded and warmed up"
             " on both sides",
         ),
-        Goal(
-            promise=f"{condition}: a suite of 10 such workloads takes under 90 s",
-            measured="no such workload" if whole is None else f"{whole:.0f} s, ten times the mean",
-            reached=None if whole is None else whole < SUITE_OF_TEN_SECONDS,
-        ),
+        _suite_of_ten(whole, suites, condition=condition),
     ]
+
+
+def _suite_of_ten(expected: float | None, suites: Sequence[LiveRun], *, condition: str) -> Goal:
+    """Hold whole runs of ten tests against the goal; without any, ten times the mean replay."""
+    promise = f"{condition}: a suite of 10 such workloads takes under 90 s"
+    if not suites:
+        measured = (
+            "no such workload" if expected is None else f"{expected:.0f} s, ten times the mean"
+        )
+        reached = None if expected is None else expected < SUITE_OF_TEN_SECONDS
+        return Goal(promise=promise, measured=measured, reached=reached)
+    seconds = [run.seconds for run in suites]
+    middle, worst = statistics.median(seconds), max(seconds)
+    alarms = sum(case.verdict == Verdict.REGRESSED.value for run in suites for case in run.cases)
+    return Goal(
+        promise=promise,
+        measured=f"{middle:.0f} s, the median of {len(seconds)} whole runs of pytest; {worst:.0f} s"
+        f" the longest; {alarms} false alarms among {sum(len(run.cases) for run in suites)} tests",
+        reached=middle < SUITE_OF_TEN_SECONDS,
+        in_the_way=""
+        if middle < SUITE_OF_TEN_SECONDS
+        else f"{middle - SUITE_OF_TEN_SECONDS:+.0f} s",
+    )
 
 
 def quickly_started(batches: Sequence[Batch]) -> frozenset[str]:

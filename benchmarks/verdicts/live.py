@@ -26,9 +26,19 @@ _REPORTED = frozenset({0, 1})
 """pytest's exit statuses where all was measured: nothing fails, or something has regressed."""
 
 
+SUITE_OF_TEN = ("numpy_cache", "numpy_memory")
+"""Workloads that start quickly, each in five tests."""
+SUITE_TESTS = 5
+
+
 def journal(data: Path, condition: Condition) -> Journal[LiveRun]:
     """The file of a condition."""
     return Journal(data / f"live-{condition}.jsonl.gz", LiveRun)
+
+
+def suite_journal(data: Path, condition: Condition) -> Journal[LiveRun]:
+    """The file of a condition's runs of ten unchanged tests."""
+    return Journal(data / f"suite-{condition}.jsonl.gz", LiveRun)
 
 
 def next_level(runs: Sequence[LiveRun], *, unchanged: int, slower: int) -> int | None:
@@ -70,6 +80,7 @@ def live_run(
     level: int,
     condition: Condition,
     workloads: Sequence[Workload],
+    tests: int = 1,
     options: Sequence[str] = (),
 ) -> LiveRun:
     """Check one branch out and measure it against `main`, as a pull request's job would.
@@ -79,6 +90,7 @@ def live_run(
         level: of head's branch.
         condition: what runs beside it; the caller sees to that.
         workloads: to measure.
+        tests: of each workload; all do the same.
         options: of pytest, beyond the two that measure side by side; for tests.
 
     Raises:
@@ -96,7 +108,7 @@ def live_run(
             *("--costguard-report=out", *options, *(workload.file for workload in workloads)),
         ],
         cwd=folder,
-        env=_git_environ() | environ(levels=(0,)),
+        env=_git_environ() | environ(levels=range(tests)),
         capture_output=True,
         text=True,
         check=False,

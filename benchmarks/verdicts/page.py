@@ -67,10 +67,12 @@ class Recorded:
     peers: Mapping[Condition, Sequence[PeerRun]]
     stored: Mapping[Condition, Sequence[StoredRun]]
     live: Mapping[Condition, Sequence[LiveRun]]
+    suites: Mapping[Condition, Sequence[LiveRun]]
+    """Of ten unchanged tests."""
 
     def circumstances(self) -> list[Circumstances]:
         """Of every entry."""
-        kinds = (self.batches, self.peers, self.stored, self.live)
+        kinds = (self.batches, self.peers, self.stored, self.live, self.suites)
         return [one.about for kind in kinds for entries in kind.values() for one in entries]
 
 
@@ -106,6 +108,7 @@ def read(data: Path, *, machine: int | None = None) -> Recorded:
         peers=of_it(everything.peers),
         stored=of_it(everything.stored),
         live=of_it(everything.live),
+        suites=of_it(everything.suites),
     )
 
 
@@ -115,6 +118,7 @@ def _everything(data: Path) -> Recorded:
         peers={c: peer_runs.journal(data, c).read() for c in CONDITIONS},
         stored={c: stored_runs.journal(data, c).read() for c in CONDITIONS},
         live={c: live.journal(data, c).read() for c in CONDITIONS},
+        suites={c: live.suite_journal(data, c).read() for c in CONDITIONS},
     )
 
 
@@ -166,7 +170,13 @@ def _goals(
     for condition in CONDITIONS:
         if by_condition[condition]:
             batches = recorded.batches[condition]
-            found = goals(by_condition[condition], batches, condition=condition, repeats=repeats)
+            found = goals(
+                by_condition[condition],
+                batches,
+                condition=condition,
+                repeats=repeats,
+                suites=recorded.suites.get(condition, ()),
+            )
             rows += [
                 (goal.promise, goal.measured, _REACHED[goal.reached], goal.in_the_way)
                 for goal in found
@@ -199,6 +209,6 @@ def _machine(found: Sequence[Circumstances]) -> str:
             f"- Machine: {machine.cpu_model}, {machine.cores} cores, {found[-1].system}",
             f"- Versions: Python {machine.python}, {versions}",
             f"- Load average over a minute, before an entry: median {usual:.1f}, most {most:.1f}",
-            "- Commands: `python -m benchmarks.verdicts record`, `peers`, `live`; then `page`",
+            "- Commands: `python -m benchmarks.verdicts record`, `peers`, `live`, `suite`; `page`",
         )
     )
