@@ -36,6 +36,8 @@ _GROWN_SHARE = 0.02
 _SLOWER = math.log(1.1)
 _FEWEST_GROWTHS = 3
 _APART = 2.2
+_SOMEWHAT_APART = 1.5
+_MOST_CORRELATED = 0.9
 
 
 def under_load(measurement: Measurement) -> bool:
@@ -78,13 +80,28 @@ def interval_under_load(
     least = math.sqrt(q * (1 - q) / len(ordered))
     lower = max(*(_margin(one, below) for one in shares), normal_quantile(below) * least)
     upper = max(*(_margin(one, above) for one in shares), normal_quantile(above) * least)
+    low = -math.inf if q - lower <= 0 else ordered[_rank(q - lower, len(ordered))]
     return Interval(
         estimate=estimate,
-        lower=-math.inf if q - lower <= 0 else ordered[_rank(q - lower, len(ordered))],
+        lower=min(low, *_own_quantiles(units, shares[0], q)),
         upper=math.inf if q + upper >= 1 else ordered[_rank(q + upper, len(ordered))],
         confidence=below + above - 1,
         n=len(ordered),
     )
+
+
+def _own_quantiles(
+    units: Sequence[Sequence[float]], shares: Sequence[Sequence[float]], q: float
+) -> list[float]:
+    """Return what the quantile is in each process, where processes differ; else nothing to add.
+
+    One that a long queue has caught has many slow requests, and the estimate with it; t knows
+    nothing of such skew. That the quantile of every one of n processes is above the truth has a
+    chance of at most 1 in 2^n: the sign test.
+    """
+    if len(units) < 2 or _ratio(shares) <= _SOMEWHAT_APART:
+        return [math.inf]
+    return [sorted(unit)[_rank(q, len(unit))] for unit in units]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,18 +327,36 @@ def _margin(shares: Sequence[Sequence[float]], probability: float) -> float:
     processes of four batches).
     """
     flat = [share for unit in shares for share in unit]
-    batches = t_quantile(probability, max(1, len(flat) // 2 - 1)) * _standard_error(flat)
+    batches = t_quantile(probability, max(1, len(flat) // 2 - 1)) * _standard_error(shares)
+    if _ratio(shares) <= _APART:
+        return batches
+    return max(batches, margin([mean(unit) for unit in shares], probability))
+
+
+def _ratio(shares: Sequence[Sequence[float]]) -> float:
+    """Return the variance between processes over what batches explain; 0: not known."""
     if len(shares) < 2 or min(map(len, shares)) < 2:
-        return batches
+        return 0.0
+    between = variance([mean(unit) for unit in shares])
     within = mean([variance(unit) / len(unit) for unit in shares])
-    means = [mean(unit) for unit in shares]
-    if variance(means) <= _APART * within:
-        return batches
-    return max(batches, margin(means, probability))
+    return between / within if within else math.inf if between else 0.0
 
 
-def _standard_error(values: Sequence[float]) -> float:
-    return math.sqrt(variance(values) / len(values))
+def _standard_error(shares: Sequence[Sequence[float]]) -> float:
+    """Return that of the mean of all batches, which hang together with those before them.
+
+    As of a first-order autoregression (Fishman, Management Science 18 (1971) 21): the variance of
+    the mean is (1 + r) / (1 - r) times that of independent batches, r the correlation of a batch
+    with the next of its process.
+    """
+    flat = [share for unit in shares for share in unit]
+    spread, middle = variance(flat), mean(flat)
+    follow = [pair for unit in shares for pair in pairwise(unit)]
+    if not spread or not follow:
+        return math.sqrt(spread / len(flat))
+    together = mean([(one - middle) * (other - middle) for one, other in follow])
+    correlation = min(_MOST_CORRELATED, max(0.0, together / spread))
+    return math.sqrt(spread / len(flat) * (1 + correlation) / (1 - correlation))
 
 
 def _rank(q: float, n: int) -> int:
