@@ -127,6 +127,7 @@ class OpenAiEndpoint:
 
     def _ask_streaming(self, value: Any) -> Streamed:
         request = self._requests.of(value)
+        self._exchange.take_back()
         began = perf_counter_ns()
         with self._exchange.following(request) as response:
             require_event_stream(response, origin=self._exchange.origin + self._path)
