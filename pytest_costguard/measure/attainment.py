@@ -79,9 +79,9 @@ def give_up(limits: Sequence[Allowance], *, requests: int, ramp: int) -> Limit:
 def sent_late(sent: Sent, places: Sequence[int], limits: Sequence[Allowance]) -> bool:
     """Whether the generator was so late that what a window showed need not be the server's doing.
 
-    Held against the strictest limit on what a late request is in by itself. Where none of the
-    limits is on that, requests that come in a heap still make tokens slow: it is then held against
-    the median latency of the answered requests.
+    Held against the strictest limit on latency or TTFT, which both hold lateness itself. Where
+    there is none, requests that come in a heap still make tokens slow: it is then held against the
+    median latency of the answered requests.
 
     Args:
         sent: the window.
