@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast, get_args
 
 from pytest_costguard.app.adapters import is_address
+from pytest_costguard.config.calls import parse_call
 from pytest_costguard.config.loads import LOAD_OPTIONS, parse_load
 from pytest_costguard.config.quantities import parse_duration
 from pytest_costguard.config.words import nearest
@@ -15,7 +16,6 @@ from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import OPEN_LOOPS, Scenario, ScenarioKind
 from pytest_costguard.workloads.collating import joined_requests
 
-_SCENARIO = re.compile(r"\s*(\w+)\s*(?:\(\s*([^()]*?)\s*\))?\s*")
 _COUNTED = ("multi_stream", "concurrent")
 _SCENARIOS = (
     "use single_stream, multi_stream(n), concurrent(k), offline, server with rate=, or max_rate"
@@ -102,10 +102,10 @@ def _open_loop(
 def _named(text: str | Scenario, *, nodeid: str) -> tuple[ScenarioKind, str | None]:
     if isinstance(text, Scenario):
         return text.kind, None
-    matched = _SCENARIO.fullmatch(str(text))
-    if matched is None or matched[1] not in get_args(ScenarioKind):
+    found = parse_call(text)
+    if found is None or found.name not in get_args(ScenarioKind):
         raise ConfigError(f"{nodeid}: scenario={text!r} is not understood", remedy=_SCENARIOS)
-    return cast(ScenarioKind, matched[1]), matched[2]
+    return cast(ScenarioKind, found.name), found.number
 
 
 def _closed_loop(kind: ScenarioKind, number: str | None, *, text: str, nodeid: str) -> Scenario:

@@ -29,12 +29,8 @@ from pytest_costguard.stats.budgets import ONE_UNIT
 from pytest_costguard.stats.disturbances import disturbances
 from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.intervals import mean, t_interval
-from pytest_costguard.stats.open_loop import (
-    figures_under_load,
-    growing_backlog,
-    under_load,
-)
-from pytest_costguard.stats.summary import intervals, reduce, unsupported
+from pytest_costguard.stats.open_loop import growing_backlog
+from pytest_costguard.stats.summary import Summary, intervals
 from pytest_costguard.stats.unserved import least_ratio
 from pytest_costguard.stats.warmup import course
 
@@ -72,9 +68,8 @@ class Subject:
     """One measured workload, ready to be held against gates."""
 
     measurement: Measurement
-    reduced: BaselineWorkload
+    summary: Summary
     target: Target | None
-    unsupported: Mapping[str, str]
     cost: Cost | None
     unit_costs: tuple[float, ...]
     """US dollars per 1k items, one a unit; empty where there is no price."""
@@ -84,6 +79,16 @@ class Subject:
     """Whether most units were measured before their warm-up was over."""
     slowing_down: float
     """By how much most units got slower while they were measured, relative; or 0.0."""
+
+    @property
+    def reduced(self) -> BaselineWorkload:
+        """One value a unit and metric."""
+        return self.summary.reduced
+
+    @property
+    def unsupported(self) -> Mapping[str, str]:
+        """Which figures of requests are not shown, and why."""
+        return self.summary.unsupported
 
     def values(self, metric: str) -> tuple[float, ...]:
         """Return one value a unit in the metric's unit; empty where it was not measured."""
@@ -151,10 +156,8 @@ class Subject:
         return mean(values) if values else None
 
     def figures(self) -> dict[str, Interval]:
-        """Return every measured metric with its 95 % interval over units, cost included."""
-        found = intervals(self.reduced.metrics)
-        if under_load(self.measurement):
-            found |= figures_under_load(self.measurement)[0]
+        """Return every measured metric with its 95 % interval, cost included."""
+        found = dict(self.summary.figures)
         cost = self.estimate("cost_per_1k")
         if self.cost is not None and cost is not None:
             bounds = self.cost.lower, self.cost.upper
@@ -206,8 +209,9 @@ def subject(
     pricer: Pricer,
 ) -> Subject:
     """Reduce, price and examine one measurement."""
-    reduced = reduce(measurement)
-    declaration, throughputs = measurement.declaration, reduced.metrics.get("throughput", ())
+    summary = Summary.of(measurement)
+    throughputs = summary.reduced.metrics.get("throughput", ())
+    declaration = measurement.declaration
     courses = [course(unit, input_count=declaration.input_count) for unit in measurement.units]
     cost: Cost | None = None
     unit_costs: tuple[float, ...] = ()
@@ -225,9 +229,8 @@ def subject(
         )
     return Subject(
         measurement=measurement,
-        reduced=reduced,
+        summary=summary,
         target=target,
-        unsupported=unsupported(measurement),
         cost=cost,
         unit_costs=unit_costs,
         currency=target.currency if target is not None else Currency(),

@@ -73,7 +73,7 @@ def _part(
     name: str, share: float, *, mixture: Measurement, alone: Measurement | None
 ) -> PartTogether:
     beside = part_of(mixture, name)
-    figures, unsupported = figures_under_load(beside) if beside.units else ({}, {})
+    told = figures_under_load(beside)
     errors = intervals(
         {"error_rate": tuple(unit_metrics(unit)["error_rate"] for unit in beside.units)}
     )
@@ -89,8 +89,8 @@ def _part(
         name=name,
         share=share,
         requests=sum(unit.open_loop.requests for unit in beside.units if unit.open_loop),
-        figures=figures | errors,
-        unsupported=unsupported,
+        figures={**told.bounded, **errors},
+        unsupported=dict(told.unsupported),
         longer=compared,
         served_longer=None
         if alone is None or reason

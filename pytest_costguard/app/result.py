@@ -19,8 +19,7 @@ from pytest_costguard.records import (
     WorkloadId,
 )
 from pytest_costguard.stats.mixtures import part_of
-from pytest_costguard.stats.open_loop import estimates_under_load, under_load
-from pytest_costguard.stats.summary import estimates, figures, unsupported
+from pytest_costguard.stats.summary import Summary, estimates
 
 _REMEDY = "run pytest with --costguard, or ask result.measured first"
 
@@ -168,12 +167,11 @@ class Result:
         self._unsupported: Mapping[str, str] = {}
         self._unbounded: Mapping[str, float] = {}
         if measurement is not None:
-            self._figures = figures(measurement)
-            if not final:
-                self._figures = estimates(measurement) | self._figures
-            self._unsupported = unsupported(measurement)
-            if under_load(measurement):
-                self._unbounded = estimates_under_load(measurement)
+            summary = Summary.of(measurement)
+            so_far = {} if final else estimates(measurement)
+            self._figures = {**so_far, **summary.figures}
+            self._unsupported = summary.unsupported
+            self._unbounded = summary.estimates
         elif quality is not None:
             self._figures = {
                 "quality": Interval(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pytest_costguard.config.calls import parse_call
 from pytest_costguard.config.quantities import (
     parse_count,
     parse_duration,
@@ -41,7 +41,6 @@ _MOST_ARRIVALS = 50_000
 _MOST_WORKERS = 1024
 _SEEDS = 2**63
 _LOWEST_RATE, _HIGHEST_RATE = 1e-3, 1e6
-_CALL = re.compile(r"\s*(?P<name>\w+)\s*(?:\(\s*(?P<number>[^()]*)\s*\))?\s*")
 
 
 def parse_load(
@@ -173,8 +172,8 @@ def _arrivals(given: Mapping[str, Any], *, origin: str) -> Arrivals:
     if isinstance(value, Path) or str(value).endswith((".csv", ".txt")):
         trace = read_trace(Path(value), origin=origin)
         return Arrivals(kind="trace", seed=seed, trace_seconds=trace)
-    found = _CALL.fullmatch(str(value))
-    name, number = (found["name"], found["number"]) if found else ("", None)
+    found = parse_call(value)
+    name, number = (found.name, found.number) if found else ("", None)
     if name in ("poisson", "constant") and number is None:
         return Arrivals(kind="poisson" if name == "poisson" else "constant", seed=seed)
     if name == "gamma" and number is not None:
@@ -211,8 +210,8 @@ def _slo(value: object, *, origin: str) -> dict[str, float]:
 def _popularity(value: object, *, origin: str) -> float:
     if value is None:
         return 0.0
-    found = _CALL.fullmatch(str(value))
-    if found is None or found["name"] != "zipf" or not found["number"]:
+    found = parse_call(value)
+    if found is None or found.name != "zipf" or not found.number:
         raise refusal(
             value,
             "is no popularity",
@@ -220,7 +219,7 @@ def _popularity(value: object, *, origin: str) -> float:
             key="popularity",
             remedy="write zipf(1.1): the first inputs are asked for most, as a cache would see it",
         )
-    return parse_number(found["number"], origin=origin, key="popularity")
+    return parse_number(found.number, origin=origin, key="popularity")
 
 
 def _count(value: object, key: str, origin: str) -> int:

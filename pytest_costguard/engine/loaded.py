@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
+from typing import Protocol
 
 from pytest_costguard.engine.protocol import RunWindow, SearchRate, WindowDone
 from pytest_costguard.engine.session import WorkerSession
@@ -20,6 +21,18 @@ _TIMES_MORE_REQUESTS = 10
 _WINDOWS_A_SIDE = 2
 _HEADROOM = 2.0
 """Of a step's time limit over what its schedule takes."""
+
+
+class UnitLength(Protocol):
+    """How long a unit is measured: of the `Effort` of one side, and the `PairEffort` of two."""
+
+    @property
+    def unit_seconds(self) -> float:
+        """How long a closed loop would be measured."""
+
+    @property
+    def longest_unit_seconds(self) -> float:
+        """What a unit must not exceed on a side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +52,28 @@ class LoadTerms:
     """The unit's number; both sides send the same schedules in it."""
     known_rate: float | None = None
     """What the search of an earlier unit has found; None: nothing is known."""
+
+    @classmethod
+    def of_unit(
+        cls,
+        load: Load,
+        *,
+        effort: UnitLength,
+        seconds_per_request: float,
+        min_requests: int,
+        index: int,
+        known_rate: float | None,
+    ) -> LoadTerms:
+        """Return the terms of a unit by its number, and by how long it is measured."""
+        return cls(
+            load=load,
+            seconds_per_request=seconds_per_request,
+            unit_seconds=effort.unit_seconds,
+            longest_seconds=effort.longest_unit_seconds,
+            min_requests=min_requests,
+            turn=index,
+            known_rate=known_rate,
+        )
 
 
 def serve_load(session: WorkerSession, terms: LoadTerms) -> TimedPart:

@@ -115,13 +115,12 @@ def measure_pair(
         timed = serve_load_beside(
             pair,
             {
-                side: LoadTerms(
-                    load=announced[side].declaration.scenario.load or scenario.load,
+                side: LoadTerms.of_unit(
+                    announced[side].declaration.scenario.load or scenario.load,
+                    effort=effort,
                     seconds_per_request=seconds,
-                    unit_seconds=effort.unit_seconds,
-                    longest_seconds=effort.longest_unit_seconds,
                     min_requests=min_requests,
-                    turn=index,
+                    index=index,
                     known_rate=known_rates.get(side),
                 )
                 for side in pair.order

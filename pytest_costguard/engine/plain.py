@@ -101,13 +101,12 @@ def measure_unit(
     if (load := announced.declaration.scenario.load) is not None:
         timed = _under_load(
             session,
-            LoadTerms(
-                load=load,
+            LoadTerms.of_unit(
+                load,
+                effort=effort,
                 seconds_per_request=seconds,
-                unit_seconds=effort.unit_seconds,
-                longest_seconds=effort.longest_unit_seconds,
                 min_requests=min_requests,
-                turn=index,
+                index=index,
                 known_rate=known_rate,
             ),
         )

@@ -17,7 +17,8 @@ from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.open_loop import Sent
 from pytest_costguard.measure.rate_search import GIVEN_UP, Allowance
 from pytest_costguard.measure.serving_pool import Limit
-from pytest_costguard.records import QUANTILES, Series, Tokens
+from pytest_costguard.records import LATE_SHARE, QUANTILES, Series, Tokens
+from pytest_costguard.stats.percentiles import percentile
 
 _QUEUES_SHOW_IN: tuple[Series, ...] = ("ttft", "latency", "tpot")
 """What shows a rate that is too high, the earliest first: a queue is waited in before a token."""
@@ -73,6 +74,28 @@ def give_up(limits: Sequence[Allowance], *, requests: int, ramp: int) -> Limit:
     strictest = max(limits, key=lambda one: one.quantile)
     most = GIVEN_UP * strictest.most_beyond(requests)
     return Limit(seconds=math.inf, most=most, first=ramp)
+
+
+def sent_late(sent: Sent, places: Sequence[int], limits: Sequence[Allowance]) -> bool:
+    """Whether the generator was so late that what a window showed need not be the server's doing.
+
+    Held against the strictest limit on latency or TTFT, which both hold lateness itself. Where
+    there is none, requests that come in a heap still make tokens slow: it is then held against the
+    median latency of the answered requests.
+
+    Args:
+        sent: the window.
+        places: the counted requests of which it is known what became.
+        limits: those that were looked at.
+    """
+    late = [at - due for at, due in zip(sent.sent_ns, sent.due_ns, strict=True)]
+    against = [one.seconds * 1e9 for one in limits if one.series in ("latency", "ttft")]
+    if not against:
+        answered = [
+            sent.ended_ns[place] - sent.due_ns[place] for place in places if sent.ended_ns[place]
+        ]
+        against = [percentile(answered, 0.5)] if answered else []
+    return bool(against) and percentile(late, 0.99) > LATE_SHARE * min(against)
 
 
 def within_slo(

@@ -10,14 +10,13 @@ import msgspec
 
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.arrivals import Schedule, schedule
-from pytest_costguard.measure.attainment import beyond, give_up
+from pytest_costguard.measure.attainment import beyond, give_up, sent_late
 from pytest_costguard.measure.open_loop import Sent, open_loop
 from pytest_costguard.measure.rate_search import Allowance, allowances, search
 from pytest_costguard.measure.serving_pool import Collate, Limit
 from pytest_costguard.measure.stretch import Serve, Server
 from pytest_costguard.measure.windows import Window, ramp_of, told
-from pytest_costguard.records import LATE_SHARE, Load, OpenLoop, Probe
-from pytest_costguard.stats.percentiles import percentile
+from pytest_costguard.records import Load, OpenLoop, Probe
 
 _SEARCH_TURNS = 1_000_000
 """Windows of a search have turns of their own, so that none repeats the schedule of another."""
@@ -129,13 +128,12 @@ class UnderLoad:
         passed = not sent.gave_up and all(
             seen.keeps(one) for one, seen in zip(limits, found, strict=True)
         )
-        waits = [one.seconds for one in limits if one.series in ("latency", "ttft")]
         probed = Probe(
             rate=rate,
             requests=len(known),
             late=tuple(seen.requests(len(known)) for seen in found),
             passed=passed,
-            sent_late=bool(waits) and _lateness(sent) > LATE_SHARE * min(waits),
+            sent_late=sent_late(sent, known, limits),
             seconds=lasted,
         )
         if not passed:
@@ -191,12 +189,6 @@ def persistent(serve: Serve) -> Serve:
         return serve(request)
 
     return again
-
-
-def _lateness(sent: Sent) -> float:
-    """The 99th percentile of how late requests were sent, in seconds."""
-    late = [at - due for at, due in zip(sent.sent_ns, sent.due_ns, strict=True)]
-    return percentile(late, 0.99) / 1e9
 
 
 def _unkept(load: Load, why: str) -> WorkloadError:

@@ -12,9 +12,9 @@ A request that failed or came too late has an infinite latency, and is never lef
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from pytest_costguard.records import (
     QUANTILES,
@@ -203,14 +203,23 @@ def decide_error_rate(
     )
 
 
-def figures_under_load(measurement: Measurement) -> tuple[dict[str, Interval], dict[str, str]]:
-    """Return each percentile at 95 % that is bounded on both sides, and why others are not shown.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFigures:
+    """What an open loop says of each percentile that the workload can have."""
 
-    Args:
-        measurement: of an open loop.
-    """
-    found: dict[str, Interval] = {}
+    bounded: Mapping[str, Interval]
+    """At 95 %, those that are bounded on both sides."""
+    unsupported: Mapping[str, str]
+    """Why the others are not shown."""
+    estimates: Mapping[str, float]
+    """Those that the requests support, bounded or not; those that failed are not."""
+
+
+def figures_under_load(measurement: Measurement) -> LoadFigures:
+    """Return each percentile as far as the requests of an open loop tell it."""
+    bounded: dict[str, Interval] = {}
     missing: dict[str, str] = {}
+    estimates: dict[str, float] = {}
     for metric, (series, q) in quantiles_of(measurement).items():
         units = [arrivals(unit, series) for unit in measurement.units]
         counts = tuple(map(len, units))
@@ -220,31 +229,28 @@ def figures_under_load(measurement: Measurement) -> tuple[dict[str, Interval], d
         interval = interval_under_load(units, q, below=0.975, above=0.975)
         if interval is None:
             missing[metric] = f"{metric} not supported by {sum(counts)} samples"
-        elif math.isinf(interval.estimate):
-            missing[metric] = f"{metric} is not an answer: too many requests failed"
-        elif math.isinf(interval.upper) or math.isinf(interval.lower):
-            missing[metric] = (
-                f"{metric} is about {interval.estimate * 1e3:.3g} ms, and"
-                f" {samples_in_words(metric, interval.n)} do not bound it at this load"
-            )
+            estimate = sorted(chain.from_iterable(units))[_rank(q, sum(counts))]
         else:
-            found[metric] = interval
-    return found, missing
+            estimate = interval.estimate
+            if reason := _unbounded(metric, interval):
+                missing[metric] = reason
+            else:
+                bounded[metric] = interval
+        if math.isfinite(estimate):
+            estimates[metric] = estimate
+    return LoadFigures(bounded=bounded, unsupported=missing, estimates=estimates)
 
 
-def estimates_under_load(measurement: Measurement) -> dict[str, float]:
-    """Return each percentile that the requests support, bounded or not; those that failed are not.
-
-    Args:
-        measurement: of an open loop.
-    """
-    found = {}
-    for metric, (series, q) in quantiles_of(measurement).items():
-        units = [arrivals(unit, series) for unit in measurement.units]
-        if not support(q, tuple(map(len, units))):
-            ordered = sorted(seconds for unit in units for seconds in unit)
-            found[metric] = ordered[_rank(q, len(ordered))]
-    return {metric: seconds for metric, seconds in found.items() if math.isfinite(seconds)}
+def _unbounded(metric: str, interval: Interval) -> str:
+    """Say why an interval decides, and is not shown; "" if it is."""
+    if math.isinf(interval.estimate):
+        return f"{metric} is not an answer: too many requests failed"
+    if math.isinf(interval.upper) or math.isinf(interval.lower):
+        return (
+            f"{metric} is about {interval.estimate * 1e3:.3g} ms, and"
+            f" {samples_in_words(metric, interval.n)} do not bound it at this load"
+        )
+    return ""
 
 
 def samples_in_words(metric: str, count: int) -> str:

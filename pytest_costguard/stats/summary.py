@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from statistics import median
 
@@ -116,11 +117,67 @@ def _memory_metrics(unit: Unit) -> dict[str, float]:
     return found
 
 
-def unsupported(measurement: Measurement) -> dict[str, str]:
-    """Name each figure of requests that the samples do not support, with the reason."""
-    if under_load(measurement):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a measurement says, and of which figures it says nothing."""
+
+    reduced: BaselineWorkload
+    """One value a unit and metric: what a baseline stores and a verdict rests on.
+
+    A metric that some units lack keeps the values of the others; a percentile that the samples as
+    a whole do not support is absent.
+    """
+    figures: Mapping[str, Interval]
+    """Each measured metric with its t-interval over units.
+
+    Percentiles under load have their own at 95 %, see `open_loop.interval_under_load`.
+    """
+    unsupported: Mapping[str, str]
+    """Each figure of requests that the samples do not support, with the reason."""
+    estimates: Mapping[str, float]
+    """Each percentile under load that the requests support, bounded or not."""
+
+    @classmethod
+    def of(cls, measurement: Measurement, confidence: float = 0.95) -> Summary:
+        """Summarise a measurement, with intervals over units at this confidence."""
+        if not under_load(measurement):
+            few = _too_few(measurement)
+            reduced = _reduced(measurement, few)
+            shown = intervals(reduced.metrics, confidence)
+            return cls(reduced=reduced, figures=shown, unsupported=few, estimates={})
+        loaded = figures_under_load(measurement)
         lost = dict.fromkeys(sorted(infinite_metrics(measurement)), _INFINITE)
-        return lost | figures_under_load(measurement)[1]
+        hidden = {**lost, **loaded.unsupported}
+        reduced = _reduced(measurement, hidden)
+        return cls(
+            reduced=reduced,
+            figures={**intervals(reduced.metrics, confidence), **loaded.bounded},
+            unsupported=hidden,
+            estimates=loaded.estimates,
+        )
+
+
+def unsupported(measurement: Measurement) -> dict[str, str]:
+    """Name each figure of requests that the samples do not support, see `Summary`."""
+    return dict(Summary.of(measurement).unsupported)
+
+
+def reduce(measurement: Measurement) -> BaselineWorkload:
+    """Return one value a unit and metric, see `Summary`."""
+    return Summary.of(measurement).reduced
+
+
+def figures(
+    measured: Measurement | BaselineWorkload, confidence: float = 0.95
+) -> dict[str, Interval]:
+    """Return each measured metric with its interval, see `Summary`."""
+    if isinstance(measured, Measurement):
+        return dict(Summary.of(measured, confidence).figures)
+    return intervals(measured.metrics, confidence)
+
+
+def _too_few(measurement: Measurement) -> dict[str, str]:
+    """Name each percentile of a closed loop that its samples do not support."""
     reasons = {}
     for name, (series, q) in quantiles_of(measurement).items():
         counts = tuple([len(answered(unit, series)) for unit in measurement.units])
@@ -128,14 +185,8 @@ def unsupported(measurement: Measurement) -> dict[str, str]:
     return {name: reason for name, reason in reasons.items() if reason}
 
 
-def reduce(measurement: Measurement) -> BaselineWorkload:
-    """Return one value a unit and metric: what a baseline stores and a verdict rests on.
-
-    A metric that some units lack keeps the values of the others; a percentile that the samples
-    as a whole do not support is absent.
-    """
+def _reduced(measurement: Measurement, hidden: Container[str]) -> BaselineWorkload:
     units = [unit_metrics(unit) for unit in measurement.units]
-    hidden = unsupported(measurement)
     values = {
         name: tuple(unit[name] for unit in units if name in unit)
         for name in METRICS
@@ -169,19 +220,6 @@ def estimates(measurement: Measurement) -> dict[str, Interval]:
         samples = sorted(chain.from_iterable(answered(one, series) for one in measurement.units))
         values[name] = (percentile_of_sorted(samples, q),) if samples else ()
     return intervals(values)
-
-
-def figures(
-    measured: Measurement | BaselineWorkload, confidence: float = 0.95
-) -> dict[str, Interval]:
-    """Return each measured metric with its t-interval over units.
-
-    Percentiles under load have their own at 95 %, see `open_loop.interval_under_load`.
-    """
-    if not isinstance(measured, Measurement):
-        return intervals(measured.metrics, confidence)
-    found = intervals(reduce(measured).metrics, confidence)
-    return found | figures_under_load(measured)[0] if under_load(measured) else found
 
 
 def intervals(

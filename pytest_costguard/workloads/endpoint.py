@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.measure.ports import Description
-from pytest_costguard.workloads import request_template, v2_rest
+from pytest_costguard.workloads import request_template, served_elsewhere, v2_rest
 from pytest_costguard.workloads.addresses import shown_path
-from pytest_costguard.workloads.answers import Answer
+from pytest_costguard.workloads.answers import Answer, UnreadAnswers
 from pytest_costguard.workloads.endpoint_options import headers_of, seconds_of, verify_of
 from pytest_costguard.workloads.http_exchange import (
     Exchange,
@@ -53,6 +52,13 @@ class Endpoint:
         WorkloadError: urllib3 is not installed.
     """
 
+    is_async = served_elsewhere.IS_ASYNC
+    prepare = served_elsewhere.prepare
+    serving = served_elsewhere.serving
+    synchronise = served_elsewhere.synchronise
+    device_peak_bytes = served_elsewhere.device_peak_bytes
+    reset_device_peak = served_elsewhere.reset_device_peak
+
     def __init__(
         self, url: str, *, threads: int = 1, options: Mapping[str, Any] | None = None
     ) -> None:
@@ -62,7 +68,8 @@ class Endpoint:
         require_known(given, known=_OPTIONS[self._protocol], adapter=f"{self._protocol} endpoint")
         self._exchange = Exchange(url, timeout_seconds=seconds_of(given), verify=verify_of(given))
         encode, decode = _dialect(self._protocol, given)
-        self._requests = WrittenRequests(encode=encode, decode=decode)
+        self._requests = WrittenRequests(encode)
+        self._answers = UnreadAnswers(decode)
         path = shown_path(self._exchange.path)
         self._where = self._exchange.origin + path
         self._details = {"protocol": self._protocol, "path": path}
@@ -74,11 +81,6 @@ class Endpoint:
     def kind(self) -> str:
         """`v2` or `http`."""
         return "v2" if self._protocol == "v2" else "http"
-
-    @property
-    def is_async(self) -> bool:
-        """Never: a request is waited for in a thread."""
-        return False
 
     def load(self) -> None:
         """Ask a V2 server for its model, so that one that does not serve it is told at once.
@@ -94,42 +96,19 @@ class Endpoint:
         self._details |= _said_of_itself(reply)
         self._is_loaded = True
 
-    def prepare(self, inputs: Sequence[Any]) -> None:
-        """Write down the request of each input.
-
-        Raises:
-            WorkloadError: one cannot be written.
-        """
-        self._requests.write(inputs)
-
     def function(self) -> Callable[[Any], Any]:
         """Return what sends one input and answers with an `Answer`."""
         return self._ask
-
-    def synchronise(self) -> Callable[[], None] | None:
-        """Return None: an answer is there when it is there."""
-        return None
-
-    def serving(self) -> AbstractContextManager[object]:
-        """Return a context that reads first answers when it ends."""
-        return self._requests.reading()
 
     def describe(self) -> Description:
         """Say the protocol, the path and what the server says of its model; never host or port."""
         return Description(details=dict(self._details))
 
-    def device_peak_bytes(self) -> int | None:
-        """Return None: the server's device is not this process's."""
-        return None
-
-    def reset_device_peak(self) -> None:
-        """Do nothing."""
-
     def _ask(self, value: Any) -> Answer:
         reply = self._exchange.send(self._requests.of(value))
-        remedy = "" if self._requests.was_answered(value) else self._remedy
+        remedy = "" if self._answers.knows(value) else self._remedy
         require_success(reply, origin=self._where, remedy=remedy)
-        return self._requests.answer(value, reply)
+        return self._answers.of(value, reply)
 
 
 def _protocol(url: str, options: Mapping[str, Any]) -> str:

@@ -10,10 +10,9 @@ from typing import Any
 
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.workloads.addresses import checked_address
+from pytest_costguard.workloads.unended_bodies import UnendedBodies
 
 _SHOWN = 300
-_DRAIN_SECONDS = 0.05
-"""How long is waited for the end of a body that has told all there is."""
 _MOST_CONNECTIONS = 1024
 """That are kept open; so many requests can be under way at the same time."""
 
@@ -70,6 +69,7 @@ class Exchange:
         self._errors = urllib3.exceptions.HTTPError
         self._timeout = urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds)
         self._pool = _pool(urllib3, self._address, verify=verify)
+        self._unended = UnendedBodies()
 
     @property
     def origin(self) -> str:
@@ -111,12 +111,19 @@ class Exchange:
         except self._errors as error:
             raise self.failure(error) from error
 
+    def take_back(self) -> None:
+        """Free the connections of bodies that were followed and have ended meanwhile.
+
+        Call it before a request is followed, and before its time begins; it waits for nothing.
+        """
+        self._unended.take_back()
+
     @contextmanager
     def following(self, request: Request) -> Iterator[Any]:
         """Send a request and give urllib3's response while its body comes.
 
-        Afterwards the connection is used again where the body has ended, and closed where it has
-        not: who has read all that counts need not wait for a server that leaves it open.
+        Who has read all that counts need not wait for the end of the body: `take_back` frees the
+        connection once that has come, and until then other requests take another one.
 
         Raises:
             NoAnswer: there was no connection, or it broke, or a piece came too late.
@@ -125,14 +132,15 @@ class Exchange:
         complete = False
         try:
             yield response
-            _drain(response)
             complete = True
         except self._errors as error:
             raise self.failure(error) from error
         finally:
-            if not complete:
+            if complete:
+                self._unended.keep(response)
+            else:
                 response.close()
-            response.release_conn()
+                response.release_conn()
 
     def failure(self, error: Exception) -> NoAnswer:
         """Say what became of a request that urllib3 could not finish, and what to do about it."""
@@ -190,13 +198,6 @@ def require_success(reply: Reply, *, origin: str, remedy: str = "") -> None:
         f"{origin} answered {reply.status}" + (f": {words}" if words else ""),
         remedy=_REMEDIES.get(reply.status, remedy or _LOG),
     )
-
-
-def _drain(response: Any) -> None:
-    socket = getattr(response.connection, "sock", None)
-    if socket is not None:  # the next request sets its own time limit
-        socket.settimeout(_DRAIN_SECONDS)
-    response.drain_conn()
 
 
 def _in_short(body: bytes) -> str:

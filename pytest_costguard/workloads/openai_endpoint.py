@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter_ns
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.measure.ports import Description
 from pytest_costguard.measure.streamed import Streamed
+from pytest_costguard.workloads import served_elsewhere
 from pytest_costguard.workloads.addresses import shown_path
 from pytest_costguard.workloads.endpoint_options import headers_of, seconds_of, verify_of
 from pytest_costguard.workloads.http_exchange import (
@@ -23,6 +24,7 @@ from pytest_costguard.workloads.openai_answers import AnswerReader
 from pytest_costguard.workloads.openai_requests import Bodies, is_chat
 from pytest_costguard.workloads.options import flag, require_known
 from pytest_costguard.workloads.server_sent_events import EventStream
+from pytest_costguard.workloads.written_requests import WrittenRequests
 
 _OPTIONS = (
     "protocol",
@@ -56,6 +58,12 @@ class OpenAiEndpoint:
         WorkloadError: urllib3 is not installed.
     """
 
+    is_async = served_elsewhere.IS_ASYNC
+    prepare = served_elsewhere.prepare
+    synchronise = served_elsewhere.synchronise
+    device_peak_bytes = served_elsewhere.device_peak_bytes
+    reset_device_peak = served_elsewhere.reset_device_peak
+
     def __init__(
         self, url: str, *, threads: int = 1, options: Mapping[str, Any] | None = None
     ) -> None:
@@ -80,18 +88,12 @@ class OpenAiEndpoint:
             url, timeout_seconds=self._timeout_seconds, verify=verify_of(given)
         )
         self._path = shown_path(self._exchange.path)
-        # The input is kept with it: an id is that of another object once this one is gone.
-        self._requests: dict[int, tuple[Any, Request]] = {}
+        self._requests = WrittenRequests(self._request)
 
     @property
     def kind(self) -> str:
         """`openai`."""
         return "openai"
-
-    @property
-    def is_async(self) -> bool:
-        """Never: an answer is waited for in a thread."""
-        return False
 
     @property
     def streams(self) -> bool:
@@ -101,22 +103,9 @@ class OpenAiEndpoint:
     def load(self) -> None:
         """Do nothing: the server has loaded its model."""
 
-    def prepare(self, inputs: Sequence[Any]) -> None:
-        """Write down the request of each input.
-
-        Raises:
-            WorkloadError: one cannot be written.
-        """
-        for value in inputs:
-            self._request(value)
-
     def function(self) -> Callable[[Any], Streamed]:
         """Return what sends one input and answers with a `Streamed` of a `Completion`."""
         return self._ask_streaming if self._bodies.stream else self._ask_whole
-
-    def synchronise(self) -> Callable[[], None] | None:
-        """Return None: an answer is there when it is there."""
-        return None
 
     def serving(self) -> AbstractContextManager[object]:
         """Return a context that does nothing."""
@@ -133,22 +122,12 @@ class OpenAiEndpoint:
             details["model"] = self._bodies.model
         return Description(details=details)
 
-    def device_peak_bytes(self) -> int | None:
-        """Return None: the server's device is not this process's."""
-        return None
-
-    def reset_device_peak(self) -> None:
-        """Do nothing."""
-
     def _request(self, value: Any) -> Request:
-        known = self._requests.get(id(value))
-        if known is None:
-            made = Request(body=self._bodies.of(value), headers=self._headers)
-            known = self._requests[id(value)] = value, made
-        return known[1]
+        return Request(body=self._bodies.of(value), headers=self._headers)
 
     def _ask_streaming(self, value: Any) -> Streamed:
-        request = self._request(value)
+        request = self._requests.of(value)
+        self._exchange.take_back()
         began = perf_counter_ns()
         with self._exchange.following(request) as response:
             require_event_stream(response, origin=self._exchange.origin + self._path)
@@ -157,7 +136,7 @@ class OpenAiEndpoint:
             return _followed(response.read1, reader, limit_ns=limit_ns)
 
     def _ask_whole(self, value: Any) -> Streamed:
-        request = self._request(value)
+        request = self._requests.of(value)
         reader = AnswerReader(began_ns=perf_counter_ns())
         reply = self._exchange.send(request)
         require_success(reply, origin=self._exchange.origin + self._path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -12,8 +11,9 @@ from typing import Any
 
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.measure.ports import Description
+from pytest_costguard.workloads import served_elsewhere
 from pytest_costguard.workloads.addresses import checked_address
-from pytest_costguard.workloads.answers import Answer
+from pytest_costguard.workloads.answers import Answer, UnreadAnswers
 from pytest_costguard.workloads.endpoint_options import headers_of, seconds_of, verify_of
 from pytest_costguard.workloads.http_exchange import NoAnswer
 from pytest_costguard.workloads.options import require_known
@@ -52,6 +52,13 @@ class GrpcEndpoint:
         WorkloadError: grpcio or protobuf is not installed.
     """
 
+    is_async = served_elsewhere.IS_ASYNC
+    prepare = served_elsewhere.prepare
+    serving = served_elsewhere.serving
+    synchronise = served_elsewhere.synchronise
+    device_peak_bytes = served_elsewhere.device_peak_bytes
+    reset_device_peak = served_elsewhere.reset_device_peak
+
     def __init__(
         self, url: str, *, threads: int = 1, options: Mapping[str, Any] | None = None
     ) -> None:
@@ -66,19 +73,13 @@ class GrpcEndpoint:
         self._channel = self._opened(verify_of(given))
         self._infer = self._channel.unary_unary(f"/{SERVICE}/ModelInfer")
         self._details: dict[str, str] = {}
-        self._requests = WrittenRequests(
-            encode=partial(encoded, model=self._model, version=self._version), decode=decoded
-        )
+        self._requests = WrittenRequests(partial(encoded, model=self._model, version=self._version))
+        self._answers = UnreadAnswers(decoded)
 
     @property
     def kind(self) -> str:
         """`v2-grpc`."""
         return "v2-grpc"
-
-    @property
-    def is_async(self) -> bool:
-        """Never: a request is waited for in a thread."""
-        return False
 
     def load(self) -> None:
         """Ask the server for its model, so that one that does not serve it is told at once.
@@ -100,39 +101,16 @@ class GrpcEndpoint:
             **{key: text for key, text in details.items() if text},
         }
 
-    def prepare(self, inputs: Sequence[Any]) -> None:
-        """Write down the request of each input.
-
-        Raises:
-            WorkloadError: one cannot be written.
-        """
-        self._requests.write(inputs)
-
     def function(self) -> Callable[[Any], Any]:
         """Return what sends one input and answers with an `Answer`."""
         return self._ask
-
-    def synchronise(self) -> Callable[[], None] | None:
-        """Return None: an answer is there when it is there."""
-        return None
-
-    def serving(self) -> AbstractContextManager[object]:
-        """Return a context that reads first answers when it ends."""
-        return self._requests.reading()
 
     def describe(self) -> Description:
         """Say the protocol, the model and what the server says of it; never host or port."""
         return Description(details=dict(self._details))
 
-    def device_peak_bytes(self) -> int | None:
-        """Return None: the server's device is not this process's."""
-        return None
-
-    def reset_device_peak(self) -> None:
-        """Do nothing."""
-
     def _ask(self, value: Any) -> Answer:
-        return self._requests.answer(value, self._called(self._infer, self._requests.of(value)))
+        return self._answers.of(value, self._called(self._infer, self._requests.of(value)))
 
     def _called(self, call: Callable[..., Any], request: bytes) -> bytes:
         try:

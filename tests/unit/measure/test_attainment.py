@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from factories.tokens import MS, streamed, tokens
 
 from pytest_costguard.errors import WorkloadError
-from pytest_costguard.measure.attainment import beyond, give_up, require_told, within_slo
+from pytest_costguard.measure.attainment import (
+    beyond,
+    give_up,
+    require_told,
+    sent_late,
+    within_slo,
+)
 from pytest_costguard.measure.open_loop import Sent
 from pytest_costguard.measure.rate_search import Allowance, allowances, window_requests
 from pytest_costguard.records import Load
@@ -82,6 +90,40 @@ def test_gaps_are_looked_at_when_the_window_is_over():
     limit = give_up(allowances({"itl_p99": 0.05}), requests=1000, ramp=100)
 
     assert (limit.of, limit.seconds, limit.most) == ("latency", float("inf"), 30)
+
+
+def late_by(milliseconds, *, failed=()):
+    """All requests are answered 199 ms after they were due."""
+    window = sent(failed=failed)
+    return replace(window, sent_ns=tuple(due + milliseconds * MS for due in window.due_ns))
+
+
+PACE = {"tpot_p99": 0.03, "itl_p99": 0.05}
+
+
+@pytest.mark.parametrize(
+    ("slo", "milliseconds", "late"),
+    [
+        ({"p99": 0.4}, 19, False),
+        ({"p99": 0.4}, 21, True),
+        ({"p99": 0.4, "ttft_p99": 0.1, "tpot_p99": 0.001}, 4, False),
+        ({"p99": 0.4, "ttft_p99": 0.1, "tpot_p99": 0.001}, 6, True),
+        (PACE, 9, False),
+        (PACE, 11, True),
+        ({"itl_p50": 0.001}, 9, False),
+    ],
+)
+def test_lateness_is_held_against_limits_on_waiting_and_without_any_against_what_is_typical(
+    slo, milliseconds, late
+):
+    assert sent_late(late_by(milliseconds), range(4), allowances(slo)) is late
+
+
+def test_where_nothing_was_answered_the_generator_is_not_to_blame():
+    lost = late_by(100, failed=range(4))
+
+    assert not sent_late(lost, range(4), allowances(PACE))
+    assert sent_late(lost, range(4), allowances({"p99": 0.4}))
 
 
 TOLD = tokens(ttft=[0.01, 0.09, 0.01, 0.01], gaps=[[0.01, 0.01], [0.01, 0.01], [0.04, 0.04], []])
