@@ -157,11 +157,6 @@ class Summary:
         )
 
 
-def unsupported(measurement: Measurement) -> dict[str, str]:
-    """Name each figure of requests that the samples do not support, see `Summary`."""
-    return dict(Summary.of(measurement).unsupported)
-
-
 def reduce(measurement: Measurement) -> BaselineWorkload:
     """Return one value a unit and metric, see `Summary`."""
     return Summary.of(measurement).reduced

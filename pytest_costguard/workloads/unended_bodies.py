@@ -84,10 +84,14 @@ def _end_has_come(response: Any) -> bool:
     sock = response.connection.sock
     if wait_for_read(sock, timeout=0.0) or getattr(sock, "pending", int)():
         return True
+    # The one place that tells, without taking it, what has come together with the last event. It is
+    # no part of urllib3's promises: without it, the end is not known, and the connection given up.
+    peek = getattr(getattr(getattr(response, "_fp", None), "fp", None), "peek", None)
+    if peek is None:
+        return False
     sock.settimeout(0.0)
     try:
-        # The one place that tells, without taking it, what has come together with the last event.
-        seen: bytes = response._fp.fp.peek()
+        seen: bytes = peek()
     except OSError:  # of TLS: there is nothing yet
         return False
     return seen.endswith(_END) if response.chunked else bool(seen)

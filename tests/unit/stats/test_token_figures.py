@@ -13,7 +13,7 @@ from factories.tokens import tokens, written, written_under_load
 from pytest_costguard.records import BudgetVerdict, Probe, Tokens
 from pytest_costguard.stats.open_loop import decide_slo, figures_under_load
 from pytest_costguard.stats.samples import arrivals, told_series
-from pytest_costguard.stats.summary import estimates, figures, unit_metrics, unsupported
+from pytest_costguard.stats.summary import Summary, estimates, figures, unit_metrics
 from pytest_costguard.stats.unserved import least_ratio
 
 GAPS = [[0.01, 0.03], [0.02, 0.02]]
@@ -57,13 +57,13 @@ def test_what_was_not_told_is_absent():
 def test_a_workload_without_tokens_has_no_word_of_them():
     plain = measurement([unit(count=3), unit(count=3)])
 
-    assert not [name for name in unsupported(plain) if "_p" in name]
+    assert not [name for name in Summary.of(plain).unsupported if "_p" in name]
     assert not [name for name in figures(plain) if "token" in name]
 
 
 def test_percentiles_that_the_samples_do_not_support_say_so_by_name():
     few = measurement([written(ttft=[0.1] * 30, gaps=[[0.01] * 20] * 30) for _ in range(2)])
-    missing = unsupported(few)
+    missing = Summary.of(few).unsupported
 
     assert missing["ttft_p99"] == "ttft_p99 not supported by 60 samples (368 needed)"
     assert "itl_p99" not in missing

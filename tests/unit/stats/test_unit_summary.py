@@ -6,7 +6,7 @@ import pytest
 from factories.judging import block, measurement, stored_workload, unit
 
 from pytest_costguard.records import ColdStart, Energy, Memory
-from pytest_costguard.stats.summary import figures, reduce, unit_metrics, unsupported
+from pytest_costguard.stats.summary import Summary, figures, reduce, unit_metrics
 
 
 def test_a_unit_that_measured_everything():
@@ -61,7 +61,7 @@ def test_calibration_is_reduced_to_a_median_a_unit():
 def test_an_unsupported_percentile_is_named_and_absent():
     few = measurement([unit(count=150), unit(count=150)])
 
-    assert unsupported(few) == {"p99": "p99 not supported by 300 samples (368 needed)"}
+    assert Summary.of(few).unsupported == {"p99": "p99 not supported by 300 samples (368 needed)"}
     assert "p99" not in reduce(few).metrics
     assert "p95" in reduce(few).metrics
 
