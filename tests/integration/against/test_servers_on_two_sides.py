@@ -69,7 +69,9 @@ def test_servers_on_ports_that_are_chosen_are_measured_beside_each_other(compare
     _, output, report = compared
     how = report["against"]["pairings"]["tests/test_it.py::test_chosen"]
     assert how["kind"] == "alternating", output
-    assert (how["clock"], how["reason"]) == ("wall", "a server does its work")
+    # A request that this machine makes slow would be a reason for another way; a server is none.
+    assert how["clock"] == "wall"
+    assert how["reason"].endswith("a server does its work")
 
 
 def test_servers_on_a_fixed_port_are_measured_in_turns_and_the_report_says_why(compared):
