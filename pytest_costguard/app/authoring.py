@@ -8,7 +8,7 @@ from os import PathLike
 from typing import Any, Protocol
 
 from pytest_costguard.app.adapters import is_address
-from pytest_costguard.app.declared_scenarios import declared_scenario
+from pytest_costguard.app.declared_scenarios import declared_scenario, require_slo_of_search
 from pytest_costguard.app.declared_servers import DeclaredServer, Ready, declared_server
 from pytest_costguard.app.measure_call import MeasureCall, Quality, declared_quality
 from pytest_costguard.app.result import Result
@@ -38,8 +38,11 @@ class Costguard:
         nodeid: the test that this fixture was made for.
     """
 
-    def __init__(self, *, nodeid: str, backend: Backend) -> None:
+    def __init__(
+        self, *, nodeid: str, backend: Backend, marker_slo: Mapping[str, object] | None = None
+    ) -> None:
         self.nodeid = nodeid
+        self._marker_slo = marker_slo or {}
         self._backend = backend
         self._names: set[str] = set()
         self._servers: list[StartedServer] = []
@@ -296,6 +299,7 @@ class Costguard:
             WorkloadError: a workload cannot be loaded, or raised.
         """
         __tracebackhide__ = True
+        self._require_slo(scenario, slo)
         calls = calls_of(
             parts,
             scenario=scenario,
@@ -318,6 +322,7 @@ class Costguard:
         **fields: Any,
     ) -> MeasureCall:
         self._require_one_workload(thing, fields["load"])
+        self._require_slo(scenario, options.get("slo"))
         server = self._answering(thing, served_by)
         self._claim(name)
         declared = declared_scenario(scenario, thing=thing, options=options, nodeid=self.nodeid)
@@ -330,6 +335,9 @@ class Costguard:
             server=server,
             **fields,
         )
+
+    def _require_slo(self, scenario: str | Scenario, slo: object) -> None:
+        require_slo_of_search(scenario, slo=slo, marker_slo=self._marker_slo, nodeid=self.nodeid)
 
     def _require_one_workload(self, thing: Any, load: Callable[[], Any] | None) -> None:
         if (thing is None) == (load is None):

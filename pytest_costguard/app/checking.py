@@ -17,6 +17,7 @@ from pytest_costguard.app.baselines import locate
 from pytest_costguard.app.declared_tests import DeclaredTest, told_in_vain
 from pytest_costguard.app.endings import Ending, Endings
 from pytest_costguard.app.escalation import Announcement, Means, SecondMeasuring
+from pytest_costguard.app.estimates import Estimate, estimated, loads_of_baseline, with_loads
 from pytest_costguard.app.judging import expecting, judge
 from pytest_costguard.app.measure_call import MeasureCall
 from pytest_costguard.app.measuring import Measuring, one_side, side_by_side
@@ -91,8 +92,8 @@ class Check:
         tell: Callable[[str], None],
         pythonpath: Sequence[str] = (),
         paths: Sequence[Path] = (),
-    ) -> float:
-        """Resolve what every test is held to; return about how many seconds measuring takes.
+    ) -> Estimate:
+        """Resolve what every test is held to; return about how long measuring takes.
 
         Args:
             tests: what was collected.
@@ -127,9 +128,10 @@ class Check:
             settings=self._settings,
             side=self._side,
             pricing=self._pricing,
-            tests=[
-                test.collected(self._settings, gates=self._gates[test.nodeid]) for test in tests
-            ],
+            tests=with_loads(
+                (test.collected(self._settings, gates=self._gates[test.nodeid]) for test in tests),
+                loads_of_baseline(self._baseline),
+            ),
             labels={test.nodeid: labels_for(self._settings, test.marker) for test in tests},
             gates=self._gates,
             open_store=self._open_store,
@@ -167,7 +169,7 @@ class Check:
                 " undecided then is inconclusive (--costguard-suite-time)"
             )
             self.warnings = (*self.warnings, told)
-        return seconds
+        return estimated(seconds, means.tests)
 
     def measure(self, *, escalating: Callable[[Announcement], None] = lambda _: None) -> None:
         """Measure everything; after Ctrl-C what was measured is judged, and the run incomplete.

@@ -13,7 +13,7 @@ from pytest_costguard.config.loads import LOAD_OPTIONS, parse_load
 from pytest_costguard.config.quantities import parse_duration
 from pytest_costguard.config.words import nearest
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import OPEN_LOOPS, Scenario, ScenarioKind
+from pytest_costguard.records import OPEN_LOOPS, QUANTILES, Scenario, ScenarioKind
 from pytest_costguard.workloads.collating import joined_requests
 
 _COUNTED = ("multi_stream", "concurrent")
@@ -57,6 +57,31 @@ def declared_scenario(
             scenario=_closed_loop(kind, number, text=text, nodeid=nodeid), options=given
         )
     return _open_loop(kind, number, given, text=text, thing=thing, nodeid=nodeid)
+
+
+def require_slo_of_search(
+    text: str | Scenario, *, slo: object, marker_slo: Mapping[str, object], nodeid: str
+) -> None:
+    """Raise where a search has no SLO of its own and the marker has one that was meant for it.
+
+    Args:
+        text: the scenario, as the test wrote it.
+        slo: what `measure` was given.
+        marker_slo: the `slo=` of the test's markers, as they say it.
+        nodeid: of the test.
+
+    Raises:
+        ConfigError: with the argument to write.
+    """
+    meant = {metric: limit for metric, limit in marker_slo.items() if metric in QUANTILES}
+    if slo or not meant or isinstance(text, Scenario) or text.strip() != "max_rate":
+        return
+    written = ", ".join(f'"{metric}": "{limit}"' for metric, limit in meant.items())
+    raise ConfigError(
+        f"{nodeid}: scenario='max_rate' needs the SLO that the rate must keep in measure(): the"
+        " slo= of the marker is what the test's own latencies are held to, and a search has none",
+        remedy=f"move it: costguard.measure(…, scenario='max_rate', slo={{{written}}})",
+    )
 
 
 def _open_loop(

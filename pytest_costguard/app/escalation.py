@@ -16,6 +16,7 @@ from pytest_costguard.app.escalation_bases import (
     commit_here,
     newest,
 )
+from pytest_costguard.app.estimates import loads_of, with_loads
 from pytest_costguard.app.judging import hypotheses
 from pytest_costguard.app.judging_escalation import (
     INTERRUPTED,
@@ -185,7 +186,10 @@ class SecondMeasuring:
                 settings=replace(means.settings, against=sha, suite_seconds=seconds),
                 side=means.side,
                 pricing=means.pricing,
-                tests=[test for test in means.tests if test.nodeid in nodeids],
+                tests=with_loads(
+                    (test for test in means.tests if test.nodeid in nodeids),
+                    loads_of(self.report.run.measurements),
+                ),
                 labels=means.labels,
                 gates=means.gates,
                 pythonpath=means.pythonpath,

@@ -30,6 +30,7 @@ from pytest_costguard.app.judging_messages import failing_messages
 from pytest_costguard.app.judging_month import monthly_change
 from pytest_costguard.app.judging_outcome import outcome_of
 from pytest_costguard.app.judging_pairs import Pairs, decide_pairs
+from pytest_costguard.app.judging_scenario import own_gates
 from pytest_costguard.app.judging_subject import Pricer, Subject, subject
 from pytest_costguard.app.judging_together import counted_once, mixtures_of
 from pytest_costguard.app.judging_tokens import token_warnings
@@ -97,7 +98,12 @@ def judge(
     parts = parts_of_traffic(run.measurements)
     held = {
         str(one.workload): fitting(
-            _own(gates.get(str(one.workload), Gates()), parts.get(one.workload)), one
+            own_gates(
+                _own(gates.get(str(one.workload), Gates()), parts.get(one.workload)),
+                one,
+                run.measurements,
+            ),
+            one,
         )
         for one in run.measurements
     }

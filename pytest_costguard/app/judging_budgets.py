@@ -9,6 +9,7 @@ import msgspec
 from pytest_costguard.app.judging_capacity import RESTS_ON, capacity_for
 from pytest_costguard.app.judging_history import History
 from pytest_costguard.app.judging_load import judge_under_load, storable
+from pytest_costguard.app.judging_scenario import never_measured
 from pytest_costguard.app.judging_subject import Subject, stored_metric
 from pytest_costguard.app.plan_subjects import NoPlan
 from pytest_costguard.records import (
@@ -53,7 +54,17 @@ def judge_budget(
         alpha: P(over is said of a figure that is within).
     """
     result = _judged(budget, subject=subject, history=history, gates=gates, alpha=alpha)
+    result = _open(result, subject)
     return msgspec.structs.replace(result, cause=_cause(result, subject, history))
+
+
+def _open(result: BudgetResult, subject: Subject) -> BudgetResult:
+    """Leave open what a limit of the workload's own asks of a scenario that never answers it."""
+    why = never_measured(result.budget.metric, subject.measurement)
+    unmeasured = result.verdict is BudgetVerdict.NOT_MEASURED and result.limit is not None
+    if not (why and unmeasured and result.budget.own):
+        return result
+    return msgspec.structs.replace(result, verdict=BudgetVerdict.INCONCLUSIVE, reason=why)
 
 
 def _cause(result: BudgetResult, subject: Subject, history: History | None) -> FailOn | None:

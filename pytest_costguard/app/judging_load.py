@@ -6,6 +6,7 @@ import math
 
 import msgspec
 
+from pytest_costguard.app.judging_scenario import never_measured
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.records import (
     Budget,
@@ -24,10 +25,6 @@ from pytest_costguard.stats.open_loop import (
     samples_in_words,
 )
 
-_CHOSEN = (
-    "a search shows the requests of windows that were chosen for keeping its SLO: hold max_rate to"
-    " a limit, or measure scenario='server' at a rate"
-)
 _DEFAULT = "default"
 _RATE_ALLOW, _RATE_CATCH = 0.05, 0.10
 """Of the highest rate where nothing is declared: a search is blunter than a mean."""
@@ -46,7 +43,10 @@ def judge_under_load(
     """
     if any(unit.open_loop and unit.open_loop.probes for unit in subject.measurement.units):
         return BudgetResult(
-            budget=budget, verdict=BudgetVerdict.NOT_MEASURED, limit=limit, reason=_CHOSEN
+            budget=budget,
+            verdict=BudgetVerdict.NOT_MEASURED,
+            limit=limit,
+            reason=never_measured(budget.metric, subject.measurement),
         )
     decision = _decided(budget, subject, limit=limit, alpha=alpha)
     if decision is None:

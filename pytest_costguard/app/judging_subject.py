@@ -9,6 +9,7 @@ from decimal import Decimal
 from statistics import median_low
 from typing import Protocol
 
+from pytest_costguard.app.judging_scenario import never_measured
 from pytest_costguard.cost.unit_cost import token_cost, unit_token_costs
 from pytest_costguard.records import (
     COSTS,
@@ -105,7 +106,8 @@ class Subject:
         memories = [unit.memory for unit in self.measurement.units if unit.memory is not None]
         if metric in ("peak_memory", "peak_device_memory") and memories and not memories[0].alone:
             return "not measured: its process served other workloads as well"
-        return f"{METRICS[metric].title} was not measured in this run"
+        unmeasured = f"{METRICS[metric].title} was not measured in this run"
+        return never_measured(metric, self.measurement) or unmeasured
 
     @property
     def lone_unit(self) -> str:

@@ -52,7 +52,7 @@ class Measuring(Protocol):
         """Whether two sides are measured."""
 
     def estimated_seconds(self) -> float:
-        """About how long it will take, before anything is known."""
+        """About how long it will take, as far as the tests tell before anything is measured."""
 
     def run(self) -> None:
         """Measure everything, and close."""

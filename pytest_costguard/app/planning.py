@@ -39,6 +39,11 @@ _SEVERAL_AT_A_TIME = (
     "it serves several requests at a time, so that nothing here says who waits: the objective is"
     " taken to hold at the utilisation aimed at"
 )
+_HEADROOM = (
+    "at the peak a replica gets {} of the rate that kept the SLO: not for queues, which are in that"
+    " rate, but for bursts while new replicas start, and for a replica that is lost (--utilisation"
+    " 100% leaves no room)"
+)
 _NO_STARTUP = (
     "how long a replica takes to start was not measured, since the test loads its model itself: no"
     " autoscaler is run (--startup 60s)"
@@ -211,6 +216,8 @@ def _notes(subject: PlanSubject, *, case: PlanCase) -> tuple[str, ...]:
         notes.append(_ALWAYS_FULL)
     elif case.need.sizing == "utilisation" and not subject.searched:
         notes.append(_SEVERAL_AT_A_TIME)
+    elif subject.searched and subject.terms.limits.utilisation < 1:
+        notes.append(_HEADROOM.format(percent(subject.terms.limits.utilisation)))
     notes += [_GOODPUT[basis]] if (basis := subject.cost.basis) in _GOODPUT else []
     share = subject.cost.share
     if share < 1:

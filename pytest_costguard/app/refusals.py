@@ -17,7 +17,7 @@ def refusal_of(workload: WorkloadId, error: BaseException) -> Refused:
         workload=workload,
         reason=known.message if known else f"it raised {_in_short(error)}",
         remedy=known.remedy if known else _remedy(error),
-        details="" if known else _traceback(error),
+        details="\n".join(getattr(error, "__notes__", ())) if known else _traceback(error),
         needs_the_machine=_needed_alone(error),
     )
 

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from pytest_costguard.app.declared_servers import DeclaredServer, local_place
 from pytest_costguard.engine.last_words import ending, telling_part
-from pytest_costguard.errors import CostguardError, PortInUse, ServerError
+from pytest_costguard.errors import ConfigError, CostguardError, PortInUse, ServerError
 from pytest_costguard.host.ports import Claim, answers, free_port
 from pytest_costguard.host.readiness import (
     Ended,
@@ -21,6 +21,7 @@ from pytest_costguard.host.readiness import (
     says_so,
     wait_until_ready,
 )
+from pytest_costguard.host.server_log import last_output, quoted
 from pytest_costguard.host.server_process import ServerProcess
 from pytest_costguard.host.server_watch import ServerWatch, watch
 
@@ -33,7 +34,6 @@ _CHOICES = 20
 """Ports that are chosen before it is given up: each is free at that moment, so one suffices."""
 _DYING_SECONDS = 0.5
 """A connection breaks before its server's exit status is known."""
-_OUTPUT_BYTES = 1 << 16
 _LINE_CHARACTERS = 200
 _TAKEN = (
     "address already in use",
@@ -91,6 +91,8 @@ class StartedServer:
     def answering(self) -> Iterator[None]:
         """Blame the server for what goes wrong meanwhile, where it has ended by itself.
 
+        Where it has not, the error is the test's own, with the end of the server's log as a note.
+
         Raises:
             ServerError: it has ended; instead of the errors of connections that broke.
         """
@@ -98,7 +100,10 @@ class StartedServer:
             yield
         except Exception as error:
             status = self._process.ended_within(_DYING_SECONDS)
-            if status is None or isinstance(error, ServerError):
+            if isinstance(error, ServerError):
+                raise
+            if status is None:
+                self._quote_at(error)
                 raise
             raise self._has_ended(status) from error
         self.require_alive()
@@ -135,12 +140,15 @@ class StartedServer:
         if not isinstance(error, ServerError) and not self._process.alive():
             error.add_note(str(self._has_ended(self._process.ended_within(0.0)).message))
 
+    def _quote_at(self, error: Exception) -> None:
+        """Note at an error what the server has printed last: often it says why."""
+        if not isinstance(error, ConfigError) and (said := quoted(last_output(self.log))):
+            up = f"The server ({self._declared.words}) is still up; it said last:"
+            error.add_note(f"{up}\n{said}")
+
     def last_output(self) -> str:
         """Return what tells most of what it has printed last."""
-        with self.log.open("rb") as log:
-            end = log.seek(0, os.SEEK_END)
-            log.seek(max(0, end - _OUTPUT_BYTES))
-            return telling_part(log.read().decode(errors="replace"))
+        return telling_part(last_output(self.log))
 
     def _said(self) -> str:
         """What it has printed last; the first line by itself, since a report shows no more."""

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_costguard.cli.plan_options import names_of, plan_options, require_some, terms_of
+from pytest_costguard.cli.plan_options import (
+    figures_of,
+    names_of,
+    plan_options,
+    require_some,
+    terms_of,
+)
 
 if TYPE_CHECKING:
     from pytest_costguard.records import Plan, PlannedWorkload, Report
@@ -91,15 +97,18 @@ def export(
     own = {key: given.pop(key) for key in [*given] if key in _OF_FORMS}
     report = read_record(report_path, Report)
     if form == "openmetrics":
-        text = _openmetrics(report)
+        with figures_of(report_path):
+            text = _openmetrics(report)
     else:
         chosen = names_of(report, workloads, origin=str(report_path))
-        plan = plan_report(report, terms=terms_of(**given), chosen=chosen).plan
-        # What is left out would look like nothing.
-        require_some(
-            replace(plan, workloads=()) if plan.unplanned else plan, origin=str(report_path)
-        )
-        text = _WRITERS[form](plan, {**given, **own, "form": form})
+        terms = terms_of(**given)
+        with figures_of(report_path):
+            plan = plan_report(report, terms=terms, chosen=chosen).plan
+            # What is left out would look like nothing.
+            require_some(
+                replace(plan, workloads=()) if plan.unplanned else plan, origin=str(report_path)
+            )
+            text = _WRITERS[form](plan, {**given, **own, "form": form})
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_costguard.cli.plan_options import names_of, plan_options, require_some, terms_of
+from pytest_costguard.cli.plan_options import (
+    figures_of,
+    names_of,
+    plan_options,
+    require_some,
+    terms_of,
+)
 
 if TYPE_CHECKING:
     from pytest_costguard.app.plan_befores import Before
@@ -69,21 +75,23 @@ def plan(
     terms = terms_of(**given)
     report = read_record(report_path, Report)
     chosen = names_of(report, workloads, origin=str(report_path))
-    found = plan_report(report, terms=terms, chosen=chosen)
-    require_some(found.plan, origin=str(report_path))
-    if plot is not None:
-        write_atomically(plot, plan_plot.render(found.tracks).encode())
-    change = None
+    with figures_of(report_path):
+        found = plan_report(report, terms=terms, chosen=chosen)
+        require_some(found.plan, origin=str(report_path))
+        picture = "" if plot is None else plan_plot.render(found.tracks)
+        shown = to_json(found.plan).decode() + "\n" if as_json else text.render(found.plan)
     if before is not None:
         earlier = _before(before, after=report, path=report_path)
-        change = compare_plans(earlier, report, terms=terms, chosen=chosen)
-    if as_json:
-        click.echo(to_json(change or found.plan).decode())
-        return
-    click.echo(text.render(found.plan), nl=False)
-    if change is not None:
-        click.echo(f"\nfrom {before} to {report_path}:\n")
-        click.echo(render_change(change), nl=False)
+        others = () if before == _BASE else (Path(before),)
+        with figures_of(report_path, *others):
+            change = compare_plans(earlier, report, terms=terms, chosen=chosen)
+            if as_json:
+                shown = to_json(change).decode() + "\n"
+            else:
+                shown += f"\nfrom {before} to {report_path}:\n\n{render_change(change)}"
+    if plot is not None:
+        write_atomically(plot, picture.encode())
+    click.echo(shown, nl=False)
 
 
 def _before(before: str, *, after: Report, path: Path) -> Before:

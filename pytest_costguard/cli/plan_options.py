@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_SHOWN = 200
 _SCALERS = {"hpa": "HPA", "keda": "KEDA", "none": None}
 _OPTIONS = (
     click.option(
@@ -125,6 +128,25 @@ def require_some(plan: Plan, *, origin: str) -> None:
         raise ConfigError(f"{origin}: no workload was measured", remedy="give another report")
     one = plan.unplanned[0]
     raise ConfigError(f"{one.workload}: no plan: {one.reason}", remedy=one.remedy)
+
+
+@contextmanager
+def figures_of(*paths: Path) -> Iterator[None]:
+    """Tell figures with which nothing can be computed as damage of the files that hold them.
+
+    Raises:
+        RecordError: in place of the errors of arithmetic and of records that cannot be made.
+    """
+    from pytest_costguard.errors import RecordError
+
+    try:
+        yield
+    except (ArithmeticError, ValueError) as error:
+        words = str(error).partition("\n")[0][:_SHOWN] or type(error).__name__
+        raise RecordError(
+            f"{' or '.join(map(str, paths))}: a figure there is none that is measured: {words}",
+            remedy="restore the file from where it came from, or measure again and write a new one",
+        ) from error
 
 
 def _objective(text: str) -> Objective:

@@ -118,14 +118,16 @@ def gates_for(nodeid: str, settings: Settings, marker: MarkerSettings) -> Gates:
             traffic's file cannot be read.
     """
     declared = settings.gates.over(DEFAULT_GATES)
+    own = list(marker.gates.limits.values())
     for rule in reversed(matching_rules(nodeid, settings, marker)):
         declared = rule.gates.over(declared)
+        own += rule.gates.limits.values() if _is_exact(rule) else ()
     declared = settings.limits_of_this_run.over(marker.gates.over(declared))
     limits = [limit for limit in declared.limits.values() if limit is not None]
     rules = [rule for rule in declared.regressions.values() if rule is not None]
     return Gates(
         traffic=traffic_for(nodeid, settings, marker),
-        budgets=tuple(limit.priced_in(settings.currency) for limit in limits),
+        budgets=tuple(limit.priced_in(settings.currency, own=limit in own) for limit in limits),
         regressions=tuple(
             adjusted(
                 rule,
@@ -195,10 +197,14 @@ def _applies(rule: Rule, *, nodeid: str, labels: Mapping[str, str]) -> bool:
     return fits and all(labels.get(name) == value for name, value in rule.labels.items())
 
 
+def _is_exact(rule: Rule) -> bool:
+    """Whether a rule names one test."""
+    return bool(rule.workload) and not set("*?") & set(rule.workload)
+
+
 def _specificity(rule: Rule) -> tuple[int, bool, int, int]:
     kind = 2 * bool(rule.workload) + bool(rule.labels)
-    exact = bool(rule.workload) and not set("*?") & set(rule.workload)
-    return kind, exact, len(rule.workload), len(rule.labels)
+    return kind, _is_exact(rule), len(rule.workload), len(rule.labels)
 
 
 def adjusted(

@@ -61,11 +61,12 @@ class Limit:
     origin: str
     text: str
 
-    def priced_in(self, currency: Currency) -> Budget:
+    def priced_in(self, currency: Currency, *, own: bool = False) -> Budget:
         """Return the budget in the metric's own unit, money in US dollars.
 
         Args:
             currency: The declared currency, with its rate.
+            own: Whether it is said of one test, and not of many.
 
         Raises:
             ConfigError: the limit is in a currency that has no declared rate.
@@ -83,6 +84,7 @@ class Limit:
             kind=self.kind,
             origin=self.origin,
             text=self.text,
+            own=own,
         )
 
 

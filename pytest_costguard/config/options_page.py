@@ -201,6 +201,9 @@ A test has the markers of its class and module too; of what two of them say, the
 )
 ```
 
+`slo` limits the test's own figures. The limits of a search for the highest rate, and those that
+define goodput, are another `slo=`, that of `measure` ([load.md](load.md#what-is-sent-and-when)).
+
 `traffic` is how many inferences the workload serves in production (`"120/s"`, `"2.5k/min"`,
 `"3M/day"`, `"90M/month"`), how that swings (`"peak=120/s,average=30/s"`), or a file that says it
 (`"traffic.csv"`, the JSON of a Prometheus `query_range`), whose path begins at the root directory

@@ -24,7 +24,8 @@ from pytest_costguard.errors import ConfigError
 
 _MOST_BYTES = 64 << 20
 _MOST_STEPS = 2_000_000
-_MOST_RATE = 1e12
+_LEAST_RATE, _MOST_RATE = 1e-12, 1e12
+_LONGEST_STEP_SECONDS = 366 * 86_400.0
 _UNEVEN_SHARE = 0.01
 """By how much steps may differ in length: clocks of exporters are not exact."""
 _HOW = (
@@ -168,8 +169,8 @@ def _hour(text: str) -> float:
 
 def _rate(text: str) -> float:
     rate = _finite(text)
-    if not 0 <= rate <= _MOST_RATE:
-        raise ValueError(f"the rate {text!r} is negative, or more than anybody serves")
+    if rate and not _LEAST_RATE <= rate <= _MOST_RATE:
+        raise ValueError(f"the rate {text!r} is negative, or less or more than anybody serves")
     return rate
 
 
@@ -220,4 +221,9 @@ def _regular(points: Sequence[tuple[float, float]], *, origin: str) -> TrafficPr
                 f" the second {step:g} s after the first: a gap, or out of order",
                 remedy="export it in equal steps, with 0 where nothing was served",
             )
+    if step > _LONGEST_STEP_SECONDS:
+        raise ConfigError(
+            f"{origin}: the second point comes {step:g} s after the first, which is over a year",
+            remedy="export it in shorter steps; times are seconds or dates in ISO 8601",
+        )
     return TrafficProfile(step_seconds=step, items_per_second=tuple(rate for _, rate in points))

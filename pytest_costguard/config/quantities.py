@@ -104,6 +104,7 @@ _HOURS: Mapping[str, Decimal] = {
     "week": Decimal(7 * 24),
     "month": _HOURS_A_MONTH,
 }
+_LEAST_TRAFFIC = Decimal("1e-12")
 _MOST_TRAFFIC = Decimal(10**12)
 _THOUSANDS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9}
 _TRAFFIC = re.compile(
@@ -175,7 +176,7 @@ def parse_traffic(value: object, *, origin: str, key: str) -> float:
     """
     found = _TRAFFIC.fullmatch(value.strip()) if isinstance(value, str) else None
     amount = Decimal(0) if found is None else Decimal(found["number"])
-    if found is None or not 0 < amount < _MOST_TRAFFIC:
+    if found is None or not _LEAST_TRAFFIC <= amount < _MOST_TRAFFIC:
         raise refusal(
             value,
             "is no traffic",

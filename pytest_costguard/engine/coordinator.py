@@ -88,13 +88,19 @@ class Coordinator:
         """Of the first worker; None until one was up."""
 
     def estimated_seconds(self) -> float:
-        """About how long this will take, before anything is known of the workloads."""
+        """About how long this will take; of the workloads only known load is counted."""
         tests, units = len(self._tests), self._effort.units
-        measuring = self._effort.unit_seconds * 1.7
-        alone = tests * (_START_SECONDS + measuring)
+        measuring = tests * self._effort.unit_seconds * 1.7 + sum(
+            test.seconds_under_load(
+                unit_seconds=self._effort.unit_seconds,
+                longest_seconds=self._effort.longest_unit_seconds,
+            )
+            for test in self._tests.values()
+        )
+        alone = tests * _START_SECONDS + measuring
         if self._isolation == "test" or tests == 1:
             return units * alone
-        together = _START_SECONDS + tests * measuring
+        together = _START_SECONDS + measuring
         return units * together + min(_ALONE_UNITS, units) * alone
 
     def run(self) -> None:

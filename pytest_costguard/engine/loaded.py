@@ -11,6 +11,7 @@ from pytest_costguard.engine.protocol import RunWindow, SearchRate, WindowDone
 from pytest_costguard.engine.session import WorkerSession
 from pytest_costguard.engine.sides import BothSessions, at
 from pytest_costguard.engine.timed_part import TimedPart
+from pytest_costguard.measure.rate_search import window_requests
 from pytest_costguard.measure.windows import joined, plan_window, ramp_of
 from pytest_costguard.records import Load, SideName, joined_tokens
 
@@ -21,6 +22,8 @@ _TIMES_MORE_REQUESTS = 10
 _WINDOWS_A_SIDE = 2
 _HEADROOM = 2.0
 """Of a step's time limit over what its schedule takes."""
+_WINDOWS_A_SEARCH = 4
+"""About so many windows a search takes that begins at the rate which another has found."""
 
 
 class UnitLength(Protocol):
@@ -74,6 +77,34 @@ class LoadTerms:
             turn=index,
             known_rate=known_rate,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownLoad:
+    """Load that a workload was under when it was measured before, for an estimate."""
+
+    load: Load
+    found_rate: float | None = None
+    """Of a search: the highest rate, in requests a second; None where none is known."""
+
+    def about_seconds(
+        self, *, unit_seconds: float, longest_seconds: float, min_requests: int
+    ) -> float:
+        """Return about how long load is sent in one unit on one side; see `LoadTerms`."""
+        rate = self.load.rate
+        if rate is not None:
+            requests = plan_window(
+                rate=rate,
+                seconds=_TIMES_LONGER * unit_seconds,
+                min_requests=_TIMES_MORE_REQUESTS * min_requests,
+                max_seconds=longest_seconds,
+            )
+            return (requests + ramp_of(requests)) / rate
+        if self.found_rate is None:
+            return longest_seconds
+        requests = window_requests(self.load.slo, self.found_rate)
+        a_window = (requests + ramp_of(requests)) / self.found_rate
+        return min(longest_seconds, _WINDOWS_A_SEARCH * a_window)
 
 
 def serve_load(session: WorkerSession, terms: LoadTerms) -> TimedPart:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_costguard.engine.launch import Side, start
+from pytest_costguard.engine.loaded import KnownLoad
 from pytest_costguard.engine.protocol import DeclaredMarks, Hello, Proceed, Reached, SessionEnded
 from pytest_costguard.engine.session import WorkerSession
 from pytest_costguard.errors import WorkerError
@@ -32,6 +33,19 @@ class CollectedTest:
     """Whether it is held to what only a process that serves it alone can tell, as memory is."""
     metrics: frozenset[str] = frozenset()
     """What it is held to."""
+    loads: tuple[KnownLoad, ...] | None = None
+    """The load on its workloads when it was measured before; None where nobody knows of any."""
+
+    def seconds_under_load(self, *, unit_seconds: float, longest_seconds: float) -> float:
+        """Return about how long load is sent to it in one unit on one side, as far as is known."""
+        return sum(
+            known.about_seconds(
+                unit_seconds=unit_seconds,
+                longest_seconds=longest_seconds,
+                min_requests=self.min_requests,
+            )
+            for known in self.loads or ()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

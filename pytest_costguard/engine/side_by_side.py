@@ -124,7 +124,14 @@ class SideBySide:
     def estimated_seconds(self) -> float:
         """About how long this will take if everything is decided at the first look."""
         unit = 2 * (self._effort.unit_seconds + 0.15) + 0.7
-        return self._effort.least_units * unit * len(self._tests)
+        loaded = sum(
+            test.seconds_under_load(
+                unit_seconds=self._effort.unit_seconds,
+                longest_seconds=self._effort.longest_unit_seconds,
+            )
+            for test in self._tests.values()
+        )
+        return self._effort.least_units * (unit * len(self._tests) + 2 * loaded)
 
     def run(self) -> None:
         """Measure in units until everything is decided, or its time is up."""

@@ -86,11 +86,13 @@ def costguard(request: pytest.FixtureRequest) -> Costguard:
     latency.mean/p50/p90/p95/p99, throughput, memory, cost_per_1k, quality, cold_start, energy.
     """  # noqa: D205  # pytest --fixtures shows the first paragraph only
     from pytest_costguard.app.authoring import Costguard
+    from pytest_costguard.plugin.markers import marked, marked_slo
 
     backend = request.config.stash.get(backend_key, None)
     if backend is None:
         from pytest_costguard.app.once import RunOnce
-        from pytest_costguard.plugin.markers import marked
 
         backend = RunOnce(threads=marked(request.node).threads or 1)
-    return Costguard(nodeid=request.node.nodeid, backend=backend)
+    return Costguard(
+        nodeid=request.node.nodeid, backend=backend, marker_slo=marked_slo(request.node)
+    )

@@ -173,7 +173,7 @@ class CoordinatorHooks:
         self._measured = {item.nodeid for item in guarded}
         try:
             with ended_in_order():  # environments and builds take long, too
-                seconds = self._check.prepare(
+                estimate = self._check.prepare(
                     declared,
                     progress=progress,
                     tell=progress.tell,
@@ -182,7 +182,7 @@ class CoordinatorHooks:
                         Path(self._config.invocation_params.dir, path) for path in self._config.args
                     ],
                 )
-                progress.announce(tests=len(guarded), seconds=seconds)
+                progress.announce(tests=len(guarded), estimate=estimate)
                 self._check.measure(escalating=progress.announce_again)
         finally:
             progress.close()

@@ -41,3 +41,12 @@ def marked(item: pytest.Item) -> MarkerSettings:
         except ConfigError as error:
             raise pytest.UsageError(str(error)) from error
     return stack_markers(parsed)
+
+
+def marked_slo(item: pytest.Item) -> dict[str, object]:
+    """Return the `slo=` of all markers of a test as it was written; the closest one wins."""
+    written: dict[str, object] = {}
+    for marker in item.iter_markers(MEASURES):
+        table = marker.kwargs.get("slo")
+        written = {**(table if isinstance(table, dict) else {}), **written}
+    return written

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_costguard.app.escalation import Announcement
+from pytest_costguard.app.estimates import Estimate
 from pytest_costguard.app.progress import duration, in_words
 from pytest_costguard.engine.coordinator import Progress
 
@@ -20,14 +21,16 @@ class ProgressLine:
         self._told = ("", -1)
         self._open = False
 
-    def announce(self, *, tests: int, seconds: float) -> None:
+    def announce(self, *, tests: int, estimate: Estimate) -> None:
         """Say before the start about how long it will take."""
         if self._reporter is not None:
             noun = "test" if tests == 1 else "tests"
+            unknown = " without load (scenario='server' or 'max_rate'),"
             self._reporter.write_line("")
             self._reporter.write_line(
                 f"costguard: measuring {tests} {noun} in fresh processes, about"
-                f" {duration(seconds)} and more for slow workloads"
+                f" {duration(estimate.seconds)}{unknown if estimate.without_load else ''}"
+                " and more for slow workloads"
             )
 
     def announce_again(self, what: Announcement) -> None:

@@ -70,6 +70,14 @@ class Target(Record, frozen=True, kw_only=True):
     instance_share: Decimal | None = None
     workers_per_instance: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.instance_share is not None:
+            _require_share("instance_share", self.instance_share)
+        if self.workers_per_instance is not None and self.workers_per_instance < 1:
+            raise ValueError(
+                f"workers_per_instance must be at least 1, got {self.workers_per_instance}"
+            )
+
 
 Basis = Literal[
     "closed-loop throughput",
@@ -94,6 +102,9 @@ class Cost(Record, frozen=True, kw_only=True):
     share_reason: str = ""
     warning: str = ""
 
+    def __post_init__(self) -> None:
+        _require_share("share", self.share)
+
 
 class MonthlyChange(Record, frozen=True, kw_only=True):
     """By how much a month gets dearer, in US dollars; below zero: cheaper."""
@@ -101,3 +112,9 @@ class MonthlyChange(Record, frozen=True, kw_only=True):
     usd: Decimal
     lower: Decimal
     upper: Decimal
+
+
+def _require_share(name: str, value: Decimal) -> None:
+    """Raise `ValueError` unless a value is a share of an instance."""
+    if not (value.is_finite() and 0 < value <= 1):
+        raise ValueError(f"{name} must be above 0 and at most 1, got {value}")

@@ -56,6 +56,11 @@ class Run(Record, frozen=True, kw_only=True, tag="run", tag_field="kind"):
     root: str = ""
     """The way from the checkout's top to pytest's root directory; "" where they are the same."""
 
+    def __post_init__(self) -> None:
+        for measurement in self.measurements:
+            if not measurement.units:
+                raise ValueError(f"measurements: units of {measurement.workload} are none")
+
 
 class BaselineWorkload(Record, frozen=True, kw_only=True):
     """One workload of one baseline run, reduced to a value a unit and metric."""

@@ -61,6 +61,8 @@ class Budget(Record, frozen=True, kw_only=True):
     """Where the limit is set, in words: `marker of tests/test_a.py::test_b`, `pyproject.toml …`."""
     text: str
     """The limit as the user wrote it."""
+    own: bool = False
+    """Whether the test's marker, or a rule that names no other test, says it of this workload."""
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.workloads.addresses import checked_address
+from pytest_costguard.workloads.deadlines import with_deadlines
 from pytest_costguard.workloads.unended_bodies import UnendedBodies
 
 _SHOWN = 300
@@ -49,7 +50,7 @@ class Exchange:
 
     Args:
         url: `http://` or `https://`, with path and query.
-        timeout_seconds: until a connection stands, and between two pieces of an answer.
+        timeout_seconds: from the beginning until the whole answer is there.
         verify: False leaves the server's certificate unchecked; a path names who is trusted.
 
     Raises:
@@ -67,7 +68,7 @@ class Exchange:
                 remedy="install the extra: pip install 'pytest-costguard[http]'",
             ) from error
         self._errors = urllib3.exceptions.HTTPError
-        self._timeout = urllib3.Timeout(connect=timeout_seconds, read=timeout_seconds)
+        self._timeout = urllib3.Timeout(total=timeout_seconds)
         self._pool = _pool(urllib3, self._address, verify=verify)
         self._unended = UnendedBodies()
 
@@ -166,7 +167,7 @@ _FAILURES = (
         ),
     ),
     ("ConnectTimeoutError", "no connection in time", "check address and firewall"),
-    ("ReadTimeoutError", "no answer in time", "give timeout= as long as a request may take"),
+    ("ReadTimeoutError", "no answer in time", "give timeout= as long as a whole answer may take"),
     (
         "ProtocolError",
         "the connection broke before the answer was complete",
@@ -229,13 +230,17 @@ def _words(error: Exception) -> str:
 def _pool(urllib3: Any, address: Any, *, verify: bool | str) -> Any:
     host, port = address.hostname, address.port
     if address.scheme == "http":
-        return urllib3.HTTPConnectionPool(host, port, maxsize=_MOST_CONNECTIONS)
+        plain = urllib3.HTTPConnectionPool(host, port, maxsize=_MOST_CONNECTIONS)
+        plain.ConnectionCls = with_deadlines(plain.ConnectionCls)
+        return plain
     if verify is False:
         # Whoever leaves it unchecked has said so; a warning with each request says no more.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    return urllib3.HTTPSConnectionPool(
+    secure = urllib3.HTTPSConnectionPool(
         host, port, maxsize=_MOST_CONNECTIONS, ssl_context=_trust(verify)
     )
+    secure.ConnectionCls = with_deadlines(secure.ConnectionCls)
+    return secure
 
 
 def _trust(verify: bool | str) -> ssl.SSLContext:

@@ -34,6 +34,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--deaf", action="store_true", help="never listen")
     parser.add_argument("--stubborn", action="store_true", help="ignore SIGTERM")
     parser.add_argument("--serves", type=int, default=0, help="requests until it dies")
+    parser.add_argument("--fails", action="store_true", help="log each request, and answer 500")
     parser.add_argument("--child", type=int, default=0, help="MiB of a child in its group")
     parser.add_argument("--outsider", choices=("mild", "stubborn"), help="a child with a session")
     parser.add_argument("--grows", type=int, default=0, help="MiB that each request needs")
@@ -59,6 +60,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.asked.serves and Handler.served > self.asked.serves:
             print("the model has eaten itself", file=sys.stderr, flush=True)
             os._exit(41)
+        if self.asked.fails:
+            print("\x1b[31mERROR\x1b[0m: the tensor x is missing", file=sys.stderr, flush=True)
+            self.answer(500, "")
+            return
         grown = bytearray(b"x" * (self.asked.grows * MEBIBYTE))
         began = time.thread_time()
         while time.thread_time() - began < self.asked.busy:

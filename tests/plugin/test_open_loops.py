@@ -218,6 +218,25 @@ def test_service(costguard):
     assert said in result.stdout.str()
 
 
+def test_an_slo_that_was_given_to_the_marker_is_to_be_moved_to_measure(project, suite):
+    suite(
+        """
+import pytest
+
+
+@pytest.mark.costguard(slo={"p99": "50ms", "cost_per_1k": "$1"})
+def test_service(costguard):
+    costguard.measure(serve, inputs=[0.001], scenario="max_rate")
+"""
+    )
+
+    result = project.run()
+
+    result.assert_outcomes(failed=1)
+    said = " ".join(result.stdout.str().split())
+    assert 'costguard.measure(…, scenario=\'max_rate\', slo={"p99": "50ms"})' in said
+
+
 def test_a_coroutine_function_is_refused_with_the_remedy(project, suite):
     suite(
         """

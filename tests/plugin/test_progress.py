@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_costguard.app.estimates import Estimate
 from pytest_costguard.app.progress import duration, in_words
 from pytest_costguard.engine.coordinator import Progress
 from pytest_costguard.plugin.progress import ProgressLine
@@ -100,15 +101,26 @@ def test_on_a_terminal_one_line_is_rewritten_and_names_the_workload():
 
 def test_before_the_start_it_says_about_how_long_it_takes():
     terminal = Terminal()
-    ProgressLine(terminal, quiet=False).announce(tests=3, seconds=27.0)
+    known = Estimate(seconds=27.0, without_load=False)
+    ProgressLine(terminal, quiet=False).announce(tests=3, estimate=known)
     assert terminal.lines[-1] == (
         "costguard: measuring 3 tests in fresh processes, about 27 s and more for slow workloads"
+    )
+
+
+def test_before_the_start_it_says_where_load_is_not_counted():
+    terminal = Terminal()
+    unknown = Estimate(seconds=27.0, without_load=True)
+    ProgressLine(terminal, quiet=False).announce(tests=1, estimate=unknown)
+    assert terminal.lines[-1] == (
+        "costguard: measuring 1 test in fresh processes, about 27 s without load"
+        " (scenario='server' or 'max_rate'), and more for slow workloads"
     )
 
 
 def test_a_quiet_session_is_told_nothing():
     terminal = Terminal()
     line = ProgressLine(terminal, quiet=True)
-    line.announce(tests=1, seconds=1.0)
+    line.announce(tests=1, estimate=Estimate(seconds=1.0, without_load=False))
     line(progress())
     assert terminal.lines == terminal.rewritten == []

@@ -169,6 +169,21 @@ def test_one_that_ends_while_it_is_measured_is_the_error_of_its_test(project):
     assert failure["workload"]["nodeid"] == "test_it.py::test_dies"
 
 
+@pytest.mark.parametrize("flags", [(), ("--costguard",)])
+def test_a_request_that_fails_quotes_the_servers_log(project, flags):
+    project.tests(
+        """
+        from client import READY, command
+        def test_it(costguard):
+            with costguard.server(command("--fails"), ready=READY) as server:
+                costguard.measure(f"{server.url}/infer", inputs=["a"], body="{input}")
+        """
+    )
+    result = project.run(*flags)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*answered 500*", "*it said last:", "*ERROR: the tensor x*"])
+
+
 @pytest.mark.parametrize("flags", [(), ("--costguard",)], ids=["once", "measured"])
 def test_one_that_does_not_come_up_is_the_error_of_its_test_and_is_tried_no_second_time(
     project, flags

@@ -280,6 +280,16 @@ def test_a_rate_found_under_limits_on_tokens_is_planned(slo, objective):
     assert not any("waiting is not looked at" in note for note in one.notes)
 
 
+@pytest.mark.parametrize("utilisation", [0.7, 1.0])
+def test_why_a_rate_that_was_searched_for_is_not_filled_is_said(utilisation):
+    searched = report(scenario=Scenario(kind="max_rate", load=Load(slo={"p95": 0.01})))
+
+    one = planned(searched, limits=FleetLimits(utilisation=utilisation))
+
+    said = any("70 % of the rate that kept the SLO" in note for note in one.notes)
+    assert said is (utilisation < 1)
+
+
 def test_a_rate_is_planned_under_no_other_slo_than_it_was_found_under():
     searched = report(scenario=Scenario(kind="max_rate", load=Load(slo={"p95": 0.01})))
 

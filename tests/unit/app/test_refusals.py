@@ -31,6 +31,9 @@ def test_what_both_sides_cannot_have_at_once_is_named(error, needs):
 def test_an_error_of_ours_keeps_its_words_and_any_other_its_traceback():
     ours = refusal_of(WORKLOAD, ServerError("it ended", remedy="see why"))
     assert (ours.reason, ours.remedy, ours.details) == ("it ended", "see why", "")
+    ours = ServerError("it answered 500", remedy="see why")
+    ours.add_note("The server said last: no weights")
+    assert refusal_of(WORKLOAD, ours).details == "The server said last: no weights"
     theirs = refusal_of(WORKLOAD, ValueError("no"))
     assert theirs.reason == "it raised ValueError: no"
     assert "ValueError: no" in theirs.details

@@ -15,7 +15,7 @@ from factories.servers import READY, asked, command, pids_of
 from pytest_costguard.app.declared_servers import declared_server
 from pytest_costguard.app.instruments import MachineInstruments
 from pytest_costguard.app.servers import running
-from pytest_costguard.errors import PortInUse, ServerError
+from pytest_costguard.errors import ConfigError, PortInUse, ServerError, WorkloadError
 from pytest_costguard.host.ports import Claim, answers, free_port
 from pytest_costguard.host.server_watch import SERVER_RESET_METHOD
 from pytest_costguard.records import Scenario
@@ -185,6 +185,26 @@ def test_errors_of_connections_are_the_servers_where_it_has_ended():
 def test_errors_of_the_test_stay_its_own_while_the_server_is_up():
     with pytest.raises(ZeroDivisionError), up() as server, server.answering():
         raise ZeroDivisionError
+
+
+def test_an_error_while_the_server_is_up_quotes_what_it_has_said_last():
+    def test():
+        with up("--fails") as server, server.answering():
+            asked(server.port, "/infer", b"abc")
+            raise WorkloadError("it answered 500", remedy="see its log")
+
+    with pytest.raises(WorkloadError) as told:
+        test()
+    (note,) = told.value.__notes__
+    assert "is still up; it said last:" in note
+    assert note.endswith("ERROR: the tensor x is missing")
+
+
+def test_a_mistake_of_the_test_quotes_nothing():
+    with pytest.raises(ConfigError) as told, up() as server, server.answering():
+        raise ConfigError("unknown option", remedy="leave it out")
+
+    assert not hasattr(told.value, "__notes__")
 
 
 def test_answers_of_a_server_that_ends_without_an_error_of_the_test_do_not_count():

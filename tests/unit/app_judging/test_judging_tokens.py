@@ -91,7 +91,7 @@ def test_a_limit_on_tokens_of_a_workload_without_any_is_not_measured():
     (result,) = held(plain, budget("ttft_mean", 0.2))
 
     assert result.verdict is BudgetVerdict.NOT_MEASURED
-    assert "mean TTFT was not measured" in result.reason
+    assert "mean TTFT is measured of answers that are streamed" in result.reason
 
 
 def test_a_million_tokens_cost_the_whole_price_of_the_time_they_take():

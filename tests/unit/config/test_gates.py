@@ -104,6 +104,35 @@ def test_a_limit_remembers_where_and_how_it_was_written(tmp_path):
     assert found.text == "50 ms"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "own"),
+    [("tests/test_rerank.py::test_rerank[b1]", True), ("tests/*", False), ("", False)],
+)
+def test_a_rule_that_names_one_test_sets_limits_of_its_own(tmp_path, pattern, own):
+    rule = f"workload = {pattern!r}" if pattern else 'labels = {team = "search"}'
+    toml = f"""[[tool.costguard.rules]]
+{rule}
+budget = {{p99 = "80ms"}}
+"""
+    found = gates(tmp_path, toml, marker(labels={"team": "search"}))
+
+    assert found.budgets[0].own is own
+
+
+def test_a_markers_limits_are_its_own_and_a_projects_or_a_runs_are_not(tmp_path):
+    toml = """[tool.costguard.budget]
+p95 = "80ms"
+"""
+    said = marker(budget={"p50": "10ms", "p99": "80ms"})
+    found = gates(tmp_path, toml, said, budget=("p99=90ms",))
+
+    assert {one.metric: one.own for one in found.budgets} == {
+        "p95": False,
+        "p50": True,
+        "p99": False,
+    }
+
+
 def test_one_percentage_is_allow_and_catch_is_two_and_a_half_times_as_much(tmp_path):
     found = gates(tmp_path, said=marker(regression={"mean": "4%", "p95": {"allow": "10%"}}))
 

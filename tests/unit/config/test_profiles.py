@@ -70,6 +70,12 @@ def test_the_answer_of_prometheus_is_read(tmp_path):
         ("a.csv", "time,rate\n0,1\n300,1\n900,1\n", "point 3 comes 600 s after"),
         ("a.csv", "time,rate\n0,1\n0,1\n", "a gap, or out of order"),
         ("a.csv", "time,rate\n0,1\n", "1 points"),
+        ("a.csv", "time,rate\n0,1\n1e308,2\n", "1e+308 s after the first, which is over a year"),
+        (
+            "a.csv",
+            "time,rate\n0,5e-324\n300,0\n",
+            "the rate '5e-324' is negative, or less",
+        ),
         ("a.csv", "time,rate\n0,0\n300,0\n", "without any traffic"),
         ("a.csv", "hour,rate\n0,1\n2,1\n", "the hours are not 0 to 167"),
         ("a.csv", "hour,rate\nnoon,1\n", "a.csv:2: "),
@@ -89,7 +95,16 @@ def test_what_is_no_profile_names_the_place_and_the_remedy(tmp_path, name, text,
 
 
 @pytest.mark.parametrize(
-    "text", ["", "many", "peak=1/s", "peak=1/s,least=0.1/s", "peak=1/s,average=2/s", "-1/s"]
+    "text",
+    [
+        "",
+        "many",
+        "peak=1/s",
+        "peak=1/s,least=0.1/s",
+        "peak=1/s,average=2/s",
+        "-1/s",
+        "0.0000000000001/s",
+    ],
 )
 def test_a_line_that_is_no_traffic_is_refused(text):
     with pytest.raises(ConfigError, match="--traffic"):

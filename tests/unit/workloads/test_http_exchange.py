@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import sys
@@ -118,6 +119,36 @@ def test_an_answer_that_does_not_come_in_time_is_told(server):
     said = refused(server.url("/slow"), timeout_seconds=0.05)
     assert "no answer in time: Read timed out" in said
     assert "timeout=" in said
+
+
+@pytest.fixture(
+    params=[b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"],
+    ids=["headers", "body"],
+)
+def trickling(request):
+    """The port of a server that begins an answer and goes on with a byte every few ms."""
+    over = threading.Event()
+
+    def serve():
+        client, _ = listening.accept()
+        with client, contextlib.suppress(OSError):
+            client.recv(65536)
+            client.sendall(request.param)
+            while not over.wait(0.002):
+                client.sendall(b"a")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        over.set()
+        thread.join()
+
+
+def test_an_answer_that_trickles_is_given_up_when_its_time_is_over(trickling):
+    said = refused(f"http://127.0.0.1:{trickling}/", timeout_seconds=0.2)
+
+    assert "no answer in time" in said
 
 
 @pytest.mark.parametrize("path", ["/dropped", "/half"])
