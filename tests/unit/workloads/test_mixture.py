@@ -293,8 +293,7 @@ def test_a_torch_module_casts_its_own_requests_and_no_others():
     )
     mixture.load()
     value = torch.ones(1, 2)
-    # Whatever another test has left this thread's gradients at.
-    with torch.enable_grad(), mixture.serving():
+    with mixture.serving():
         serve = mixture.function()
         answers = [serve(MixedRequest(part, value)) for part in range(3)]
     assert [answer.dtype for answer in answers] == [torch.bfloat16, torch.float32, torch.float32]

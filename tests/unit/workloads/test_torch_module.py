@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections import UserDict
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -113,11 +114,13 @@ def test_the_mode_comes_back_when_the_last_caller_leaves():
     shared = module()
     workload = loaded(shared)
     first, second = workload.serving(), workload.serving()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    during = shared.training
-    second.__exit__(None, None, None)
+    # Each caller is a thread: whether gradients are off is a thread's own.
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        one.submit(first.__enter__).result()
+        other.submit(second.__enter__).result()
+        one.submit(first.__exit__, None, None, None).result()
+        during = shared.training
+        other.submit(second.__exit__, None, None, None).result()
     assert (during, shared.training) == (False, True)
 
 
