@@ -74,13 +74,13 @@ def require_slo_of_search(
         ConfigError: with the argument to write.
     """
     meant = {metric: limit for metric, limit in marker_slo.items() if metric in QUANTILES}
-    if slo or not meant or isinstance(text, Scenario) or text.strip() != "max_rate":
+    if slo or not meant or isinstance(text, Scenario) or str(text).strip() != "max_rate":
         return
     written = ", ".join(f'"{metric}": "{limit}"' for metric, limit in meant.items())
     raise ConfigError(
         f"{nodeid}: scenario='max_rate' needs the SLO that the rate must keep in measure(): the"
         " slo= of the marker is what the test's own latencies are held to, and a search has none",
-        remedy=f"move it: costguard.measure(…, scenario='max_rate', slo={{{written}}})",
+        remedy=f"write it there: costguard.measure(…, scenario='max_rate', slo={{{written}}})",
     )
 
 

@@ -14,6 +14,7 @@ from pytest_costguard.app.judging_subject import Subject, stored_metric
 from pytest_costguard.app.plan_subjects import NoPlan
 from pytest_costguard.records import (
     COSTS,
+    MEANS,
     OF_CAPACITY,
     QUANTILES,
     Budget,
@@ -94,6 +95,10 @@ def _judged(
         return judge_under_load(budget, subject=subject, limit=limit, alpha=alpha)
     if budget.metric in OF_CAPACITY:
         return _of_capacity(budget, subject=subject, gates=gates, limit=limit, alpha=alpha)
+    never = never_measured(budget.metric, subject.measurement)
+    if never and budget.metric in MEANS.values():
+        # A search has some, of windows that were chosen for keeping its SLO.
+        return _result(budget, BudgetVerdict.NOT_MEASURED, never, limit=limit)
     return _of_units(budget, subject=subject, limit=limit, alpha=alpha)
 
 

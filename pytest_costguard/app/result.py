@@ -171,7 +171,7 @@ class Result:
             so_far = {} if final else estimates(measurement)
             self._figures = {**so_far, **summary.figures}
             self._unsupported = summary.unsupported
-            self._unbounded = summary.estimates
+            self._unbounded = summary.percentiles
         elif quality is not None:
             self._figures = {
                 "quality": Interval(

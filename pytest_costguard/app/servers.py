@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -142,9 +142,10 @@ class StartedServer:
 
     def _quote_at(self, error: Exception) -> None:
         """Note at an error what the server has printed last: often it says why."""
-        if not isinstance(error, ConfigError) and (said := quoted(last_output(self.log))):
-            up = f"The server ({self._declared.words}) is still up; it said last:"
-            error.add_note(f"{up}\n{said}")
+        with suppress(OSError):  # without its log the error stays what it is
+            if not isinstance(error, ConfigError) and (said := quoted(last_output(self.log))):
+                up = f"The server ({self._declared.words}) is still up; it said last:"
+                error.add_note(f"{up}\n{said}")
 
     def last_output(self) -> str:
         """Return what tells most of what it has printed last."""

@@ -145,7 +145,8 @@ def figures_of(*paths: Path) -> Iterator[None]:
         words = str(error).partition("\n")[0][:_SHOWN] or type(error).__name__
         raise RecordError(
             f"{' or '.join(map(str, paths))}: a figure there is none that is measured: {words}",
-            remedy="restore the file from where it came from, or measure again and write a new one",
+            remedy="restore the file from where it came from, or measure again and write a new one;"
+            " if it is whole, an option of the plan makes it so",
         ) from error
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_costguard.config.limits import parse_gates, regression
-from pytest_costguard.config.model import DeclaredGates, Rule, Settings
+from pytest_costguard.config.model import BudgetKind, DeclaredGates, Rule, Settings
 from pytest_costguard.config.quantities import parse_threads
 from pytest_costguard.config.traffic import DeclaredTraffic, declared_traffic
 from pytest_costguard.config.words import optional, parse_text, require_known, require_table
@@ -35,6 +35,8 @@ class MarkerSettings:
     origin: str = ""
     """Where the number of threads is set, in words."""
     traffic: DeclaredTraffic | None = None
+    own: frozenset[tuple[BudgetKind, str]] = frozenset()
+    """The limits that the test itself has, and not its class or module."""
 
     def over(self, below: MarkerSettings) -> MarkerSettings:
         """Return this marker laid over one further from the test: what is said here wins."""
@@ -45,11 +47,12 @@ class MarkerSettings:
             labels={**below.labels, **self.labels},
             origin=closest.origin,
             traffic=self.traffic or below.traffic,
+            own=self.own | below.own,
         )
 
 
 def parse_marker(
-    kwargs: Mapping[str, object], *, nodeid: str, location: str = ""
+    kwargs: Mapping[str, object], *, nodeid: str, location: str = "", of_test: bool = True
 ) -> MarkerSettings:
     """Return what one `@pytest.mark.costguard(…)` says.
 
@@ -57,24 +60,27 @@ def parse_marker(
         kwargs: The marker's keyword arguments.
         nodeid: The test it belongs to.
         location: Where the test stands, `tests/test_a.py:12`, or "".
+        of_test: Whether it is at the test itself, and not at its class or module.
 
     Raises:
         ConfigError: an unknown argument or metric, or a value that does not fit.
     """
     origin = f"marker of {nodeid}" + (f" ({location})" if location else "")
     require_known(kwargs, MARKER_ARGUMENTS, origin=origin, at="")
+    gates = parse_gates(
+        budget=kwargs.get("budget"),
+        slo=kwargs.get("slo"),
+        regression=kwargs.get("regression"),
+        origin=origin,
+        path="",
+    )
     return MarkerSettings(
-        gates=parse_gates(
-            budget=kwargs.get("budget"),
-            slo=kwargs.get("slo"),
-            regression=kwargs.get("regression"),
-            origin=origin,
-            path="",
-        ),
+        gates=gates,
         threads=optional(kwargs.get("threads"), parse_threads, origin=origin, key="threads"),
         labels=parse_labels(kwargs.get("labels"), origin=origin, key="labels"),
         origin=f"{origin} threads",
         traffic=declared_traffic(kwargs.get("traffic"), origin=origin, key="traffic"),
+        own=frozenset(gates.limits) if of_test else frozenset(),
     )
 
 
@@ -118,7 +124,7 @@ def gates_for(nodeid: str, settings: Settings, marker: MarkerSettings) -> Gates:
             traffic's file cannot be read.
     """
     declared = settings.gates.over(DEFAULT_GATES)
-    own = list(marker.gates.limits.values())
+    own = [limit for key, limit in marker.gates.limits.items() if key in marker.own]
     for rule in reversed(matching_rules(nodeid, settings, marker)):
         declared = rule.gates.over(declared)
         own += rule.gates.limits.values() if _is_exact(rule) else ()

@@ -35,7 +35,10 @@ def marked(item: pytest.Item) -> MarkerSettings:
         try:
             parsed.append(
                 parse_marker(
-                    marker.kwargs, nodeid=item.nodeid, location=f"{path}:{(line or 0) + 1}"
+                    marker.kwargs,
+                    nodeid=item.nodeid,
+                    location=f"{path}:{(line or 0) + 1}",
+                    of_test=any(marker is own for own in item.own_markers),
                 )
             )
         except ConfigError as error:

@@ -1,10 +1,11 @@
 """Whether the load that was sent is the load that was asked for, and what it changed if not.
 
 A request that is sent late has its lateness in its latency, and may hold up those that wait behind
-it. How much of a latency that can be has a bound where the queue is in this process. A server that
-gets its requests later ends them later by no more than that (the recursion of Lindley, Proc. Camb.
-Phil. Soc. 48 (1952) 277, moves by no more than its arrivals do); and a request begins no earlier
-than it is due. So request i has been held up by at most
+it. How much of a latency that can be has a bound where requests wait in this process, in order of
+arrival, and each takes what it takes: a server that gets its requests later ends them later by no
+more than that (the recursions of Lindley, Proc. Camb. Phil. Soc. 48 (1952) 277, and of Kiefer and
+Wolfowitz, Trans. AMS 78 (1955) 1, move by no more than the arrivals do); and a request begins no
+earlier than it is due. So request i has been held up by at most
 
     d(i) = min(max(late(i), d of those before it that may still be served), late(i) + waited(i))
 
@@ -13,19 +14,18 @@ and a percentile of `latency - d` is the least that it would have been, had all 
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from collections.abc import Iterator
 
 from pytest_costguard.records import LATE_SHARE, QUANTILES, Load, Measurement, OpenLoop, Unit
 from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.percentiles import percentile, support
-from pytest_costguard.stats.samples import arrivals
+from pytest_costguard.stats.samples import answered, arrivals, series_of
 
 _MISSED_RATE = 0.02
 _MOST_CHANGED = 0.01
 """By which share of a figure lateness may have raised it, before nothing is decided by it."""
-_STILL_SERVED = 4
-_TAKES_ITS_OWN_COUNT = frozenset({"error_rate", "goodput", "max_rate"})
+_COUNTED = frozenset({"error_rate", "goodput", "max_rate"})
 """What is counted beyond a limit: one request can be there by its lateness alone."""
 
 
@@ -33,9 +33,9 @@ def generator_fault(measurement: Measurement, metric: str = "", *, against: floa
     """Say why the load was not what was asked for, by no fault of the server's; "" if it was.
 
     Lateness is in the latency, so what matters is how much of it it can be. Below a twentieth of
-    the median, or of a limit, at the 99th percentile it is nothing. Beyond that, it is asked how
-    far it can have moved the figure, where the workload is served in this process; of an endpoint
-    nobody here knows what waits behind what.
+    the median, or of a limit that is longer, at the 99th percentile it is nothing. Beyond that, it
+    is asked how far it can have moved the figure, where requests are served one by one in this
+    process; of an endpoint, of batches and behind a cache nobody here knows what waits for what.
 
     Args:
         measurement: of an open loop, or of anything else.
@@ -49,8 +49,6 @@ def generator_fault(measurement: Measurement, metric: str = "", *, against: floa
     if not loops[0].probes and sent < (1 - _MISSED_RATE) * asked:
         return f"the load generator sent {sent:.3g} requests a second instead of {asked:.3g}"
     searches = [loop for loop in loops if loop.probes]
-    if searches:
-        against = min(_limits_on_waiting(measurement), default=against)
     if late := _lateness(measurement, loops, metric, against=against):
         return f"{late}: it needs a core of its own"
     ended = [loop.search_ended for loop in searches if loop.search_ended]
@@ -68,92 +66,122 @@ def loops_of(measurement: Measurement) -> Iterator[OpenLoop]:
 
 
 def held_up(unit: Unit, *, at_once: int) -> list[float]:
-    """Return by how many seconds lateness can have held up each answered request, at most.
+    """Return by how many seconds lateness can have held up each request, at most.
 
     Args:
-        unit: of an open loop whose requests were served in this process.
+        unit: of an open loop whose requests were served in this process, each by itself.
         at_once: how many were served at the same time.
     """
     loop = unit.open_loop
     assert loop is not None, "a closed loop has no generator"
     lost = frozenset(loop.unanswered)
     served = zip(unit.latency_seconds, loop.service_seconds, strict=True)
-    # One server goes from each to the next. Of several, one may still be busy with what came some
-    # time before: of four times as many none was overlooked in queues that were played.
-    before: deque[float] = deque([0.0], maxlen=1 if at_once == 1 else _STILL_SERVED * at_once)
-    found = []
+    found: list[float] = []
+    # How late those of the ramp were is not told: the first may have waited for any of them.
+    before = math.inf
     for place, late in enumerate(loop.lateness_seconds):
-        most = max(late, *before)
+        most = max(late, before)
         if place not in lost:
             latency, service = next(served)
             most = min(most, max(late, latency - service))
-            found.append(most)
-        before.append(most)
+        found.append(most)
+        # One server goes from each to the next; of several, any may still be busy with any before.
+        before = most if at_once == 1 or not place else max(before, most)
     return found
+
+
+def limit_on_waiting(load: Load | None) -> float | None:
+    """Return the lowest limit of an SLO that lateness alone can break; None: it has none."""
+    limits = [
+        seconds
+        for metric, seconds in (load.slo if load else {}).items()
+        if QUANTILES[metric].series in ("latency", "ttft")
+    ]
+    return min(limits, default=None)
 
 
 def _lateness(
     measurement: Measurement, loops: list[OpenLoop], metric: str, *, against: float
 ) -> str:
-    latencies = [seconds for unit in measurement.units for seconds in unit.latency_seconds]
-    if not latencies:
+    typical = _typical(measurement, metric)
+    if typical is None:
         return ""
+    load = measurement.declaration.scenario.load
+    searched = limit_on_waiting(load) if loops[0].probes else None
     late = percentile([seconds for loop in loops for seconds in loop.lateness_seconds], 0.99)
-    typical = percentile(latencies, 0.5)
-    if late <= LATE_SHARE * max(typical, against):
+    allowed = max(typical, against) if searched is None else searched
+    if late <= LATE_SHARE * allowed:
         return ""
     told = f"the load generator was late by {late * 1e3:.3g} ms (p99)"
-    load = measurement.declaration.scenario.load
-    if load is None or not _replayable(load) or metric in _TAKES_ITS_OWN_COUNT or loops[0].probes:
-        of = "of the limit" if against > typical else "of the median latency"
-        return f"{told}, more than {LATE_SHARE * 100:g} % {of}"
-    changed = _changed(measurement, load, against=against)
-    name = metric if metric in changed else max(changed, key=changed.__getitem__)
-    name = name if metric in (name, "") else "mean"
-    if changed[name] <= _MOST_CHANGED:
+    if load is not None and _followed(load) and metric not in _COUNTED and not loops[0].probes:
+        changed = _changed(measurement, load, against=against)
+        worst = max(changed, key=lambda name: changed[name])
+        name = metric if metric in QUANTILES else "mean" if metric else worst
+        if name in changed:
+            return _told_change(told, name, changed[name], against=against)
+    of = "of the limit" if allowed > typical else f"of the median {_title(metric)}"
+    return f"{told}, more than {LATE_SHARE * 100:g} % {of}"
+
+
+def _typical(measurement: Measurement, metric: str) -> float | None:
+    """Return the median of what a metric is a figure of: of TTFT its own, of all else latencies."""
+    series = series_of(metric)
+    samples = [
+        seconds
+        for unit in measurement.units
+        for seconds in answered(unit, series if series == "ttft" else "latency")
+    ]
+    return percentile(samples, 0.5) if samples else None
+
+
+def _told_change(told: str, name: str, changed: float, *, against: float) -> str:
+    if changed <= _MOST_CHANGED:
         return ""
-    return f"{told}, which can be {100 * changed[name]:.2g} % of {_named(name, against)}"
+    of = "the limit" if against else "the mean latency" if name == "mean" else name
+    if math.isinf(changed):
+        return f"{told}, which can be why {name} is no answer"
+    return f"{told}, which can be {100 * changed:.2g} % of {of}"
 
 
-def _replayable(load: Load) -> bool:
-    """Whether the requests that are told wait for each other alone, and in this process."""
-    return not load.connections and not load.shares
+def _followed(load: Load) -> bool:
+    """Whether the requests that are told wait for each other alone, in this process, one by one."""
+    alone = not load.connections and not load.shares
+    return alone and load.max_batch_size == 1 and not load.cache_entries
 
 
 def _changed(measurement: Measurement, load: Load, *, against: float) -> dict[str, float]:
     """Return by which share of itself, or of a limit, lateness can have raised each figure."""
-    units = [unit for unit in measurement.units if unit.open_loop is not None]
-    seen = [arrivals(unit) for unit in units]
-    counts = tuple(map(len, seen))
-    at_once = load.at_once * load.max_batch_size
-    felt = [seconds for unit in units for seconds in unit.latency_seconds]
-    in_time = [
-        seconds - most
-        for unit in units
-        for seconds, most in zip(unit.latency_seconds, held_up(unit, at_once=at_once), strict=True)
-    ]
-    found = {"mean": (mean(felt), mean(in_time))}
-    lost = [float("inf")] * (sum(counts) - len(felt))
+    felt: list[float] = []
+    in_time: list[float] = []
+    counts = []
+    for unit in measurement.units:
+        if unit.open_loop is None:
+            continue
+        of_unit = arrivals(unit)
+        counts.append(len(of_unit))
+        felt += of_unit
+        for seconds, most in zip(of_unit, held_up(unit, at_once=load.at_once), strict=True):
+            if math.isfinite(seconds):
+                in_time.append(seconds - most)
+            else:  # it may have failed by being late, and by that alone
+                late = most > LATE_SHARE * load.timeout_seconds
+                in_time.append(0.0 if late else math.inf)
+    answers = [place for place, seconds in enumerate(felt) if math.isfinite(seconds)]
+    both = {"mean": (mean([felt[k] for k in answers]), mean([in_time[k] for k in answers]))}
     for metric, one in QUANTILES.items():
-        if one.series == "latency" and not support(one.q, counts):
-            both = percentile([*felt, *lost], one.q), percentile([*in_time, *lost], one.q)
-            if both[0] < float("inf"):
-                found[metric] = both
-    return {name: (was - least) / max(was, against) for name, (was, least) in found.items()}
+        if one.series == "latency" and not support(one.q, tuple(counts)):
+            both[metric] = percentile(felt, one.q), percentile(in_time, one.q)
+    return {name: _share(*pair, against=against) for name, pair in both.items()}
 
 
-def _named(metric: str, against: float) -> str:
-    return "the limit" if against else "the mean latency" if metric == "mean" else metric
+def _share(was: float, least: float, *, against: float) -> float:
+    if math.isinf(was):
+        return 0.0 if math.isinf(least) else math.inf
+    return (was - least) / max(was, against)
 
 
-def _limits_on_waiting(measurement: Measurement) -> list[float]:
-    """Return the limits of the SLO that a late request can break by itself."""
-    load = measurement.declaration.scenario.load
-    return [
-        seconds
-        for metric, seconds in (load.slo if load else {}).items()
-        if QUANTILES[metric].series in ("latency", "ttft")
-    ]
+def _title(metric: str) -> str:
+    return "time to first token" if series_of(metric) == "ttft" else "latency"
 
 
 def _limited_by_generator(loop: OpenLoop) -> bool:

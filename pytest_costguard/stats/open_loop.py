@@ -175,8 +175,10 @@ def decide_error_rate(
     rate = failed / total
     each = max(1, min(math.ceil(BATCHES / len(units)), *map(len, units), total))
     shares = _shares(units, each, math.isinf)
-    lower = min(rate - _margin(shares, 1 - alpha), proportion_lower(failed, total, 1 - alpha))
-    upper = max(rate + _margin(shares, confidence), proportion_upper(failed, total, confidence))
+    # A single batch has no spread that could be seen: only the exact bounds are left.
+    margins = [_margin(shares, p) if total > 1 else 0.0 for p in (1 - alpha, confidence)]
+    lower = min(rate - margins[0], proportion_lower(failed, total, 1 - alpha))
+    upper = max(rate + margins[1], proportion_upper(failed, total, confidence))
     interval = Interval(
         estimate=rate,
         lower=max(0.0, lower),
@@ -211,7 +213,7 @@ class LoadFigures:
     """At 95 %, those that are bounded on both sides."""
     unsupported: Mapping[str, str]
     """Why the others are not shown."""
-    estimates: Mapping[str, float]
+    percentiles: Mapping[str, float]
     """Those that the requests support, bounded or not; those that failed are not."""
 
 
@@ -219,7 +221,7 @@ def figures_under_load(measurement: Measurement) -> LoadFigures:
     """Return each percentile as far as the requests of an open loop tell it."""
     bounded: dict[str, Interval] = {}
     missing: dict[str, str] = {}
-    estimates: dict[str, float] = {}
+    percentiles: dict[str, float] = {}
     for metric, (series, q) in quantiles_of(measurement).items():
         units = [arrivals(unit, series) for unit in measurement.units]
         counts = tuple(map(len, units))
@@ -237,8 +239,8 @@ def figures_under_load(measurement: Measurement) -> LoadFigures:
             else:
                 bounded[metric] = interval
         if math.isfinite(estimate):
-            estimates[metric] = estimate
-    return LoadFigures(bounded=bounded, unsupported=missing, estimates=estimates)
+            percentiles[metric] = estimate
+    return LoadFigures(bounded=bounded, unsupported=missing, percentiles=percentiles)
 
 
 def _unbounded(metric: str, interval: Interval) -> str:

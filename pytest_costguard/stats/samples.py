@@ -23,6 +23,13 @@ def answered(unit: Unit, series: Series = "latency") -> Sequence[float]:
     return [seconds for seconds in tokens.tpot_by_request() if seconds is not None]
 
 
+def series_of(metric: str) -> Series:
+    """Return the series that a percentile or a mean is taken of; of any other metric, latencies."""
+    if metric in QUANTILES:
+        return QUANTILES[metric].series
+    return next((series for series, name in MEANS.items() if name == metric), "latency")
+
+
 def arrivals(unit: Unit, series: Series = "latency") -> list[float]:
     """Return the samples of all requests of a unit in order of arrival; `inf` where none was.
 

@@ -134,7 +134,7 @@ class Summary:
     """
     unsupported: Mapping[str, str]
     """Each figure of requests that the samples do not support, with the reason."""
-    estimates: Mapping[str, float]
+    percentiles: Mapping[str, float]
     """Each percentile under load that the requests support, bounded or not."""
 
     @classmethod
@@ -144,7 +144,7 @@ class Summary:
             few = _too_few(measurement)
             reduced = _reduced(measurement, few)
             shown = intervals(reduced.metrics, confidence)
-            return cls(reduced=reduced, figures=shown, unsupported=few, estimates={})
+            return cls(reduced=reduced, figures=shown, unsupported=few, percentiles={})
         loaded = figures_under_load(measurement)
         lost = dict.fromkeys(sorted(infinite_metrics(measurement)), _INFINITE)
         hidden = {**lost, **loaded.unsupported}
@@ -153,7 +153,7 @@ class Summary:
             reduced=reduced,
             figures={**intervals(reduced.metrics, confidence), **loaded.bounded},
             unsupported=hidden,
-            estimates=loaded.estimates,
+            percentiles=loaded.percentiles,
         )
 
 

@@ -69,14 +69,17 @@ def with_deadlines(connection: type) -> type:
         def getresponse(self) -> Any:
             if self.timeout is not None:
                 deadline = time.monotonic() + self.timeout
-                self.response_class = partial(_response, deadline=deadline)
+                self.response_class = partial(bounded_response, deadline=deadline)
             return super().getresponse()
 
     return Bounded
 
 
-def _response(connected: socket.socket, *, deadline: float, **options: Any) -> HTTPResponse:
-    response = HTTPResponse(connected, **options)
+def bounded_response(
+    connected: socket.socket, *rest: Any, deadline: float, **options: Any
+) -> HTTPResponse:
+    """Make the standard library's response of a connection, which is read until a deadline."""
+    response = HTTPResponse(connected, *rest, **options)
     raw = response.fp.detach()  # a BufferedReader, as of any socket
     response.fp = io.BufferedReader(UntilDeadline(raw, connected, deadline=deadline))
     return response

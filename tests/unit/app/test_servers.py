@@ -200,6 +200,16 @@ def test_an_error_while_the_server_is_up_quotes_what_it_has_said_last():
     assert note.endswith("ERROR: the tensor x is missing")
 
 
+def test_without_its_log_an_error_stays_what_it_is():
+    def test():
+        with up() as server, server.answering():
+            server.log.unlink()
+            raise WorkloadError("it answered 500", remedy="see its log")
+
+    with pytest.raises(WorkloadError, match="it answered 500"):
+        test()
+
+
 def test_a_mistake_of_the_test_quotes_nothing():
     with pytest.raises(ConfigError) as told, up() as server, server.answering():
         raise ConfigError("unknown option", remedy="leave it out")

@@ -50,6 +50,7 @@ def held(measured, limit):
         ("goodput", a_search(), "scenario='server' with slo="),
         ("error_rate", closed(), "scenario='server'"),
         ("p99", a_search(), "measure scenario='server' at a rate"),
+        ("mean", a_search(), "measure scenario='server' at a rate"),
         ("energy_per_1k", at_a_rate(), "closed loops"),
         ("ttft_mean", closed(), "protocol='openai'"),
         ("output_tokens_per_second", closed(), "protocol='openai'"),

@@ -133,6 +133,16 @@ p95 = "80ms"
     }
 
 
+def test_limits_of_a_class_or_module_are_no_tests_own_unless_it_says_them_itself(tmp_path):
+    module = parse_marker(
+        {"budget": {"p50": "10ms", "p99": "80ms"}}, nodeid="test_a.py::test_b", of_test=False
+    )
+    said = stack_markers([marker(budget={"p50": "5ms"}), module])
+    found = gates(tmp_path, said=said)
+
+    assert {one.metric: one.own for one in found.budgets} == {"p50": True, "p99": False}
+
+
 def test_one_percentage_is_allow_and_catch_is_two_and_a_half_times_as_much(tmp_path):
     found = gates(tmp_path, said=marker(regression={"mean": "4%", "p95": {"allow": "10%"}}))
 

@@ -6,9 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 from factories.loads import a_load, a_loop, loaded
+from factories.tokens import written_under_load
 
-from pytest_costguard.records import Load
+from pytest_costguard.records import BudgetVerdict, Load
 from pytest_costguard.stats.generator import generator_fault, held_up
+from pytest_costguard.stats.open_loop import decide_slo
 from pytest_costguard.stats.percentiles import percentile
 
 
@@ -41,14 +43,15 @@ def a_queue(*, seed, utilisation, late_share, late_seconds, workers=1, requests=
     return unit_of(ends - dues, services=ends - begins, lateness=lateness), in_time - dues
 
 
-def unit_of(latencies, *, services, lateness, index=0):
+def unit_of(latencies, *, services, lateness, index=0, unanswered=()):
     loop = a_loop(
         rate=100.0,
-        window_requests=(len(latencies),),
+        window_requests=(len(lateness),),
+        unanswered=unanswered,
         lateness_seconds=tuple(map(float, lateness)),
         service_seconds=tuple(map(float, services)),
     )
-    unit = loaded(latencies=[float(one) for one in latencies], index=index)
+    unit = loaded(latencies=[float(one) for one in latencies], index=index, unanswered=unanswered)
     return msgspec.structs.replace(unit, open_loop=loop)
 
 
@@ -104,3 +107,71 @@ def test_without_a_metric_it_names_what_it_can_have_moved_most():
     unit = unit_of(services + lateness, services=services, lateness=lateness)
     assert "which can be 50 % of p99" in generator_fault(a_load([unit] * 4))
     assert generator_fault(a_load([unit] * 4), "p50") == ""
+
+
+def test_requests_that_were_lost_by_being_late_accuse_nobody():
+    # 6 % came too late for their time limit because they were sent 15 ms late; p99 is no answer.
+    services = np.full(1000, 0.002)
+    lost = tuple(range(0, 1000, 17))[:60]
+    lateness = [0.015 if place in lost else 0.0 for place in range(1000)]
+    unit = unit_of(
+        services[: 1000 - len(lost)],
+        services=services[: 1000 - len(lost)],
+        lateness=lateness,
+        unanswered=lost,
+    )
+    load = Load(rate=100.0, timeout_seconds=0.02)
+    measurement = a_load([unit] * 6, load=load)
+
+    assert generator_fault(measurement, "p99", against=0.02).endswith(
+        "which can be why p99 is no answer: it needs a core of its own"
+    )
+    decision = decide_slo(measurement, "p99", limit=0.02, alpha=0.01)
+    assert decision.verdict is BudgetVerdict.INCONCLUSIVE
+
+
+def test_time_to_first_token_is_held_against_its_own_median():
+    # Answers of 5 s whose first tokens are there after 50 ms, all sent 200 ms late.
+    rng = np.random.default_rng(1)
+    units = [
+        written_under_load(
+            ttft=(0.25 + 0.02 * rng.random(200)).tolist(),
+            gaps=[(4.75,)] * 200,
+            lateness=0.2,
+            index=index,
+        )
+        for index in range(6)
+    ]
+    measurement = a_load(units, load=Load(rate=100.0, connections=64))
+
+    assert "of the median time to first token" in generator_fault(
+        measurement, "ttft_p99", against=0.1
+    )
+    assert generator_fault(measurement, "p99") == ""
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        Load(rate=100.0, max_batch_size=8),
+        Load(rate=100.0, cache_entries=4),
+        Load(rate=100.0, shares={"a": 0.5, "b": 0.5}),
+    ],
+)
+def test_where_it_is_not_known_what_waits_for_what_nothing_is_excused(load):
+    unit, _ = a_queue(seed=5, utilisation=0.3, late_share=0.012, late_seconds=0.003)
+    assert "of the median latency" in generator_fault(a_load([unit] * 2, load=load), "p50")
+
+
+def test_long_requests_among_short_ones_hold_up_no_more_than_is_said():
+    rng = np.random.default_rng(11)
+    services = np.where(rng.random(8000) < 0.004, 1.0, 0.002)
+    dues = np.cumsum(rng.exponential(services.mean() / 4 / 0.75, 8000))
+    lateness = np.where(rng.random(8000) < 0.02, 0.05, 0.0)
+    # Sent in order: who is due meanwhile waits for the one before.
+    sent = np.maximum.accumulate(dues + lateness)
+    begins, ends = played(dues, services, sent - dues, workers=4)
+    _, in_time = played(dues, services, np.zeros(8000), workers=4)
+    unit = unit_of(ends - dues, services=ends - begins, lateness=sent - dues)
+
+    assert np.all(ends - in_time - np.array(held_up(unit, at_once=4)) < 1e-9)

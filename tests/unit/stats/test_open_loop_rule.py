@@ -321,3 +321,10 @@ def test_samples_that_do_not_reach_far_enough_bound_nothing():
 
 def test_fewer_than_two_samples_a_batch_have_no_robust_interval():
     assert at_95([1.0] * 39, 0.5) is None
+
+
+def test_a_single_request_has_no_spread_and_its_error_rate_the_exact_bounds():
+    decision = decide_error_rate(a_load([loaded(latencies=[0.02])]), limit=0.01, alpha=0.01)
+
+    assert decision.verdict is BudgetVerdict.INCONCLUSIVE
+    assert decision.interval.upper == pytest.approx(0.95)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import socket
+import time
 
 import pytest
 
-from pytest_costguard.workloads.deadlines import UntilDeadline
+from pytest_costguard.workloads.deadlines import UntilDeadline, bounded_response
 
 
 class Socket:
@@ -65,3 +67,14 @@ def test_what_it_reads_is_closed_with_it():
     UntilDeadline(file, Socket(1.0), deadline=1.0).close()
 
     assert file.closed
+
+
+def test_what_the_standard_library_says_in_order_is_passed_on():
+    # It names the level of debugging by its place, where one is set.
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+        response = bounded_response(ours, 0, deadline=time.monotonic() + 5, method="GET")
+        response.begin()
+
+    assert response.status == 204
