@@ -1,6 +1,6 @@
 """What load says and what sending it costs: `python -m benchmarks.load PART`, then `… page`.
 
-Parts: `coverage` and `search` play queues and may run anywhere; `lateness`, `clients` and `curve`
+Parts: `coverage`, `search` and `curve` play queues and may run anywhere; `lateness` and `clients`
 need a quiet machine. Each writes its figures to `benchmarks/load/data/`; `page` writes
 `docs/benchmarks-load.md` from them, and the plot of `docs/load.md`.
 """
@@ -13,7 +13,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def _clients(effort: float) -> Any:
 def _curve(effort: float) -> Any:
     from benchmarks.load.curve import curves
 
-    return curves(seconds=max(0.5, 12 * effort))
+    return curves(requests=max(1000, round(200_000 * effort)))
 
 
 PARTS: dict[str, Callable[[float], Any]] = {
@@ -67,6 +67,20 @@ PARTS: dict[str, Callable[[float], Any]] = {
 }
 
 
+def figures(data: Path) -> dict[str, Any]:
+    """Return what each part has left in a folder, by its name."""
+    return {
+        name: json.loads(file.read_text(encoding="utf-8"))
+        for name in PARTS
+        if (file := data / f"{name}.json").exists()
+    }
+
+
+def plot(ways: Sequence[dict[str, Any]]) -> str:
+    """Return the plot of latency over the rate."""
+    return latency_over_rate([Curve.from_json(one) for one in ways], limit_ms=LIMIT_MS)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("part", choices=[*PARTS, "page"])
@@ -76,15 +90,10 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA, help="where the figures lie")
     arguments = parser.parse_args()
     if arguments.part == "page":
-        found = {
-            name: json.loads(file.read_text())
-            for name in PARTS
-            if (file := arguments.data / f"{name}.json").exists()
-        }
+        found = figures(arguments.data)
         PAGE.write_text(page(found), encoding="utf-8")
         if "curve" in found:
-            ways = [Curve.from_json(one) for one in found["curve"]["found"]]
-            PLOT.write_text(latency_over_rate(ways, limit_ms=LIMIT_MS), encoding="utf-8")
+            PLOT.write_text(plot(found["curve"]["found"]), encoding="utf-8")
         return 0
     written = {
         "about": {

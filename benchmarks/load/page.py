@@ -29,6 +29,9 @@ _LIMITS = """## What this does not show
   request holds for the loopback and for small bodies.
 - A window of 5 s holds 500 to 15,000 requests: p99 of the slow rates rests on five of them, which
   is what the differences of some percent are.
+- Only ours tells how late it sends, so only ours can be called dishonest for it. CPU a request has
+  the client's start in it: most of what AIPerf takes, whose dozen processes share the one core that
+  every client has here, and much of Locust's at low rates.
 - A closed-loop client (`wrk`, and `hey` and Locust where their connections are all waiting) does
   not send what was asked for while the server is slow, so its percentiles leave out what users
   would have felt; a server that never is slow, as here, does not show that."""

@@ -151,11 +151,11 @@ def _waiting(
             else f"{median - UNCHANGED_SECONDS:+.2f} s: six units are started, loaded and warmed up"
             " on both sides",
         ),
-        _suite_of_ten(whole, suites, condition=condition),
+        suite_of_ten(whole, suites, condition=condition),
     ]
 
 
-def _suite_of_ten(expected: float | None, suites: Sequence[LiveRun], *, condition: str) -> Goal:
+def suite_of_ten(expected: float | None, suites: Sequence[LiveRun], *, condition: str) -> Goal:
     """Hold whole runs of ten tests against the goal; without any, ten times the mean replay."""
     promise = f"{condition}: a suite of 10 such workloads takes under 90 s"
     if not suites:

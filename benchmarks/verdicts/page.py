@@ -21,7 +21,7 @@ from benchmarks.verdicts.entries import (
     identity_of,
     of_this_method,
 )
-from benchmarks.verdicts.goals import goals
+from benchmarks.verdicts.goals import goals, suite_of_ten
 from benchmarks.verdicts.series import Key, RecordedUnit, series
 
 _REACHED: Mapping[bool | None, str] = {True: "yes", False: "**no**", None: "not sure"}
@@ -168,19 +168,20 @@ def _goals(
 ) -> Iterator[str]:
     rows: list[tuple[str, ...]] = []
     for condition in CONDITIONS:
+        suites = recorded.suites.get(condition, ())
         if by_condition[condition]:
-            batches = recorded.batches[condition]
             found = goals(
                 by_condition[condition],
-                batches,
+                recorded.batches[condition],
                 condition=condition,
                 repeats=repeats,
-                suites=recorded.suites.get(condition, ()),
+                suites=suites,
             )
-            rows += [
-                (goal.promise, goal.measured, _REACHED[goal.reached], goal.in_the_way)
-                for goal in found
-            ]
+        else:
+            found = [suite_of_ten(None, suites, condition=condition)] if suites else []
+        rows += [
+            (goal.promise, goal.measured, _REACHED[goal.reached], goal.in_the_way) for goal in found
+        ]
     if rows:
         titles = ("Goal", "Measured", "Reached", "What is in the way")
         yield table(titles, rows, align="l l l l")
