@@ -9,7 +9,7 @@ import pytest
 from factories.git_repositories import ONE_UNIT, GitProject, plugin_environ, report_of
 from factories.model_servers import APPS, MODEL, program
 
-SLOWER_SECONDS = 0.02
+SLOWER_SECONDS = 0.01
 TESTS = """
 import json
 import os
@@ -63,7 +63,7 @@ def source_of(server: str) -> str:
             name="mlserver",
             command=repr([program("mlserver", "mlserver"), "start"])[:-1] + ", str(HERE)]",
             env=MLSERVER_ENV,
-            scenario='scenario="server", rate=30, slo={"p50": "2s"}, connections=8',
+            scenario='scenario="server", rate=60, slo={"p50": "2s"}, connections=8',
         )
     python = program("kserve", "python")
     words = f'["{python}", str(HERE / "digits_kserve.py"), "{MODEL}", "--http_port={{port}}",'
