@@ -74,11 +74,12 @@ def latency_over_rate(curves: Sequence[Curve], *, limit_ms: float) -> str:
         if low <= math.log10(tick) <= high:
             parts += [svg.line(_LEFT, y(tick), WIDTH - _RIGHT, y(tick), GRID)]
             parts += [svg.text(_LEFT - 8, y(tick) + 4, f"{tick} ms", anchor="end")]
-    for number in range(6):
-        rate = most_rate * number / 5
+    step = _round_step(most_rate)
+    for number in range(int(most_rate / step) + 1):
+        rate = step * number
         parts += [svg.text(x(rate), _TOP + _HEIGHT + 18, f"{rate:g}/s", anchor="middle")]
     parts += [svg.line(_LEFT, y(limit_ms), WIDTH - _RIGHT, y(limit_ms), MARK, dashed=True)]
-    parts += [svg.text(WIDTH - _RIGHT, y(limit_ms) - 5, f"SLO {limit_ms:g} ms", anchor="end")]
+    parts += [svg.text(_LEFT + 4, y(limit_ms) - 5, f"SLO {limit_ms:g} ms")]
     for number, (curve, colour) in enumerate(zip(curves, COLOURS, strict=False)):
         parts += [svg.polyline([(x(p.rate), y(p.p99)) for p in curve.points], colour, width=3)]
         parts += [svg.polyline([(x(p.rate), y(p.p50)) for p in curve.points], colour, width=1)]
@@ -90,3 +91,9 @@ def latency_over_rate(curves: Sequence[Curve], *, limit_ms: float) -> str:
         parts += [svg.line(left, below, left + 20, below, colour, width=3)]
         parts += [svg.text(left + 26, below + 4, curve.name)]
     return svg.picture(parts, height=_TOP + _HEIGHT + 60)
+
+
+def _round_step(most: float) -> float:
+    """Return the least of 1, 2 and 5 times a power of ten that divides an axis in six at most."""
+    power = 10 ** math.floor(math.log10(most / 6))
+    return next(power * times for times in (1, 2, 5, 10) if most <= 6 * power * times)
