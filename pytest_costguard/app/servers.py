@@ -34,7 +34,6 @@ _CHOICES = 20
 """Ports that are chosen before it is given up: each is free at that moment, so one suffices."""
 _DYING_SECONDS = 0.5
 """A connection breaks before its server's exit status is known."""
-_LINE_CHARACTERS = 200
 _TAKEN = (
     "address already in use",
     "address in use",
@@ -157,7 +156,7 @@ class StartedServer:
         if not output:
             return "; it has printed nothing"
         *before, last = output.splitlines()
-        said = f"; it said last: {last.strip()[:_LINE_CHARACTERS]}"
+        said = f"; it said last: {quoted(last).strip()}"
         return f"{said}\nIts last output:\n{output}" if before else said
 
     def _has_ended(self, status: int | None) -> ServerError:

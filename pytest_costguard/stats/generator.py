@@ -90,7 +90,7 @@ def held_up(unit: Unit, *, at_once: int) -> list[float]:
     return found
 
 
-def limit_on_waiting(load: Load | None) -> float | None:
+def _limit_on_waiting(load: Load | None) -> float | None:
     """Return the lowest limit of an SLO that lateness alone can break; None: it has none."""
     limits = [
         seconds
@@ -107,7 +107,7 @@ def _lateness(
     if typical is None:
         return ""
     load = measurement.declaration.scenario.load
-    searched = limit_on_waiting(load) if loops[0].probes else None
+    searched = _limit_on_waiting(load) if loops[0].probes else None
     late = percentile([seconds for loop in loops for seconds in loop.lateness_seconds], 0.99)
     allowed = max(typical, against) if searched is None else searched
     if late <= LATE_SHARE * allowed:
