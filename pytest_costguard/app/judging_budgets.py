@@ -27,6 +27,7 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.reports.numbers import percent
 from pytest_costguard.stats.budgets import BudgetDecision, decide_budget
+from pytest_costguard.stats.lateness import Moved
 from pytest_costguard.stats.open_loop import under_load
 
 _FAILS_ON = {
@@ -158,7 +159,12 @@ def _held(
 ) -> BudgetResult:
     """Decide, unless something forbids it; `rests_on` is the metric that was measured."""
     decision = decide(1.0)
-    obstacle = subject.obstacle(rests_on)
+
+    def over_in_time(moved: Moved) -> bool:
+        # Load that was not what was asked for passes nothing.
+        return moved.less < 1 and decide(1 - moved.less).verdict is BudgetVerdict.OVER
+
+    obstacle = subject.obstacle(rests_on, holds=over_in_time)
     verdict = BudgetVerdict.INCONCLUSIVE if obstacle else decision.verdict
     reason = obstacle or (
         f"{how}{decision.reason or f'over {decision.interval.n} units'}; the interval leaves a"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_costguard.app.judging_history import History
+from pytest_costguard.app.judging_lateness import holds
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.judging_reasons import SIDE_BY_SIDE_OR_QUIETER, Grounds, reason_of
 from pytest_costguard.app.judging_subject import Subject, stored_metric
@@ -210,7 +211,16 @@ def _comparison(
     base: float | None,
     excused: bool,
 ) -> Comparison:
-    obstacle = subject.obstacle(regression.metric)
+    obstacle = subject.obstacle(
+        regression.metric,
+        holds=lambda moved: holds(
+            decision.verdict,
+            lower=decision.lower,
+            upper=decision.upper,
+            regression=regression,
+            head=moved,
+        ),
+    )
     verdict = Verdict.INCONCLUSIVE if obstacle or excused else decision.verdict
     reason = obstacle or reason_of(decision, regression=regression, grounds=grounds)
     if excused and not obstacle:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_costguard.app.judging_comparisons import limits_of
+from pytest_costguard.app.judging_lateness import holds
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.measure.scenarios import inputs_per_request
@@ -27,7 +28,8 @@ from pytest_costguard.records import (
 from pytest_costguard.reports.numbers import change, counted, percent
 from pytest_costguard.reports.ways import way
 from pytest_costguard.stats.disturbances import disturbances
-from pytest_costguard.stats.generator import generator_fault
+from pytest_costguard.stats.generator import generator_fault, moved_by_lateness
+from pytest_costguard.stats.lateness import NOT_MOVED
 from pytest_costguard.stats.paired import (
     DEEP_LOOKS,
     FEWEST_UNITS,
@@ -147,8 +149,12 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
             looks=pairs.against.looks,
         )
         reason = _explained(reason, subject=subject, base=pairs.base.get(workload))
-    if fault := _generator_fault(metric, subject, pairs.base.get(workload)):
-        verdict, reason = Verdict.INCONCLUSIVE, fault
+    base = pairs.base.get(workload)
+    if fault := _generator_fault(metric, subject, base):
+        if _holds(verdict, decision, regression=regression, subject=subject, base=base):
+            reason += f"; that holds although {fault}"
+        else:
+            verdict, reason = Verdict.INCONCLUSIVE, fault
     higher = METRICS[metric].better == "higher"
     bounds = (decision.upper, decision.lower) if higher else (decision.lower, decision.upper)
     sign = -1 if higher else 1
@@ -173,6 +179,29 @@ def _generator_fault(metric: str, subject: Subject, base: Measurement | None) ->
         return fault
     fault = "" if base is None else generator_fault(base, metric)
     return f"on base, {fault}" if fault else ""
+
+
+def _holds(
+    verdict: Verdict,
+    decision: PairedDecision,
+    *,
+    regression: Regression,
+    subject: Subject,
+    base: Measurement | None,
+) -> bool:
+    """Whether a verdict says the same, as far as lateness can have moved either side."""
+    moved = moved_by_lateness(subject.measurement, regression.metric)
+    of_base = NOT_MOVED if base is None else moved_by_lateness(base, regression.metric)
+    if moved is None or of_base is None:
+        return False
+    return holds(
+        verdict,
+        lower=decision.lower,
+        upper=decision.upper,
+        regression=regression,
+        head=moved,
+        base=of_base,
+    )
 
 
 def _explained(reason: str, *, subject: Subject, base: Measurement | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import median_low
@@ -28,8 +28,9 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.stats.budgets import ONE_UNIT
 from pytest_costguard.stats.disturbances import disturbances
-from pytest_costguard.stats.generator import generator_fault
+from pytest_costguard.stats.generator import generator_fault, moved_by_lateness
 from pytest_costguard.stats.intervals import mean, t_interval
+from pytest_costguard.stats.lateness import Moved
 from pytest_costguard.stats.open_loop import growing_backlog
 from pytest_costguard.stats.summary import Summary, intervals
 from pytest_costguard.stats.unserved import least_ratio
@@ -42,6 +43,10 @@ _OF_LOAD = _WARMS_UP | {"max_rate", "goodput", "error_rate"}
 _OF_WAITING = frozenset({MEANS["latency"], MEANS["ttft"]})
 """Means that say nothing typical while requests pile up."""
 _CONFIDENCE = 0.95
+
+
+def _never(_: Moved) -> bool:
+    return False
 
 
 class Pricer(Protocol):
@@ -116,14 +121,21 @@ class Subject:
             return ""
         return f"{ONE_UNIT}; measure with more than --costguard-units=1"
 
-    def obstacle(self, metric: str) -> str:
-        """Say why no verdict about a metric may be given, whatever its values; "" if it may."""
+    def obstacle(self, metric: str, *, holds: Callable[[Moved], bool] = _never) -> str:
+        """Say why no verdict about a metric may be given, whatever its values; "" if it may.
+
+        Args:
+            metric: it is given about.
+            holds: whether it holds all the same where lateness has moved the figure as far as that.
+        """
         if self.lone_unit:
             return self.lone_unit
         if self.warming_up and metric in _WARMS_UP:
             return "it was still getting faster while it was measured: the warm-up was not over"
         if metric in _OF_LOAD and (fault := generator_fault(self.measurement, metric)):
-            return fault
+            moved = moved_by_lateness(self.measurement, metric)
+            if moved is None or not holds(moved):
+                return fault
         if metric in _OF_WAITING and (growing := growing_backlog(self.measurement)):
             return growing
         return ""

@@ -122,6 +122,7 @@ def told(
             batch_sizes=sent.batch_sizes,
             cache_hits=sent.cache_hits,
             parts=tuple(parts[ramp : len(sent.due_ns)]),
+            busy_periods=_busy_periods(sent, ramp, timeout_seconds=load.timeout_seconds),
         ),
         tokens=tokens,
     )
@@ -154,11 +155,7 @@ def joined(windows: Sequence[OpenLoop]) -> OpenLoop:
         answered_seconds=sum(window.answered_seconds for window in windows),
         lateness_seconds=tuple(chain.from_iterable(one.lateness_seconds for one in windows)),
         service_seconds=tuple(chain.from_iterable(one.service_seconds for one in windows)),
-        unanswered=tuple(
-            offset + place
-            for offset, window in zip(offsets, windows, strict=True)
-            for place in window.unanswered
-        ),
+        unanswered=_moved_on(offsets, [window.unanswered for window in windows]),
         failures=dict(failures),
         backlog=tuple(chain.from_iterable(window.backlog for window in windows)),
         window_requests=tuple(chain.from_iterable(window.window_requests for window in windows)),
@@ -168,7 +165,14 @@ def joined(windows: Sequence[OpenLoop]) -> OpenLoop:
         probes=tuple(chain.from_iterable(window.probes for window in windows)),
         search_ended=windows[0].search_ended,
         parts=tuple(chain.from_iterable(window.parts for window in windows)),
+        busy_periods=_moved_on(offsets, [window.busy_periods for window in windows]),
     )
+
+
+def _moved_on(offsets: Sequence[int], of_windows: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Return places in each window as places among the requests of all."""
+    both = zip(offsets, of_windows, strict=True)
+    return tuple(offset + place for offset, places in both for place in places)
 
 
 def _reasons_of(failures: Iterable[str]) -> dict[str, int]:
@@ -205,6 +209,20 @@ def _backlog(sent: Sent, places: range) -> tuple[int, ...]:
     ends = sorted(sent.ended_ns[place] for place in answered)
     dues = [sent.due_ns[place] for place in answered]
     return tuple(_count(dues, mark) - _count(ends, mark) for mark in marks)
+
+
+def _busy_periods(sent: Sent, ramp: int, *, timeout_seconds: float) -> tuple[int, ...]:
+    """Return which requests were due when all before them, those of the ramp too, had ended.
+
+    When one that failed has ended is not known: at twice its time limit, as far as a client waits.
+    """
+    failed_ns = round(2 * timeout_seconds * 1e9)
+    begins, ended = [], 0
+    for place, due in enumerate(sent.due_ns):
+        if place >= ramp and due >= ended:
+            begins.append(place - ramp)
+        ended = max(ended, sent.ended_ns[place] or due + failed_ns)
+    return tuple(begins)
 
 
 def _count(ascending: Sequence[int], mark: int) -> int:

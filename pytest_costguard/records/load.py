@@ -145,6 +145,9 @@ class OpenLoop(Record, frozen=True, kw_only=True):
     """Why a search ended before its bracket was as narrow as it should be; "" where it is."""
     parts: tuple[int, ...] = ()
     """Of a mixture: which part each of all requests was, counted in the order of the shares."""
+    busy_periods: tuple[int, ...] = ()
+    """Which of all requests found nothing under way when they were due, and so began a period in
+    which the server was busy; empty where that is not known, or there was always something."""
 
     def __post_init__(self) -> None:
         if self.parts and len(self.parts) != self.requests:
@@ -171,8 +174,10 @@ class OpenLoop(Record, frozen=True, kw_only=True):
             raise ValueError(f"lateness_seconds must hold one for each of {requests} requests")
         if len(self.service_seconds) != requests - len(lost):
             raise ValueError("service_seconds must hold one for each answered request")
-        if sorted(set(lost)) != list(lost) or (lost and not 0 <= lost[0] <= lost[-1] < requests):
-            raise ValueError(f"unanswered must name places below {requests}, each once, ascending")
+        for name, places in (("unanswered", lost), ("busy_periods", self.busy_periods)):
+            outside = bool(places) and not 0 <= places[0] <= places[-1] < requests
+            if outside or sorted(set(places)) != list(places):
+                raise ValueError(f"{name} must name places below {requests}, each once, ascending")
         if self.failures and sum(self.failures.values()) != len(lost):
             raise ValueError("failures must give each unanswered request one reason")
         if self.within_slo is not None and not 0 <= self.within_slo <= requests:

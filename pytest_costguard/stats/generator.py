@@ -1,26 +1,14 @@
-"""Whether the load that was sent is the load that was asked for, and what it changed if not.
-
-A request that is sent late has its lateness in its latency, and may hold up those that wait behind
-it. How much of a latency that can be has a bound where requests wait in this process, in order of
-arrival, and each takes what it takes: a server that gets its requests later ends them later by no
-more than that (the recursions of Lindley, Proc. Camb. Phil. Soc. 48 (1952) 277, and of Kiefer and
-Wolfowitz, Trans. AMS 78 (1955) 1, move by no more than the arrivals do); and a request begins no
-earlier than it is due. So request i has been held up by at most
-
-    d(i) = min(max(late(i), d of those before it that may still be served), late(i) + waited(i))
-
-and a percentile of `latency - d` is the least that it would have been, had all been sent in time.
-"""
+"""Whether the load that was sent is the load that was asked for, and what it changed if not."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 
-from pytest_costguard.records import LATE_SHARE, QUANTILES, Load, Measurement, OpenLoop, Unit
-from pytest_costguard.stats.intervals import mean
-from pytest_costguard.stats.percentiles import percentile, support
-from pytest_costguard.stats.samples import answered, arrivals, series_of
+from pytest_costguard.records import LATE_SHARE, QUANTILES, Load, Measurement, OpenLoop
+from pytest_costguard.stats.lateness import NOT_MOVED, Moved, figures_moved
+from pytest_costguard.stats.percentiles import percentile
+from pytest_costguard.stats.samples import answered, series_of
 
 _MISSED_RATE = 0.02
 _MOST_CHANGED = 0.01
@@ -34,8 +22,7 @@ def generator_fault(measurement: Measurement, metric: str = "", *, against: floa
 
     Lateness is in the latency, so what matters is how much of it it can be. Below a twentieth of
     the median, or of a limit that is longer, at the 99th percentile it is nothing. Beyond that, it
-    is asked how far it can have moved the figure, where requests are served one by one in this
-    process; of an endpoint, of batches and behind a cache nobody here knows what waits for what.
+    is asked how far it can have moved the figure, where that is known (`stats.lateness`).
 
     Args:
         measurement: of an open loop, or of anything else.
@@ -45,9 +32,8 @@ def generator_fault(measurement: Measurement, metric: str = "", *, against: floa
     loops = list(loops_of(measurement))
     if not any(loop.lateness_seconds for loop in loops):
         return ""
-    asked, sent = loops[0].rate, min(loop.dispatched_rate for loop in loops)
-    if not loops[0].probes and sent < (1 - _MISSED_RATE) * asked:
-        return f"the load generator sent {sent:.3g} requests a second instead of {asked:.3g}"
+    if missed := _missed_rate(loops):
+        return missed
     searches = [loop for loop in loops if loop.probes]
     if late := _lateness(measurement, loops, metric, against=against):
         return f"{late}: it needs a core of its own"
@@ -60,34 +46,34 @@ def generator_fault(measurement: Measurement, metric: str = "", *, against: floa
     return ""
 
 
+def moved_by_lateness(measurement: Measurement, metric: str) -> Moved | None:
+    """Return how far lateness may have moved a figure, so that a verdict may stand all the same.
+
+    Args:
+        measurement: of an open loop.
+        metric: what is to be decided.
+
+    Returns:
+        Nothing moved where `generator_fault` finds no fault. None where there is no bound, or the
+        fault is another than lateness.
+    """
+    if not generator_fault(measurement, metric):
+        return NOT_MOVED
+    if metric in _COUNTED or _missed_rate(list(loops_of(measurement))):
+        return None
+    return (figures_moved(measurement) or {}).get(_figure_of(metric))
+
+
 def loops_of(measurement: Measurement) -> Iterator[OpenLoop]:
     """Yield what load has shown, of each unit that was under it."""
     return (unit.open_loop for unit in measurement.units if unit.open_loop is not None)
 
 
-def held_up(unit: Unit, *, at_once: int) -> list[float]:
-    """Return by how many seconds lateness can have held up each request, at most.
-
-    Args:
-        unit: of an open loop whose requests were served in this process, each by itself.
-        at_once: how many were served at the same time.
-    """
-    loop = unit.open_loop
-    assert loop is not None, "a closed loop has no generator"
-    lost = frozenset(loop.unanswered)
-    served = zip(unit.latency_seconds, loop.service_seconds, strict=True)
-    found: list[float] = []
-    # How late those of the ramp were is not told: the first may have waited for any of them.
-    before = math.inf
-    for place, late in enumerate(loop.lateness_seconds):
-        most = max(late, before)
-        if place not in lost:
-            latency, service = next(served)
-            most = min(most, max(late, latency - service))
-        found.append(most)
-        # One server goes from each to the next; of several, any may still be busy with any before.
-        before = most if at_once == 1 or not place else max(before, most)
-    return found
+def _missed_rate(loops: list[OpenLoop]) -> str:
+    asked, sent = loops[0].rate, min(loop.dispatched_rate for loop in loops)
+    if loops[0].probes or sent >= (1 - _MISSED_RATE) * asked:
+        return ""
+    return f"the load generator sent {sent:.3g} requests a second instead of {asked:.3g}"
 
 
 def _limit_on_waiting(load: Load | None) -> float | None:
@@ -113,14 +99,21 @@ def _lateness(
     if late <= LATE_SHARE * allowed:
         return ""
     told = f"the load generator was late by {late * 1e3:.3g} ms (p99)"
-    if load is not None and _followed(load) and metric not in _COUNTED and not loops[0].probes:
-        changed = _changed(measurement, load, against=against)
-        worst = max(changed, key=lambda name: changed[name])
-        name = metric if metric in QUANTILES else "mean" if metric else worst
-        if name in changed:
-            return _told_change(told, name, changed[name], against=against)
+    moved = {} if metric in _COUNTED else figures_moved(measurement) or {}
+    if moved and not metric:
+        metric = max(moved, key=lambda name: _changed(moved[name], against=against))
+    figure = _figure_of(metric)
+    if figure in moved:
+        return _told_change(told, figure, moved[figure], against=against)
     of = "of the limit" if allowed > typical else f"of the median {_title(metric)}"
     return f"{told}, more than {LATE_SHARE * 100:g} % {of}"
+
+
+def _figure_of(metric: str) -> str:
+    """Return the figure of the latencies that a metric rests on; "": on none of them."""
+    if metric in QUANTILES:
+        return metric
+    return "mean" if series_of(metric) == "latency" else ""
 
 
 def _typical(measurement: Measurement, metric: str) -> float | None:
@@ -134,7 +127,8 @@ def _typical(measurement: Measurement, metric: str) -> float | None:
     return percentile(samples, 0.5) if samples else None
 
 
-def _told_change(told: str, name: str, changed: float, *, against: float) -> str:
+def _told_change(told: str, name: str, moved: Moved, *, against: float) -> str:
+    changed = _changed(moved, against=against)
     if changed <= _MOST_CHANGED:
         return ""
     of = "the limit" if against else "the mean latency" if name == "mean" else name
@@ -143,41 +137,11 @@ def _told_change(told: str, name: str, changed: float, *, against: float) -> str
     return f"{told}, which can be {100 * changed:.2g} % of {of}"
 
 
-def _followed(load: Load) -> bool:
-    """Whether the requests that are told wait for each other alone, in this process, one by one."""
-    alone = not load.connections and not load.shares
-    return alone and load.max_batch_size == 1 and not load.cache_entries
-
-
-def _changed(measurement: Measurement, load: Load, *, against: float) -> dict[str, float]:
-    """Return by which share of itself, or of a limit, lateness can have raised each figure."""
-    felt: list[float] = []
-    in_time: list[float] = []
-    counts = []
-    for unit in measurement.units:
-        if unit.open_loop is None:
-            continue
-        of_unit = arrivals(unit)
-        counts.append(len(of_unit))
-        felt += of_unit
-        for seconds, most in zip(of_unit, held_up(unit, at_once=load.at_once), strict=True):
-            if math.isfinite(seconds):
-                in_time.append(seconds - most)
-            else:  # it may have failed by being late, and by that alone
-                late = most > LATE_SHARE * load.timeout_seconds
-                in_time.append(0.0 if late else math.inf)
-    answers = [place for place, seconds in enumerate(felt) if math.isfinite(seconds)]
-    both = {"mean": (mean([felt[k] for k in answers]), mean([in_time[k] for k in answers]))}
-    for metric, one in QUANTILES.items():
-        if one.series == "latency" and not support(one.q, tuple(counts)):
-            both[metric] = percentile(felt, one.q), percentile(in_time, one.q)
-    return {name: _share(*pair, against=against) for name, pair in both.items()}
-
-
-def _share(was: float, least: float, *, against: float) -> float:
-    if math.isinf(was):
-        return 0.0 if math.isinf(least) else math.inf
-    return (was - least) / max(was, against)
+def _changed(moved: Moved, *, against: float) -> float:
+    """Return by which share of itself, or of a limit, lateness can have changed a figure."""
+    if math.isinf(moved.figure):
+        return math.inf if moved.less else 0.0
+    return max(moved.less, moved.more) * moved.figure / max(moved.figure, against)
 
 
 def _title(metric: str) -> str:

@@ -128,6 +128,7 @@ def _requests_of(unit: Unit, number: int, *, share: float) -> Unit | None:
             within_slo=None,
             parts=(),
             probes=(),
+            busy_periods=(),
         ),
     )
 

@@ -23,7 +23,7 @@ from pytest_costguard.records import (
     Measurement,
     OpenLoop,
 )
-from pytest_costguard.stats.generator import generator_fault, loops_of
+from pytest_costguard.stats.generator import generator_fault, loops_of, moved_by_lateness
 from pytest_costguard.stats.intervals import margin, mean, variance
 from pytest_costguard.stats.percentiles import percentile, support
 from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
@@ -119,8 +119,8 @@ def decide_slo(
     """Hold a percentile under load against a limit.
 
     `within` only on a finite upper bound that keeps the limit, and never on load that does not
-    count; `over` where the lower bound at 1 - `alpha` exceeds it, unless the generator itself was
-    late.
+    count; `over` where the lower bound at 1 - `alpha` exceeds it, and, if the generator was late,
+    by more than that can have moved it.
 
     Args:
         measurement: of an open loop.
@@ -137,9 +137,10 @@ def decide_slo(
     interval = interval_under_load(units, looked_at.q, below=1 - alpha, above=confidence)
     if interval is None:
         return None
-    late = generator_fault(measurement, metric, against=limit)
     growing = growing_backlog(measurement)
-    if late:
+    if late := generator_fault(measurement, metric, against=limit):
+        if _over_in_time(measurement, metric, interval, limit=limit):
+            return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
     if interval.lower > limit:
         return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
@@ -152,6 +153,14 @@ def decide_slo(
     if interval.upper == math.inf:
         reason = f"{counted} do not bound {metric} from above at this load"
     return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=reason)
+
+
+def _over_in_time(
+    measurement: Measurement, metric: str, interval: Interval, *, limit: float
+) -> bool:
+    """Whether a percentile would be over its limit, had all requests been sent in time."""
+    moved = moved_by_lateness(measurement, metric)
+    return moved is not None and moved.less < 1 and interval.lower * (1 - moved.less) > limit
 
 
 def decide_error_rate(

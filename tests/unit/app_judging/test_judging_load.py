@@ -8,6 +8,7 @@ from factories.judged import judged, only
 from factories.judging import MACHINE, budget, gates, regression, run
 from factories.loads import a_load, loaded
 
+from pytest_costguard.app.judging_lateness import holds
 from pytest_costguard.app.judging_load import fitting
 from pytest_costguard.records import (
     Against,
@@ -21,6 +22,7 @@ from pytest_costguard.records import (
     Verdict,
     to_json,
 )
+from pytest_costguard.stats.lateness import NOT_MOVED, Moved
 
 PROBES = (
     Probe(rate=95.0, requests=400, late=(0,), passed=True, seconds=4.0),
@@ -235,3 +237,63 @@ def test_side_by_side_a_generator_that_was_late_on_base_decides_nothing():
     assert comparison.verdict is Verdict.INCONCLUSIVE
     assert comparison.reason.startswith("on base, the load generator was late")
     assert comparison.ratio == pytest.approx(0.5)  # what was seen is shown all the same
+
+
+@pytest.mark.parametrize(
+    ("head", "verdict"), [(0.02, Verdict.REGRESSED), (0.0108, Verdict.INCONCLUSIVE)]
+)
+def test_side_by_side_a_verdict_holds_where_lateness_cannot_have_made_it(head, verdict):
+    # Sent 0.8 ms late: 7 % of base, which +100 % outlives and +7 % does not.
+    base = a_run(latency=0.01, lateness=0.0008).measurements[0]
+    worse = a_run(latency=head, lateness=0.0008).measurements[0]
+
+    (comparison,) = side_by_side(base, worse).comparisons
+
+    assert comparison.verdict is verdict
+    held = "; that holds although on base, the load generator was late by 0.8 ms (p99)"
+    assert (held in comparison.reason) == (verdict is Verdict.REGRESSED)
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"),
+    [(0.0095, BudgetVerdict.OVER), (0.0105, BudgetVerdict.INCONCLUSIVE), (0.012, "inconclusive")],
+)
+def test_a_mean_is_over_its_budget_only_by_more_than_lateness_can_have_added(limit, verdict):
+    # 11 ms, of which 0.8 can be lateness; and nothing passes that was sent late.
+    late = a_run(latency=0.01, lateness=0.0008)
+
+    (result,) = only(judged(late, gates=gates(budget("mean", limit)))).budgets
+
+    assert result.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("verdict", "lower", "upper", "expected"),
+    [
+        (Verdict.REGRESSED, 0.15, 0.3, True),
+        (Verdict.REGRESSED, 0.13, 0.3, False),
+        (Verdict.UNCHANGED, -0.1, 0.05, True),
+        (Verdict.UNCHANGED, -0.1, 0.09, False),
+        (Verdict.IMPROVED, -0.3, -0.12, True),
+        (Verdict.IMPROVED, -0.3, -0.1, False),
+        (Verdict.INCONCLUSIVE, 0.15, 0.3, False),
+        (Verdict.UNCHANGED, None, None, False),
+        (Verdict.REGRESSED, None, None, False),
+    ],
+)
+def test_bounds_give_way_to_what_lateness_may_have_done_on_either_side(
+    verdict, lower, upper, expected
+):
+    # Down by 1.02 of base and 0.95 of head: 0.071; up by 1.01 of head and 0.97 of base: 0.040.
+    rule = regression("mean", allow=0.07, catch=0.13)
+    head = Moved(figure=1.0, less=0.05, more=0.01)
+    base = Moved(figure=1.0, less=0.03, more=0.02)
+    found = holds(verdict, lower=lower, upper=upper, regression=rule, head=head, base=base)
+    assert found == expected
+
+
+def test_nothing_holds_where_a_figure_may_be_all_lateness():
+    everything = Moved(figure=1.0, less=1.0, more=0.0)
+    rule = regression("mean")
+    for sides in ({"head": everything}, {"head": NOT_MOVED, "base": everything}):
+        assert not holds(Verdict.REGRESSED, lower=9.0, upper=9.5, regression=rule, **sides)

@@ -83,6 +83,22 @@ def test_reasons_that_differ_from_request_to_request_fill_no_record():
     assert failures["other reasons"] == 20
 
 
+def test_a_busy_period_begins_with_a_request_that_is_due_when_all_before_have_ended():
+    # Due every 10 ms: the third finds the second under way, the fourth nothing.
+    found = window_of(what_became(latency_ms=[5, 15, 8, 5])).open_loop
+    assert found.busy_periods == (0, 1, 3)
+    # Of the ramp only what it leaves under way is told.
+    ramped = window_of(what_became(latency_ms=[5, 15, 8, 5]), ramp=2).open_loop
+    assert ramped.busy_periods == (1,)
+
+
+def test_one_that_failed_may_be_under_way_until_nobody_waits_for_it_any_more():
+    sent = what_became(latency_ms=[5, 5, 5, 5, 5], failed=(1,))
+    load = Load(rate=100.0, timeout_seconds=0.01)
+    found = told(sent, ramp=0, rate=100.0, load=load, items=[1] * 5, cpu_seconds=0.5).open_loop
+    assert found.busy_periods == (0, 1, 3, 4)
+
+
 def test_items_are_those_of_what_was_answered():
     window = window_of(what_became(latency_ms=[5, 5, 5], failed=(1,)), items=[1, 20, 300])
 
@@ -138,6 +154,7 @@ def test_windows_of_a_unit_are_joined_in_their_order():
     assert both.window_requests == (3, 2)
     assert both.unanswered == (1, 3)
     assert both.failures == {"full": 2}
+    assert both.busy_periods == (0, 1, 3)
     assert len(both.backlog) == 2 * BACKLOG_STRETCHES
     assert both.answered_seconds == first.answered_seconds + second.answered_seconds
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import heapq
+
 import msgspec
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from factories.loads import a_load, a_loop, loaded
 from factories.tokens import written_under_load
 
 from pytest_costguard.records import BudgetVerdict, Load
-from pytest_costguard.stats.generator import generator_fault, held_up
+from pytest_costguard.stats.generator import generator_fault, moved_by_lateness
+from pytest_costguard.stats.lateness import held_up
 from pytest_costguard.stats.open_loop import decide_slo
 from pytest_costguard.stats.percentiles import percentile
 
@@ -43,8 +46,71 @@ def a_queue(*, seed, utilisation, late_share, late_seconds, workers=1, requests=
     return unit_of(ends - dues, services=ends - begins, lateness=lateness), in_time - dues
 
 
-def unit_of(latencies, *, services, lateness, index=0, unanswered=()):
+def shared_out(dues, services, lateness):
+    """Return when each ends where all that are there share one server (processor sharing)."""
+    ends, left, now = np.zeros(len(dues)), [], 0.0
+    # Each needs so much of what every one has been given since the start.
+    given = 0.0
+    for place, at in enumerate(dues + lateness):
+        while left and now + (left[0][0] - given) * len(left) <= at:
+            now += (left[0][0] - given) * len(left)
+            given, ended = heapq.heappop(left)
+            ends[ended] = now
+        given += (at - now) / len(left) if left else 0.0
+        now = at
+        heapq.heappush(left, (given + services[place], place))
+    while left:
+        now += (left[0][0] - given) * len(left)
+        given, ended = heapq.heappop(left)
+        ends[ended] = now
+    return ends
+
+
+def batched(dues, services, lateness, *, most=8):
+    """Return when each ends where all that wait are served together, a batch after another."""
+    sent, ends, free, place = dues + lateness, np.zeros(len(dues)), 0.0, 0
+    while place < len(dues):
+        begin = max(free, sent[place])
+        waiting = [k for k in range(place, min(place + most, len(dues))) if sent[k] <= begin]
+        free = begin + max(services[waiting]) + 0.1 * sum(services[waiting])
+        ends[waiting] = free
+        place += len(waiting)
+    return ends
+
+
+def an_endpoint(serve, *, seed, utilisation=0.15, late_share=0.012, requests=4000):
+    """Return units of a server elsewhere whose client was late at times, and its figures in time.
+
+    Late by 3 ms where a request takes 10: more than a twentieth.
+    """
+    units, in_time = [], []
+    for index in range(6):
+        rng = np.random.default_rng([seed, index])
+        services = 0.005 + rng.exponential(0.005, requests)
+        dues = np.cumsum(rng.exponential(0.01 / utilisation, requests))
+        lateness = np.where(rng.random(requests) < late_share, 0.003, 0.0)
+        lateness = np.maximum.accumulate(dues + lateness) - dues
+        ends = serve(dues, services, lateness)
+        before = np.maximum.accumulate(np.concatenate([[0.0], ends[:-1]]))
+        unit = unit_of(
+            ends - dues,
+            services=ends - dues - lateness,
+            lateness=lateness,
+            index=index,
+            busy_periods=tuple(np.flatnonzero(dues >= before).tolist()),
+        )
+        units.append(unit)
+        in_time += (serve(dues, services, np.zeros(requests)) - dues).tolist()
+    return a_load(units, load=Load(rate=100.0, connections=16)), in_time
+
+
+def several(dues, services, lateness):
+    return played(dues, services, lateness, workers=4)[1]
+
+
+def unit_of(latencies, *, services, lateness, index=0, unanswered=(), busy_periods=()):
     loop = a_loop(
+        busy_periods=busy_periods,
         rate=100.0,
         window_requests=(len(lateness),),
         unanswered=unanswered,
@@ -61,7 +127,7 @@ def test_no_request_was_held_up_by_more_than_is_said(workers, utilisation):
     unit, in_time = a_queue(
         seed=3, utilisation=utilisation, late_share=0.02, late_seconds=0.01, workers=workers
     )
-    most = np.array(held_up(unit, at_once=workers))
+    most = np.array(held_up(unit, unit.open_loop, at_once=workers))
     truly = np.array(unit.latency_seconds) - in_time
     assert np.all(truly - most < 1e-9)
     assert truly.max() == pytest.approx(0.01, rel=0.05)
@@ -174,4 +240,78 @@ def test_long_requests_among_short_ones_hold_up_no_more_than_is_said():
     _, in_time = played(dues, services, np.zeros(8000), workers=4)
     unit = unit_of(ends - dues, services=ends - begins, lateness=sent - dues)
 
-    assert np.all(ends - in_time - np.array(held_up(unit, at_once=4)) < 1e-9)
+    assert np.all(ends - in_time - np.array(held_up(unit, unit.open_loop, at_once=4)) < 1e-9)
+
+
+@pytest.mark.parametrize("serve", [several, shared_out, batched])
+def test_a_server_elsewhere_would_have_taken_no_less_and_no_more_than_is_said(serve):
+    measurement, in_time = an_endpoint(serve, seed=13)
+    truth = {"mean": float(np.mean(in_time))}
+    truth |= {f"p{q}": percentile(in_time, q / 100) for q in (50, 90, 99)}
+    for metric, seconds in truth.items():
+        moved = moved_by_lateness(measurement, metric)
+        if moved.figure:
+            least, most = moved.figure * (1 - moved.less), moved.figure * (1 + moved.more)
+            assert least <= seconds <= most, metric
+        else:  # nothing to speak of
+            felt = [one for unit in measurement.units for one in unit.latency_seconds]
+            assert seconds == pytest.approx(percentile(felt, int(metric[1:]) / 100), rel=0.01)
+
+
+def test_rare_lateness_leaves_the_median_of_an_endpoint_alone():
+    measurement, _ = an_endpoint(several, seed=17)
+    assert generator_fault(measurement, "p50") == ""
+    # Each of the few may be why the tail is what it is.
+    assert "which can be" in generator_fault(measurement, "p99")
+
+
+def test_a_request_alone_was_late_by_its_own_lateness():
+    lateness = [0.002] * 1000
+    unit = unit_of(
+        [0.012] * 1000, services=[0.01] * 1000, lateness=lateness, busy_periods=range(1000)
+    )
+    moved = moved_by_lateness(a_load([unit] * 4, load=Load(rate=1.0, connections=4)), "p50")
+    assert (moved.less, moved.more) == pytest.approx((1 / 6, 0.0))
+
+
+def test_what_began_in_the_ramp_may_have_waited_for_anything():
+    late = [0.0] * 95 + [0.002] * 5
+    unit = unit_of([0.01] * 100, services=[0.01] * 100, lateness=late, busy_periods=(50,))
+    measurement = a_load([unit] * 4, load=Load(rate=1.0, connections=4))
+    assert moved_by_lateness(measurement, "mean").more > 1
+
+
+def test_over_is_said_where_all_that_lateness_can_have_done_does_not_reach_the_limit():
+    measurement, _ = an_endpoint(several, seed=19, late_share=0.05)
+    assert "which can be" in generator_fault(measurement, "p90", against=0.01)
+    decision = decide_slo(measurement, "p90", limit=0.01, alpha=0.01)
+    assert decision.verdict is BudgetVerdict.OVER
+    # Nothing passes, however far away the limit is, as long as lateness is something of it.
+    kept = decide_slo(measurement, "p99", limit=0.055, alpha=0.01)
+    assert kept.interval.upper < 0.055
+    assert kept.verdict is BudgetVerdict.INCONCLUSIVE
+
+
+def test_nothing_is_known_of_what_lateness_did_to_counts_and_to_other_series():
+    measurement, _ = an_endpoint(several, seed=19, late_share=0.05)
+    assert moved_by_lateness(measurement, "mean") is not None
+    assert moved_by_lateness(measurement, "goodput") is None
+
+    rng = np.random.default_rng(1)
+    written = [
+        written_under_load(
+            ttft=(0.25 + 0.02 * rng.random(200)).tolist(), gaps=[(0.1,)] * 200, lateness=0.2
+        )
+        for _ in range(6)
+    ]
+    idle = [
+        msgspec.structs.replace(
+            unit, open_loop=msgspec.structs.replace(unit.open_loop, busy_periods=tuple(range(200)))
+        )
+        for unit in written
+    ]
+    streams = a_load(idle, load=Load(rate=100.0, connections=64))
+    assert moved_by_lateness(streams, "mean") is not None
+    for metric in ("ttft_mean", "ttft_p50"):
+        assert generator_fault(streams, metric)
+        assert moved_by_lateness(streams, metric) is None
