@@ -40,7 +40,7 @@ demo: $(VENV)/.installed ## Measure real models, make them worse, and see the ga
 	$(BIN)/python example_repo/demo.py
 
 test: setup servers ## Run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed ## Format, lint, types, layer contract
 	$(BIN)/ruff format --check .

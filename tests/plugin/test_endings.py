@@ -53,6 +53,28 @@ def test_what_a_conftest_does_after_the_last_test_runs_to_its_end(project):
     assert (project.path / "finished").read_text() == "xxx"
 
 
+def test_a_summary_of_others_is_made_where_somebody_sees_it_and_where_a_test_failed(project):
+    project.write(
+        "conftest.py",
+        """
+        def pytest_terminal_summary():
+            with open("told", "a") as file:
+                file.write("x")
+    """,
+    )
+    project.tests("""
+        import pathlib
+        def test_it(costguard):
+            costguard.measure(abs, inputs=[1])
+            assert not pathlib.Path("broken").exists()
+    """)
+    project.measure().assert_outcomes(passed=1)
+    assert (project.path / "told").read_text() == "x"  # not in the workers
+    project.write("broken", "")
+    project.measure().assert_outcomes(failed=1)
+    assert len((project.path / "told").read_text()) > 2
+
+
 def test_a_log_says_that_memory_is_measured_alone_and_not_that_nothing_is_left(project):
     project.tests(TWO_IN_ONE.replace("time.sleep(1)", "pass"))
     result = project.measure()
