@@ -153,7 +153,10 @@ def side_by_side(
             },
             tests=tests,
             whole=whole,
-            effort=PairEffort(timeout_seconds=settings.timeout_seconds),
+            effort=PairEffort(
+                unit_seconds=settings.unit_seconds / len(taken.sides),
+                timeout_seconds=settings.timeout_seconds,
+            ),
             bounds=Bounds(
                 units=looks.most,
                 seconds=settings.workload_seconds * longer,

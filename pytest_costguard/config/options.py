@@ -134,7 +134,8 @@ OPTIONS: tuple[Option, ...] = (
         kind="duration",
         metavar="DURATION",
         default="0.5s",
-        help="Measured time for each workload and unit, at least.",
+        help="Measured time for each workload and unit, at least; side by side each side gets "
+        "half.",
     ),
     Option(
         key="timeout",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +34,9 @@ TOKENIZERS = "TOKENIZERS_PARALLELISM"
 
 _CLOCK_SLACK_SECONDS = 0.02
 """A running thread's own counter is behind by up to a few ticks, the process's clock is not."""
+
+_COORDINATING = 0.2
+"""Of the wall time: what threads beyond the declared ones may do together and be no workers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,16 +152,25 @@ def corrected(use: ThreadTimes, *, cpu_seconds: Mapping[int, float]) -> ThreadTi
     return ThreadTimes(threads=threads, process_cpu_seconds=use.process_cpu_seconds - taken)
 
 
-def busy_threads(use: ThreadTimes, wall_seconds: float, share: float = 0.1) -> int:
-    """Return how many threads worked for more than a share of the wall time.
+def busy_threads(use: ThreadTimes, wall_seconds: float, share: float = _COORDINATING) -> int:
+    """Return the fewest threads that can have done the work, but for a share of the wall time.
 
-    Threads that ended meanwhile cannot be told apart: together they count as the fewest that can
-    have used so much CPU. Over less than about 0.2 s the counters are too coarse to say.
+    The share is what others may have done together: one that hands requests to a pool and waits
+    for it is none of the pool's. Threads that ended meanwhile cannot be told apart: together they
+    count as the fewest that can have used so much CPU. Over less than about 0.2 s the counters are
+    too coarse to say.
     """
-    busy = sum(thread.cpu_seconds > share * wall_seconds for thread in use.threads)
+    seconds = [thread.cpu_seconds for thread in use.threads]
     ended = use.unaccounted_seconds
-    if wall_seconds > 0 and ended > max(share * wall_seconds, _CLOCK_SLACK_SECONDS):
-        busy += max(1, math.ceil(ended / wall_seconds - share))
+    if wall_seconds > 0 and ended > _CLOCK_SLACK_SECONDS:
+        whole, rest = divmod(ended, wall_seconds)
+        seconds += [*[wall_seconds] * int(whole), rest]
+    left, busy = sum(seconds), 0
+    for of_thread in sorted(seconds, reverse=True):
+        if left <= share * wall_seconds:
+            break
+        left -= of_thread
+        busy += 1
     return busy
 
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import pytest
-from factories.git_repositories import GitProject, against, plugin_environ, report_of
+from factories.git_repositories import ONE_UNIT, GitProject, against, plugin_environ, report_of
 
 CONFIGURATION = """
 [project]
@@ -62,6 +62,14 @@ def test_what_is_not_decided_in_its_time_is_inconclusive_and_says_what_it_would_
     assert "changes can be seen from" in comparison["reason"]
     assert "would decide" in comparison["reason"]
     assert comparison["smallest_visible"] > 0
+
+
+@pytest.mark.parametrize(("asked", "blocks"), [("100ms", 16), ("500ms", 80)])
+def test_each_side_gets_half_of_the_time_of_a_unit(project, asked, blocks):
+    report, _, _ = found(project, f"--costguard-unit-time={asked}", ONE_UNIT)
+    (unit,) = report["run"]["measurements"][0]["units"]
+    # In blocks of about 3 ms, planned by what a request took before.
+    assert blocks / 2 < len(unit["blocks"]) < 2 * blocks
 
 
 def test_deep_looks_are_planned_up_to_48_units(project):

@@ -83,8 +83,18 @@ def test_a_machine_that_does_not_list_threads_gives_no_answer(tree, process):
     assert use.since(use.start()) is None
 
 
-def test_only_threads_above_the_share_are_busy():
+def test_what_a_few_threads_do_beside_the_busy_ones_makes_them_none():
     assert busy_threads(used(0.95, 0.5, 0.05), 1.0) == 2
+    assert busy_threads(used(0.95, 0.5, 0.3), 1.0) == 3
+
+
+def test_a_thread_that_hands_work_to_a_pool_is_none_of_it():
+    # Two that share Python's lock, and the one that waits for both.
+    assert busy_threads(used(0.44, 0.44, 0.12), 1.0) == 2
+
+
+def test_many_threads_that_share_a_core_are_many():
+    assert busy_threads(used(*[1 / 16] * 16), 1.0) == 13
 
 
 def test_threads_that_ended_count_as_the_fewest_that_can_have_done_it():
