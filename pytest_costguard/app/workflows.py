@@ -15,7 +15,7 @@ from pytest_costguard.errors import ConfigError, RevisionError
 from pytest_costguard.reports.templates import locate
 from pytest_costguard.revisions.repository import CommandFailed, Repository
 
-ACTION_REVISION = "86c29bbc1b999d6d2657962b3296b39655d75e5f"
+ACTION_REVISION = "d24c173d35072ac3a62522b1ad298e7f6e6bd898"
 """The commit of this project at which templates use the action; set at each release."""
 
 KINDS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
