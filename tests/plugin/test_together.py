@@ -96,7 +96,7 @@ def test_parts_are_measured_alone_and_together_and_the_report_says_what_that_sho
 def test_a_budget_on_the_mixture_is_one_like_any_other(project, suite):
     suite(marker='@pytest.mark.costguard(budget={"error_rate": "0%", "peak_memory": "1MiB"})')
 
-    result = project.measure()
+    result = project.measure("--costguard-units=3")  # two hardly bound memory from below
 
     result.assert_outcomes(failed=1)
     budgets = {one["budget"]["metric"]: one for one in verdicts(project)["together"]["budgets"]}
