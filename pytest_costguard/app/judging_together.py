@@ -18,6 +18,7 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.intervals import mean
+from pytest_costguard.stats.lateness import figures_moved
 from pytest_costguard.stats.mixtures import capacity, longer, part_of, served_longer
 from pytest_costguard.stats.open_loop import (
     figures_under_load,
@@ -77,12 +78,15 @@ def _part(
     errors = intervals(
         {"error_rate": tuple(unit_metrics(unit)["error_rate"] for unit in beside.units)}
     )
-    reason = _fault(mixture, beside=beside, alone=alone)
+    faults = {
+        metric: _fault(metric, mixture=mixture, name=name, beside=beside, alone=alone)
+        for metric in PERCENTILES
+    }
+    sound = [metric for metric, fault in faults.items() if not fault]
     compared = {
         metric: ratio
-        for metric in PERCENTILES
+        for metric in sound
         if alone is not None
-        and not reason
         and isinstance(ratio := longer(metric, alone=alone, beside=beside), Interval)
     }
     return PartTogether(
@@ -93,14 +97,21 @@ def _part(
         unsupported=dict(told.unsupported),
         longer=compared,
         served_longer=None
-        if alone is None or reason
+        if alone is None or not sound
         else served_longer(alone=alone, beside=beside),
-        reason=reason,
+        reason="" if sound else faults["p50"],
     )
 
 
-def _fault(mixture: Measurement, *, beside: Measurement, alone: Measurement | None) -> str:
-    """Say why the requests of a part cannot be held against those it has alone; "" if they can."""
+def _fault(
+    metric: str,
+    *,
+    mixture: Measurement,
+    name: str,
+    beside: Measurement,
+    alone: Measurement | None,
+) -> str:
+    """Say why a percentile of a part cannot be held against that which it has alone; "": it can."""
     if alone is None:
         return "it was not measured alone"
     if not beside.units:
@@ -108,9 +119,12 @@ def _fault(mixture: Measurement, *, beside: Measurement, alone: Measurement | No
     load = mixture.declaration.scenario.load
     if load is None or load.rate is None:
         return _RATES_OF_THEIR_OWN
+    # Whoever waited behind a late request may be of another part.
+    moved = figures_moved(mixture, part=list(load.shares).index(name))
     faults = {
-        "alone": generator_fault(alone) or growing_backlog(alone),
-        "beside the others": generator_fault(beside) or growing_backlog(mixture),
+        "alone": generator_fault(alone, metric) or growing_backlog(alone),
+        "beside the others": generator_fault(beside, metric, moved=moved)
+        or growing_backlog(mixture),
     }
     return "; ".join(f"{where}, {fault}" for where, fault in faults.items() if fault)
 

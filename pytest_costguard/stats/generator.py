@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pytest_costguard.records import LATE_SHARE, QUANTILES, Load, Measurement, OpenLoop
 from pytest_costguard.stats.lateness import NOT_MOVED, Moved, figures_moved
@@ -17,7 +17,13 @@ _COUNTED = frozenset({"error_rate", "goodput", "max_rate"})
 """What is counted beyond a limit: one request can be there by its lateness alone."""
 
 
-def generator_fault(measurement: Measurement, metric: str = "", *, against: float = 0.0) -> str:
+def generator_fault(
+    measurement: Measurement,
+    metric: str = "",
+    *,
+    against: float = 0.0,
+    moved: Mapping[str, Moved] | None = None,
+) -> str:
     """Say why the load was not what was asked for, by no fault of the server's; "" if it was.
 
     Lateness is in the latency, so what matters is how much of it it can be. Below a twentieth of
@@ -28,6 +34,8 @@ def generator_fault(measurement: Measurement, metric: str = "", *, against: floa
         measurement: of an open loop, or of anything else.
         metric: what is to be decided; "": whatever can be.
         against: a limit in seconds; 0.0: none. A search is held against its SLO.
+        moved: how far lateness can have moved each figure, where the measurement itself does not
+            tell it: it is a part of a mixture.
     """
     loops = list(loops_of(measurement))
     if not any(loop.lateness_seconds for loop in loops):
@@ -35,7 +43,7 @@ def generator_fault(measurement: Measurement, metric: str = "", *, against: floa
     if missed := _missed_rate(loops):
         return missed
     searches = [loop for loop in loops if loop.probes]
-    if late := _lateness(measurement, loops, metric, against=against):
+    if late := _lateness(measurement, loops, metric, against=against, known=moved):
         return f"{late}: it needs a core of its own"
     ended = [loop.search_ended for loop in searches if loop.search_ended]
     if 2 * len(ended) > len(searches) > 0:
@@ -87,7 +95,12 @@ def _limit_on_waiting(load: Load | None) -> float | None:
 
 
 def _lateness(
-    measurement: Measurement, loops: list[OpenLoop], metric: str, *, against: float
+    measurement: Measurement,
+    loops: list[OpenLoop],
+    metric: str,
+    *,
+    against: float,
+    known: Mapping[str, Moved] | None,
 ) -> str:
     typical = _typical(measurement, metric)
     if typical is None:
@@ -99,7 +112,7 @@ def _lateness(
     if late <= LATE_SHARE * allowed:
         return ""
     told = f"the load generator was late by {late * 1e3:.3g} ms (p99)"
-    moved = {} if metric in _COUNTED else figures_moved(measurement) or {}
+    moved = {} if metric in _COUNTED else known or figures_moved(measurement) or {}
     if moved and not metric:
         metric = max(moved, key=lambda name: _changed(moved[name], against=against))
     figure = _figure_of(metric)

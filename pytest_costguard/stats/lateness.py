@@ -27,7 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 
 from pytest_costguard.records import LATE_SHARE, QUANTILES, Load, Measurement, OpenLoop, Unit
 from pytest_costguard.stats.intervals import mean
@@ -58,40 +58,57 @@ class InTime:
     most: Sequence[float]
 
 
-def figures_moved(measurement: Measurement) -> dict[str, Moved] | None:
+def figures_moved(measurement: Measurement, *, part: int | None = None) -> dict[str, Moved] | None:
     """Return how far lateness can have moved the mean and each percentile of the latency.
+
+    Args:
+        measurement: of an open loop, or of anything else.
+        part: of a mixture, whose figures are meant: its place among the shares. None: all requests.
 
     Returns:
         Of percentiles those that the requests support. None where there is no bound: of a search,
-        of a part of a mixture, and where it is not known when the server was idle.
+        of what is only a part of a mixture, and where it is not known when the server was idle.
     """
     load = measurement.declaration.scenario.load
     loops = [(unit, unit.open_loop) for unit in measurement.units if unit.open_loop is not None]
-    if load is None or load.shares or any(loop.probes for _, loop in loops):
+    apart = load is not None and load.shares and not all(loop.parts for _, loop in loops)
+    if load is None or apart or any(loop.probes for _, loop in loops):
         return None
-    felt, least, most = [], [], []
+    counts: list[int] = []
+    ways: tuple[list[float], ...] = ([], [], [])
     for unit, loop in loops:
-        of_unit = in_time(unit, loop, load=load)
-        if of_unit is None:
+        places = [k for k in range(loop.requests) if part is None or loop.parts[k] == part]
+        felt = arrivals(unit)
+        bounds = in_time(unit, loop, load=load, typical=_median(felt, places))
+        if bounds is None:
             return None
-        felt.append(arrivals(unit))
-        least.append(of_unit.least)
-        most.append(of_unit.most)
-    counts = tuple(map(len, felt))
-    ways = [list(chain.from_iterable(one)) for one in (felt, least, most)]
+        counts.append(len(places))
+        for way, of_unit in zip(ways, (felt, bounds.least, bounds.most), strict=True):
+            way += [of_unit[place] for place in places]
     answers = [place for place, seconds in enumerate(ways[0]) if math.isfinite(seconds)]
+    if not answers:
+        return None
     found = {"mean": _moved(*(mean([way[place] for place in answers]) for way in ways))}
     for metric, one in QUANTILES.items():
-        if one.series == "latency" and not support(one.q, counts):
+        if one.series == "latency" and not support(one.q, tuple(counts)):
             found[metric] = _moved(*(percentile(way, one.q) for way in ways))
     return found
 
 
-def in_time(unit: Unit, loop: OpenLoop, *, load: Load) -> InTime | None:
-    """Bound what each request of a unit would have taken; None where there is no bound."""
+def in_time(unit: Unit, loop: OpenLoop, *, load: Load, typical: float) -> InTime | None:
+    """Bound what each request of a unit would have taken; None where there is no bound.
+
+    Args:
+        unit: of an open loop.
+        loop: its own.
+        load: that was sent.
+        typical: seconds of a request; less than a twentieth of them is not late.
+    """
+    if not unit.latency_seconds:
+        return None
     if not load.connections and load.max_batch_size == 1 and not load.cache_entries:
         return _in_order(unit, loop, load)
-    return _by_busy_period(unit, loop) if loop.busy_periods else None
+    return _by_busy_period(unit, loop, typical) if loop.busy_periods else None
 
 
 def held_up(unit: Unit, loop: OpenLoop, *, at_once: int) -> list[float]:
@@ -130,10 +147,9 @@ def _in_order(unit: Unit, loop: OpenLoop, load: Load) -> InTime:
     return InTime(least=least, most=felt)
 
 
-def _by_busy_period(unit: Unit, loop: OpenLoop) -> InTime:
+def _by_busy_period(unit: Unit, loop: OpenLoop, typical: float) -> InTime:
     felt, lateness = arrivals(unit), loop.lateness_seconds
-    answers = sorted(unit.latency_seconds)
-    fastest, allowed = answers[0], LATE_SHARE * percentile(answers, 0.5)
+    fastest, allowed = min(unit.latency_seconds), LATE_SHARE * typical
     least, most = [], []
     for start, stop, known in _periods(loop):
         of_period, late = felt[start:stop], lateness[start:stop]
@@ -150,6 +166,11 @@ def _by_busy_period(unit: Unit, loop: OpenLoop) -> InTime:
             ]
             most += [seconds + sum(late) + slowest for seconds in of_period]
     return InTime(least=least, most=most)
+
+
+def _median(felt: Sequence[float], places: Sequence[int]) -> float:
+    answers = [felt[place] for place in places if math.isfinite(felt[place])]
+    return percentile(answers, 0.5) if answers else 0.0
 
 
 def _periods(loop: OpenLoop) -> Iterator[tuple[int, int, bool]]:
