@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
 
 from pytest_costguard.errors import WorkloadError
 
@@ -25,7 +24,8 @@ def joined_requests(requests: list[Any]) -> Any:
         return tuple(joined_requests(list(parts)) for parts in zip(*requests, strict=True))
     if isinstance(first, list):
         return [item for request in requests for item in request]
-    if isinstance(first, np.ndarray):
+    numpy: Any = sys.modules.get("numpy")  # an import would be a part of the first batch
+    if numpy is not None and isinstance(first, numpy.ndarray):
         return _concatenated(requests)
     if type(first).__module__.partition(".")[0] == "torch":
         import torch
@@ -38,8 +38,10 @@ def joined_requests(requests: list[Any]) -> Any:
 
 
 def _concatenated(arrays: list[Any]) -> Any:
+    import numpy
+
     try:
-        return np.concatenate(arrays)
+        return numpy.concatenate(arrays)
     except ValueError as error:
         raise WorkloadError(
             f"requests cannot be joined to a batch: {error}",

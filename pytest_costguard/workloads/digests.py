@@ -17,9 +17,10 @@ import types
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy
+if TYPE_CHECKING:
+    import numpy
 
 _UNTAKEABLE = (TypeError, ValueError, AttributeError, LookupError, RuntimeError, OSError)
 """What taking a foreign object apart has been seen to raise; it is then known by its type."""
@@ -98,7 +99,8 @@ class _Feeder:
         return apart.sink.digest()
 
     def array(self, value: Any) -> None:
-        """Feed a numpy array or scalar: type, shape, content in C order."""
+        """Feed a numpy array or scalar (so it is loaded): type, shape, content in C order."""
+        numpy: Any = sys.modules["numpy"]
         array = numpy.asanyarray(value)
         kind = "array" if isinstance(value, numpy.ndarray) else "scalar"
         self._piece(kind, f"{array.dtype.str} {array.dtype.name} {array.shape}".encode())
@@ -185,6 +187,8 @@ def _taken_apart(value: Any) -> Any:
 
 
 def _content(array: numpy.ndarray[Any, Any]) -> Any:
+    import numpy
+
     flat = numpy.ascontiguousarray(array).reshape(-1)
     if flat.size == 0 or flat.dtype.itemsize == 0:
         return b""
@@ -193,6 +197,12 @@ def _content(array: numpy.ndarray[Any, Any]) -> Any:
 
 def _type_name(value: object) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+def _is_array(value: object) -> bool:
+    """Whether this is a numpy array or scalar: there is none before somebody has imported numpy."""
+    numpy: Any = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray | numpy.generic)
 
 
 def _is_tensor(value: object) -> bool:
@@ -219,7 +229,7 @@ _SIMPLE: dict[type, Callable[[Any], tuple[str, bytes]]] = {
 _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[_Feeder, Any], None]], ...] = (
     (lambda value: type(value) in (list, tuple), _Feeder.sequence),
     (_is(Mapping, AbstractSet), _Feeder.unordered),
-    (_is(numpy.ndarray, numpy.generic), _Feeder.array),
+    (_is_array, _Feeder.array),
     (_is_tensor, _Feeder.tensor),
     (_is(PurePath), _Feeder.path),
     (
