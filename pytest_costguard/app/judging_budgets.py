@@ -168,7 +168,7 @@ def _held(
     verdict = BudgetVerdict.INCONCLUSIVE if obstacle else decision.verdict
     reason = obstacle or (
         f"{how}{decision.reason or f'over {decision.interval.n} units'}; the interval leaves a"
-        f" false alarm a chance of {percent(alpha)}"
+        f" false alarm a chance of {percent(alpha)}{subject.despite(rests_on)}"
     )
     if verdict is BudgetVerdict.INCONCLUSIVE:
         reason = subject.explained(reason)

@@ -223,6 +223,7 @@ def _comparison(
     )
     verdict = Verdict.INCONCLUSIVE if obstacle or excused else decision.verdict
     reason = obstacle or reason_of(decision, regression=regression, grounds=grounds)
+    reason += "" if obstacle else subject.despite(regression.metric)
     if excused and not obstacle:
         allow = percent(regression.allow)
         reason = subject.accused(f"it looks more than {allow} worse") + SIDE_BY_SIDE_OR_QUIETER

@@ -7,6 +7,9 @@ import math
 from pytest_costguard.records import Regression, Verdict
 from pytest_costguard.stats.lateness import NOT_MOVED, Moved
 
+ALTHOUGH = "that holds although"
+"""Between a reason and what is wrong with the load, and cannot have made the verdict."""
+
 
 def holds(
     verdict: Verdict,

@@ -6,6 +6,7 @@ import math
 
 import msgspec
 
+from pytest_costguard.app.judging_lateness import ALTHOUGH
 from pytest_costguard.app.judging_scenario import never_measured
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.records import (
@@ -100,7 +101,8 @@ def _told(decision: LoadDecision, metric: str, *, alpha: float) -> str:
     told = f"in {f'{found.n:,} requests' if rate else samples_in_words(metric, found.n)}"
     if decision.verdict is BudgetVerdict.OVER and math.isinf(found.upper) and found.lower > 0:
         told += f", surely above {found.lower * 1e3:.3g} ms"
-    return f"{told}; the interval leaves a false alarm a chance of {percent(alpha)}"
+    held = f"; {ALTHOUGH} {decision.despite}" if decision.despite else ""
+    return f"{told}; the interval leaves a false alarm a chance of {percent(alpha)}{held}"
 
 
 def fitting(gates: Gates, measurement: Measurement) -> Gates:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_costguard.app.judging_comparisons import limits_of
-from pytest_costguard.app.judging_lateness import holds
+from pytest_costguard.app.judging_lateness import ALTHOUGH, holds
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.measure.scenarios import inputs_per_request
@@ -152,7 +152,7 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
     base = pairs.base.get(workload)
     if fault := _generator_fault(metric, subject, base):
         if _holds(verdict, decision, regression=regression, subject=subject, base=base):
-            reason += f"; that holds although {fault}"
+            reason += f"; {ALTHOUGH} {fault}"
         else:
             verdict, reason = Verdict.INCONCLUSIVE, fault
     higher = METRICS[metric].better == "higher"

@@ -9,6 +9,7 @@ from decimal import Decimal
 from statistics import median_low
 from typing import Protocol
 
+from pytest_costguard.app.judging_lateness import ALTHOUGH
 from pytest_costguard.app.judging_scenario import never_measured
 from pytest_costguard.cost.unit_cost import token_cost, unit_token_costs
 from pytest_costguard.records import (
@@ -139,6 +140,11 @@ class Subject:
         if metric in _OF_WAITING and (growing := growing_backlog(self.measurement)):
             return growing
         return ""
+
+    def despite(self, metric: str) -> str:
+        """Say, behind a reason, that requests were late; "" if they were not."""
+        fault = generator_fault(self.measurement, metric) if metric in _OF_LOAD else ""
+        return f"; {ALTHOUGH} {fault}" if fault else ""
 
     def explained(self, reason: str) -> str:
         """Add to the reason of an inconclusive verdict what disturbed the measurement."""

@@ -179,7 +179,7 @@ def check(declared: int, busy: int) -> str:
     if busy <= declared:
         return ""
     return (
-        f"declared {declared} thread{'' if declared == 1 else 's'}, {busy} worked: "
+        f"declared {declared} thread{'' if declared == 1 else 's'}, at least {busy} worked: "
         f"declare threads={busy}, or hold the runtime to {declared} (for a session that is made "
         "in the test, give its path instead, so that it is made with the declared threads)"
     )

@@ -123,6 +123,7 @@ def told(
             cache_hits=sent.cache_hits,
             parts=tuple(parts[ramp : len(sent.due_ns)]),
             busy_periods=_busy_periods(sent, ramp, timeout_seconds=load.timeout_seconds),
+            ramp_lateness_seconds=(_latest(sent, ramp),),
         ),
         tokens=tokens,
     )
@@ -166,6 +167,9 @@ def joined(windows: Sequence[OpenLoop]) -> OpenLoop:
         search_ended=windows[0].search_ended,
         parts=tuple(chain.from_iterable(window.parts for window in windows)),
         busy_periods=_moved_on(offsets, [window.busy_periods for window in windows]),
+        ramp_lateness_seconds=tuple(
+            chain.from_iterable(window.ramp_lateness_seconds for window in windows)
+        ),
     )
 
 
@@ -223,6 +227,12 @@ def _busy_periods(sent: Sent, ramp: int, *, timeout_seconds: float) -> tuple[int
             begins.append(place - ramp)
         ended = max(ended, sent.ended_ns[place] or due + failed_ns)
     return tuple(begins)
+
+
+def _latest(sent: Sent, ramp: int) -> float:
+    """Return how late the latest request of the ramp was sent; 0.0 where there is none."""
+    both = zip(sent.sent_ns[:ramp], sent.due_ns[:ramp], strict=True)
+    return max((at - due for at, due in both), default=0) / 1e9
 
 
 def _count(ascending: Sequence[int], mark: int) -> int:

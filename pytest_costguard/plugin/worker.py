@@ -105,23 +105,23 @@ class WorkerHooks:
     def pytest_sessionfinish(
         self, session: pytest.Session, exitstatus: int | pytest.ExitCode
     ) -> Generator[None, None, None]:
-        """Say that the session is over, once all others have ended what they had."""
-        if exitstatus == pytest.ExitCode.OK:
-            _end_quickly(session.config)
+        """Say that the session is over, once others have ended what they had.
+
+        Where nothing failed, what nobody sees of the end is left out, since each unit waits for it:
+        summaries, and looking through all objects for garbage, which pytest does several times.
+        """
+        quickly = exitstatus == pytest.ExitCode.OK
+        if quickly:
+            setattr(session.config.hook, "pytest_terminal_summary", _nothing)  # noqa: B010
         yield
+        if quickly:
+            gc.freeze()
         self._worker.session_ended(int(exitstatus))
 
 
-def _end_quickly(config: pytest.Config) -> None:
-    """Leave out what nobody sees of a session in which nothing failed; each unit waits for it.
-
-    The summaries of plugins (Hypothesis is imported for its own), and looking through all objects
-    for garbage, which pytest does several times before a process that ends anyway.
-    """
-    manager, summary = config.pluginmanager, "pytest_terminal_summary"
-    tellers = [plugin for plugin in manager.get_plugins() if hasattr(plugin, summary)]
-    setattr(config.hook, summary, manager.subset_hook_caller(summary, tellers))
-    gc.freeze()
+def _nothing(**_: object) -> list[object]:
+    """Stand in for the summaries of plugins: Hypothesis is imported for its own."""
+    return []
 
 
 def _declared(item: pytest.Item) -> DeclaredMarks:

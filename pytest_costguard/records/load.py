@@ -148,6 +148,9 @@ class OpenLoop(Record, frozen=True, kw_only=True):
     busy_periods: tuple[int, ...] = ()
     """Which of all requests found nothing under way when they were due, and so began a period in
     which the server was busy; empty where that is not known, or there was always something."""
+    ramp_lateness_seconds: tuple[float, ...] = ()
+    """Of each window: how late the latest of the requests before it was sent, which are not
+    counted; empty where that is not known."""
 
     def __post_init__(self) -> None:
         if self.parts and len(self.parts) != self.requests:
@@ -159,6 +162,7 @@ class OpenLoop(Record, frozen=True, kw_only=True):
         require_all_positive("window_requests", self.window_requests)
         for name, counts in (
             ("lateness_seconds", self.lateness_seconds),
+            ("ramp_lateness_seconds", self.ramp_lateness_seconds),
             ("backlog", self.backlog),
             ("failures", self.failures.values()),
             ("cache_hits", (self.cache_hits,)),
@@ -174,6 +178,8 @@ class OpenLoop(Record, frozen=True, kw_only=True):
             raise ValueError(f"lateness_seconds must hold one for each of {requests} requests")
         if len(self.service_seconds) != requests - len(lost):
             raise ValueError("service_seconds must hold one for each answered request")
+        if len(self.ramp_lateness_seconds) not in (0, len(self.window_requests)):
+            raise ValueError("ramp_lateness_seconds must hold one for each window")
         for name, places in (("unanswered", lost), ("busy_periods", self.busy_periods)):
             outside = bool(places) and not 0 <= places[0] <= places[-1] < requests
             if outside or sorted(set(places)) != list(places):

@@ -5,14 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from pytest_costguard.records import LATE_SHARE, QUANTILES, Load, Measurement, OpenLoop
-from pytest_costguard.stats.lateness import NOT_MOVED, Moved, figures_moved
+from pytest_costguard.records import LATE_SHARE, MEANS, QUANTILES, Load, Measurement, OpenLoop
+from pytest_costguard.stats.lateness import (
+    MEAN,
+    NOT_MOVED,
+    SECONDS_AN_ANSWER,
+    Moved,
+    figures_moved,
+)
 from pytest_costguard.stats.percentiles import percentile
-from pytest_costguard.stats.samples import answered, series_of
+from pytest_costguard.stats.samples import answered, series_of, told_series
 
 _MISSED_RATE = 0.02
 _MOST_CHANGED = 0.01
 """By which share of a figure lateness may have raised it, before nothing is decided by it."""
+_FIGURES = {MEAN: "the mean latency", SECONDS_AN_ANSWER: "the throughput"}
+_OF_RATE = frozenset({"throughput", "cost_per_1k"})
 _COUNTED = frozenset({"error_rate", "goodput", "max_rate"})
 """What is counted beyond a limit: one request can be there by its lateness alone."""
 
@@ -43,8 +51,12 @@ def generator_fault(
     if missed := _missed_rate(loops):
         return missed
     searches = [loop for loop in loops if loop.probes]
-    if late := _lateness(measurement, loops, metric, against=against, known=moved):
-        return f"{late}: it needs a core of its own"
+    # Of answers that come in pieces, what a person waits for first has a say of its own.
+    streams = "ttft" in told_series(measurement)
+    asked = ["", MEANS["ttft"]] if streams and not metric and not searches else [metric]
+    for one in asked:
+        if late := _lateness(measurement, one, against=against, known=moved):
+            return f"{late}: it needs a core of its own"
     ended = [loop.search_ended for loop in searches if loop.search_ended]
     if 2 * len(ended) > len(searches) > 0:
         return f"the search for the highest rate has not come to its end: {ended[0]}"
@@ -54,19 +66,39 @@ def generator_fault(
     return ""
 
 
+def sent_late(measurement: Measurement, metric: str = "", *, against: float = 0.0) -> float:
+    """Return by how many seconds requests were late at the 99th percentile; 0.0: by nothing.
+
+    Args:
+        measurement: of an open loop, or of anything else.
+        metric: what is to be decided.
+        against: a limit in seconds; 0.0: none.
+    """
+    loops = list(loops_of(measurement))
+    typical = _typical(measurement, metric)
+    late = [seconds for loop in loops for seconds in loop.lateness_seconds]
+    if typical is None or not late:
+        return 0.0
+    load = measurement.declaration.scenario.load
+    searched = _limit_on_waiting(load) if loops[0].probes else None
+    latest = percentile(late, 0.99)
+    allowed = max(typical, against) if searched is None else searched
+    return latest if latest > LATE_SHARE * allowed else 0.0
+
+
 def moved_by_lateness(measurement: Measurement, metric: str) -> Moved | None:
     """Return how far lateness may have moved a figure, so that a verdict may stand all the same.
 
     Args:
-        measurement: of an open loop.
+        measurement: of an open loop, or of anything else.
         metric: what is to be decided.
 
     Returns:
-        Nothing moved where `generator_fault` finds no fault. None where there is no bound, or the
-        fault is another than lateness.
+        Nothing moved where requests were sent in time. None where there is no bound, or the load
+        was at fault for more than lateness.
     """
-    if not generator_fault(measurement, metric):
-        return NOT_MOVED
+    if not sent_late(measurement, metric):
+        return None if generator_fault(measurement, metric) else NOT_MOVED
     if metric in _COUNTED or _missed_rate(list(loops_of(measurement))):
         return None
     return (figures_moved(measurement) or {}).get(_figure_of(metric))
@@ -95,38 +127,31 @@ def _limit_on_waiting(load: Load | None) -> float | None:
 
 
 def _lateness(
-    measurement: Measurement,
-    loops: list[OpenLoop],
-    metric: str,
-    *,
-    against: float,
-    known: Mapping[str, Moved] | None,
+    measurement: Measurement, metric: str, *, against: float, known: Mapping[str, Moved] | None
 ) -> str:
-    typical = _typical(measurement, metric)
-    if typical is None:
-        return ""
-    load = measurement.declaration.scenario.load
-    searched = _limit_on_waiting(load) if loops[0].probes else None
-    late = percentile([seconds for loop in loops for seconds in loop.lateness_seconds], 0.99)
-    allowed = max(typical, against) if searched is None else searched
-    if late <= LATE_SHARE * allowed:
+    late = sent_late(measurement, metric, against=against)
+    if not late:
         return ""
     told = f"the load generator was late by {late * 1e3:.3g} ms (p99)"
     moved = {} if metric in _COUNTED else known or figures_moved(measurement) or {}
     if moved and not metric:
         metric = max(moved, key=lambda name: _changed(moved[name], against=against))
-    figure = _figure_of(metric)
+    figure = metric if metric in moved else _figure_of(metric)
     if figure in moved:
         return _told_change(told, figure, moved[figure], against=against)
-    of = "of the limit" if allowed > typical else f"of the median {_title(metric)}"
+    searches = any(loop.probes for loop in loops_of(measurement))
+    of_limit = searches or against > (_typical(measurement, metric) or 0.0)
+    of = "of the limit" if of_limit else f"of the median {_title(metric)}"
     return f"{told}, more than {LATE_SHARE * 100:g} % {of}"
 
 
 def _figure_of(metric: str) -> str:
     """Return the figure of the latencies that a metric rests on; "": on none of them."""
-    if metric in QUANTILES:
-        return metric
-    return "mean" if series_of(metric) == "latency" else ""
+    if metric in _OF_RATE:
+        return SECONDS_AN_ANSWER
+    if metric == MEANS["latency"]:
+        return MEAN
+    return metric if metric in QUANTILES else ""
 
 
 def _typical(measurement: Measurement, metric: str) -> float | None:
@@ -144,7 +169,7 @@ def _told_change(told: str, name: str, moved: Moved, *, against: float) -> str:
     changed = _changed(moved, against=against)
     if changed <= _MOST_CHANGED:
         return ""
-    of = "the limit" if against else "the mean latency" if name == "mean" else name
+    of = "the limit" if against else _FIGURES.get(name, name)
     if math.isinf(changed):
         return f"{told}, which can be why {name} is no answer"
     return f"{told}, which can be {100 * changed:.2g} % of {of}"

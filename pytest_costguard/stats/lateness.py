@@ -3,23 +3,23 @@
 A request that is sent late has its lateness in its latency, and may hold up those that wait behind
 it. Both have a bound.
 
-Where requests wait in this process, in order of arrival, and each takes what it takes, a server
-that gets its requests later ends them later by no more than that (the recursions of Lindley, Proc.
-Camb. Phil. Soc. 48 (1952) 277, and of Kiefer and Wolfowitz, Trans. AMS 78 (1955) 1, move by no more
-than the arrivals do); and a request begins no earlier than it is due. So request i has been held up
-by at most
+Where this process serves requests one by one, each takes what it takes, and all are answered, a
+server that gets its requests later ends them later by no more than that (the recursion of Lindley,
+Proc. Camb. Phil. Soc. 48 (1952) 277, moves by no more than the arrivals do); and a request begins
+no earlier than it is due. So request i has been held up by at most
 
-    d(i) = min(max(late(i), d of those before it that may still be served), late(i) + waited(i))
+    d(i) = min(max(late(i), d(i-1)), late(i) + waited(i))
 
 and would have taken no less than its latency without d(i), had all been sent in time, and no more
 than it did.
 
-Of an endpoint, of batches and behind a cache nobody here knows what waits for what. But a request
-that is due when all before it have been answered begins a busy period, and what went before does
-not matter to it. Only the busy periods with a late request are other than they would have been. A
-request that was alone in its own was late by its lateness; of the others, each would have taken no
-less than the fastest one ever did, and no more than it did, and what all of them were late by, and
-the slowest of them, with which it might have shared a batch.
+Of an endpoint, of several workers, of batches and behind a cache nobody here knows what waits for
+what. But a request that is due when all before it have been answered begins a busy period, and what
+went before hardly matters to it. So requests of busy periods without a late one, and not right
+after one with it, are taken as they are. A request that was alone in its period was late by its
+lateness. Each of the others would have taken no less than the fastest one ever did, and no more
+than it did, and what all of its period were late by, and the slowest of them, with which it might
+have shared a batch. These are bounds of figures, held against queues that were played.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.percentiles import percentile, support
 from pytest_costguard.stats.samples import arrivals
 
+MEAN = "mean"
+SECONDS_AN_ANSWER = "seconds an answer"
+"""What a throughput is the inverse of."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
@@ -46,146 +50,198 @@ class Moved:
     more: float
     """And more by no more than this; `inf`: it might be no answer."""
 
+    def __post_init__(self) -> None:
+        if not (0 <= self.less <= 1 and self.more >= 0):
+            raise ValueError(f"less must be from 0 to 1, and more from 0 up, got {self}")
+
 
 NOT_MOVED = Moved(figure=0.0, less=0.0, more=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InTime:
-    """What each request would have taken, had all been sent in time: `inf` for no answer."""
+    """What each request of a unit took, and would have taken, had all been sent in time: seconds.
 
+    `inf` stands for no answer.
+    """
+
+    felt: Sequence[float]
     least: Sequence[float]
     most: Sequence[float]
 
 
+def in_time(measurement: Measurement, *, part: int | None = None) -> list[InTime] | None:
+    """Bound what requests would have taken, unit by unit, in order of arrival.
+
+    Args:
+        measurement: of an open loop, or of anything else.
+        part: of a mixture, whose requests are meant: its place among the shares. None: all.
+
+    Returns:
+        None where there is no bound: of a search, of what is only a part of a mixture, and where
+        it is not known when the server was idle.
+    """
+    load = measurement.declaration.scenario.load
+    loops = [(unit, unit.open_loop) for unit in measurement.units if unit.open_loop is not None]
+    apart = load is not None and load.shares and not all(loop.parts for _, loop in loops)
+    if load is None or apart or not loops or any(loop.probes for _, loop in loops):
+        return None
+    found = []
+    for unit, loop in loops:
+        places = [k for k in range(loop.requests) if part is None or loop.parts[k] == part]
+        felt = arrivals(unit)
+        if not unit.latency_seconds or not places:
+            return None
+        if _one_by_one(load) and not loop.unanswered:
+            held = held_up(unit, loop)
+            least = [seconds - most for seconds, most in zip(felt, held, strict=True)]
+            bounds = InTime(felt=felt, least=least, most=felt)
+        elif loop.busy_periods:
+            bounds = _by_busy_period(unit, loop, typical=_median(felt, places))
+        else:
+            return None
+        ways = (bounds.felt, bounds.least, bounds.most)
+        mine = [[way[place] for place in places] for way in ways]
+        found.append(InTime(felt=mine[0], least=mine[1], most=mine[2]))
+    return found
+
+
 def figures_moved(measurement: Measurement, *, part: int | None = None) -> dict[str, Moved] | None:
-    """Return how far lateness can have moved the mean and each percentile of the latency.
+    """Return how far lateness can have moved figures of the latency, in the unit where it is most.
+
+    Verdicts rest on a figure a unit: their mean moves by no more than the one that moved most.
 
     Args:
         measurement: of an open loop, or of anything else.
         part: of a mixture, whose figures are meant: its place among the shares. None: all requests.
 
     Returns:
-        Of percentiles those that the requests support. None where there is no bound: of a search,
-        of what is only a part of a mixture, and where it is not known when the server was idle.
+        Of percentiles those that the requests support; `MEAN` where all were answered, and
+        `SECONDS_AN_ANSWER` where they were served one by one, too. None as of `in_time`.
     """
-    load = measurement.declaration.scenario.load
-    loops = [(unit, unit.open_loop) for unit in measurement.units if unit.open_loop is not None]
-    apart = load is not None and load.shares and not all(loop.parts for _, loop in loops)
-    if load is None or apart or any(loop.probes for _, loop in loops):
+    bounds = in_time(measurement, part=part)
+    if bounds is None:
         return None
-    counts: list[int] = []
-    ways: tuple[list[float], ...] = ([], [], [])
-    for unit, loop in loops:
-        places = [k for k in range(loop.requests) if part is None or loop.parts[k] == part]
-        felt = arrivals(unit)
-        bounds = in_time(unit, loop, load=load, typical=_median(felt, places))
-        if bounds is None:
-            return None
-        counts.append(len(places))
-        for way, of_unit in zip(ways, (felt, bounds.least, bounds.most), strict=True):
-            way += [of_unit[place] for place in places]
-    answers = [place for place, seconds in enumerate(ways[0]) if math.isfinite(seconds)]
-    if not answers:
-        return None
-    found = {"mean": _moved(*(mean([way[place] for place in answers]) for way in ways))}
+    found: dict[str, Moved] = {}
+    if all(math.isfinite(seconds) for unit in bounds for seconds in unit.felt):
+        found[MEAN] = _most_moved([_moved(*map(mean, _ways(unit))) for unit in bounds])
+        load = measurement.declaration.scenario.load
+        if part is None and load is not None and _one_by_one(load):
+            found[SECONDS_AN_ANSWER] = _most_moved(
+                [_rate_moved(unit, unit.open_loop) for unit in measurement.units if unit.open_loop]
+            )
+    counts = tuple(len(unit.felt) for unit in bounds)
     for metric, one in QUANTILES.items():
-        if one.series == "latency" and not support(one.q, tuple(counts)):
-            found[metric] = _moved(*(percentile(way, one.q) for way in ways))
+        if one.series == "latency" and not support(one.q, counts):
+            found[metric] = _most_moved(
+                [_moved(*(percentile(way, one.q) for way in _ways(unit))) for unit in bounds]
+            )
     return found
 
 
-def in_time(unit: Unit, loop: OpenLoop, *, load: Load, typical: float) -> InTime | None:
-    """Bound what each request of a unit would have taken; None where there is no bound.
-
-    Args:
-        unit: of an open loop.
-        loop: its own.
-        load: that was sent.
-        typical: seconds of a request; less than a twentieth of them is not late.
-    """
-    if not unit.latency_seconds:
-        return None
-    if not load.connections and load.max_batch_size == 1 and not load.cache_entries:
-        return _in_order(unit, loop, load)
-    return _by_busy_period(unit, loop, typical) if loop.busy_periods else None
-
-
-def held_up(unit: Unit, loop: OpenLoop, *, at_once: int) -> list[float]:
+def held_up(unit: Unit, loop: OpenLoop) -> list[float]:
     """Return by how many seconds lateness can have held up each request, at most.
 
     Args:
-        unit: of an open loop whose requests were served in this process, each by itself.
+        unit: of an open loop whose requests were served in this process, one by one, all of them.
         loop: its own.
-        at_once: how many were served at the same time.
     """
-    lost, idle = frozenset(loop.unanswered), frozenset(loop.busy_periods)
-    served = zip(unit.latency_seconds, loop.service_seconds, strict=True)
+    idle, ramps = frozenset(loop.busy_periods), dict(_ramps(loop))
     found: list[float] = []
-    # How late those of the ramp were is not told: the first may have waited for any of them.
     before = math.inf
-    for place, late in enumerate(loop.lateness_seconds):
-        first = place in idle
-        most = late if first else max(late, before)
-        if place not in lost:
-            latency, service = next(served)
-            most = min(most, max(late, latency - service))
-        found.append(most)
-        # One server goes from each to the next; of several, any may still be busy with any before.
-        before = most if at_once == 1 or first or not place else max(before, most)
+    served = zip(unit.latency_seconds, loop.service_seconds, loop.lateness_seconds, strict=True)
+    for place, (latency, service, late) in enumerate(served):
+        before = 0.0 if place in idle else ramps.get(place, before)
+        before = max(late, min(before, latency - service))
+        found.append(before)
     return found
 
 
-def _in_order(unit: Unit, loop: OpenLoop, load: Load) -> InTime:
-    felt = arrivals(unit)
-    least = []
-    for seconds, most in zip(felt, held_up(unit, loop, at_once=load.at_once), strict=True):
-        if math.isfinite(seconds):
-            least.append(seconds - most)
-        else:  # it may have failed by being late, and by that alone
-            least.append(0.0 if most > LATE_SHARE * load.timeout_seconds else math.inf)
-    return InTime(least=least, most=felt)
+def _one_by_one(load: Load) -> bool:
+    alone = load.at_once == 1 and not load.connections
+    return alone and load.max_batch_size == 1 and not load.cache_entries
 
 
-def _by_busy_period(unit: Unit, loop: OpenLoop, typical: float) -> InTime:
+def _ramps(loop: OpenLoop) -> Iterator[tuple[int, float]]:
+    """Yield where each window starts, and how late its ramp was at most; `inf`: not known."""
+    starts = [0, *accumulate(loop.window_requests)][:-1]
+    late = loop.ramp_lateness_seconds or (math.inf,) * len(starts)
+    return zip(starts, late, strict=True)
+
+
+def _by_busy_period(unit: Unit, loop: OpenLoop, *, typical: float) -> InTime:
     felt, lateness = arrivals(unit), loop.lateness_seconds
-    fastest, allowed = min(unit.latency_seconds), LATE_SHARE * typical
+    allowed = LATE_SHARE * typical
+    fastest = min(
+        seconds - late
+        for seconds, late in zip(felt, lateness, strict=True)
+        if math.isfinite(seconds)
+    )
     least, most = [], []
-    for start, stop, known in _periods(loop):
+    after = 0.0  # by what the period before may have reached into this one
+    for start, stop, before in _periods(loop):
         of_period, late = felt[start:stop], lateness[start:stop]
-        if known and stop - start == 1 and math.isfinite(felt[start]):
-            least.append(felt[start] - late[0])
-            most.append(felt[start] - late[0])
-        elif known and max(late) <= allowed:
-            least += map(float.__sub__, of_period, late)
+        latest, answers = max(*late, before), [one for one in of_period if math.isfinite(one)]
+        if stop - start == 1 and answers and not before and not after:
+            least.append(answers[0] - latest)
+            most.append(answers[0] - latest)
+        elif latest <= allowed and not after:
+            least += [seconds - latest for seconds in of_period]
             most += of_period
         else:
-            slowest = max(filter(math.isfinite, of_period), default=0.0)
+            # What was lost may have been answered in time, and have held up others.
+            told = len(answers) == len(of_period) and before <= allowed
+            further = math.fsum(late) + max(answers, default=0.0) if told else math.inf
             least += [
                 min(fastest, seconds) if math.isfinite(seconds) else 0.0 for seconds in of_period
             ]
-            most += [seconds + sum(late) + slowest for seconds in of_period]
-    return InTime(least=least, most=most)
+            most += [seconds + further + after for seconds in of_period]
+            after = further if latest > allowed else 0.0
+            continue
+        after = 0.0
+    return InTime(felt=felt, least=least, most=most)
 
 
-def _median(felt: Sequence[float], places: Sequence[int]) -> float:
-    answers = [felt[place] for place in places if math.isfinite(felt[place])]
-    return percentile(answers, 0.5) if answers else 0.0
+def _periods(loop: OpenLoop) -> Iterator[tuple[int, int, float]]:
+    """Yield where busy periods start and stop, and how late what was under way then was at most.
 
-
-def _periods(loop: OpenLoop) -> Iterator[tuple[int, int, bool]]:
-    """Yield where busy periods start and stop, and whether it is known how one began.
-
-    Of the one that was under way when a window began, the start was in the ramp.
+    Nothing was, where a period's own start is known; else the ramp was.
     """
-    windows = [0, *accumulate(loop.window_requests)]
-    known = frozenset(loop.busy_periods)
-    edges = sorted(known | set(windows))
-    return ((start, stop, start in known) for start, stop in pairwise(edges))
+    ramps, known = dict(_ramps(loop)), frozenset(loop.busy_periods)
+    edges = sorted({*known, *ramps, loop.requests})
+    return (
+        (start, stop, 0.0 if start in known else ramps[start]) for start, stop in pairwise(edges)
+    )
+
+
+def _ways(unit: InTime) -> tuple[Sequence[float], ...]:
+    return unit.felt, unit.least, unit.most
 
 
 def _moved(figure: float, least: float, most: float) -> Moved:
     if math.isinf(figure):
         return Moved(figure=figure, less=0.0 if math.isinf(least) else 1.0, more=0.0)
     less, more = max(0.0, figure - least), max(0.0, most - figure)
-    return Moved(figure=figure, less=less / figure, more=more / figure)
+    return Moved(figure=figure, less=min(1.0, less / figure), more=more / figure)
+
+
+def _rate_moved(unit: Unit, loop: OpenLoop) -> Moved:
+    """What lateness did to the time from a window's first arrival to its last answer."""
+    held, windows = held_up(unit, loop), [0, *accumulate(loop.window_requests)]
+    longer = math.fsum(max(held[start:stop]) for start, stop in pairwise(windows))
+    seconds = loop.answered_seconds
+    figure = seconds / loop.requests
+    return Moved(figure=figure, less=min(1.0, longer / seconds), more=0.0)
+
+
+def _most_moved(units: Sequence[Moved]) -> Moved:
+    return Moved(
+        figure=mean([unit.figure for unit in units]),
+        less=max(unit.less for unit in units),
+        more=max(unit.more for unit in units),
+    )
+
+
+def _median(felt: Sequence[float], places: Sequence[int]) -> float:
+    answers = [felt[place] for place in places if math.isfinite(felt[place])]
+    return percentile(answers, 0.5) if answers else 0.0

@@ -129,6 +129,7 @@ def _requests_of(unit: Unit, number: int, *, share: float) -> Unit | None:
             parts=(),
             probes=(),
             busy_periods=(),
+            ramp_lateness_seconds=(),
         ),
     )
 

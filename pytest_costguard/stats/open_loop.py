@@ -23,8 +23,9 @@ from pytest_costguard.records import (
     Measurement,
     OpenLoop,
 )
-from pytest_costguard.stats.generator import generator_fault, loops_of, moved_by_lateness
+from pytest_costguard.stats.generator import generator_fault, loops_of, sent_late
 from pytest_costguard.stats.intervals import margin, mean, variance
+from pytest_costguard.stats.lateness import in_time
 from pytest_costguard.stats.percentiles import percentile, support
 from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
 from pytest_costguard.stats.quantiles import normal_quantile, t_quantile
@@ -111,6 +112,8 @@ class LoadDecision:
     verdict: BudgetVerdict
     interval: Interval
     reason: str = ""
+    despite: str = ""
+    """What is wrong with the load, and cannot have made the verdict."""
 
 
 def decide_slo(
@@ -137,13 +140,17 @@ def decide_slo(
     interval = interval_under_load(units, looked_at.q, below=1 - alpha, above=confidence)
     if interval is None:
         return None
+    late = generator_fault(measurement, metric, against=limit)
     growing = growing_backlog(measurement)
-    if late := generator_fault(measurement, metric, against=limit):
-        if _over_in_time(measurement, metric, interval, limit=limit):
-            return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
-        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
     if interval.lower > limit:
-        return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
+        least = _lower_in_time(measurement, metric, limit=limit, alpha=alpha)
+        if least is None and late:
+            return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
+        if least is None or least > limit:
+            return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval, despite=late)
+        late = late or f"the load generator was late, and in time {metric} may have kept the limit"
+    if late:
+        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
     if growing:
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=growing)
     if interval.upper <= limit:
@@ -155,12 +162,23 @@ def decide_slo(
     return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=reason)
 
 
-def _over_in_time(
-    measurement: Measurement, metric: str, interval: Interval, *, limit: float
-) -> bool:
-    """Whether a percentile would be over its limit, had all requests been sent in time."""
-    moved = moved_by_lateness(measurement, metric)
-    return moved is not None and moved.less < 1 and interval.lower * (1 - moved.less) > limit
+def _lower_in_time(
+    measurement: Measurement, metric: str, *, limit: float, alpha: float
+) -> float | None:
+    """Return the lower bound of the least that requests would have taken, had all been in time.
+
+    Returns:
+        None where they were in time, or there is no bound.
+    """
+    looked_at = QUANTILES[metric]
+    if looked_at.series != "latency" or not sent_late(measurement, metric, against=limit):
+        return None
+    bounds = in_time(measurement)
+    if bounds is None:
+        return None
+    least = [unit.least for unit in bounds]
+    found = interval_under_load(least, looked_at.q, below=1 - alpha, above=1 - alpha)
+    return None if found is None else found.lower
 
 
 def decide_error_rate(

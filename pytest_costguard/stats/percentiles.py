@@ -33,7 +33,7 @@ def percentile_of_sorted(ordered: Sequence[float], q: float) -> float:
     position = q * (len(ordered) - 1)
     index = math.floor(position)
     below, above = ordered[index], ordered[min(index + 1, len(ordered) - 1)]
-    if below == above:
+    if below == above or position == index:  # else infinity would be taken no times
         return below
     return below + (above - below) * (position - index)
 

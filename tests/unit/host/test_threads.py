@@ -114,7 +114,7 @@ def test_as_many_as_declared_or_fewer_is_no_complaint():
 
 
 def test_more_than_declared_is_said_with_the_remedy():
-    assert check(1, 2).startswith("declared 1 thread, 2 worked: declare threads=2")
+    assert check(1, 2).startswith("declared 1 thread, at least 2 worked: declare threads=2")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists threads")
