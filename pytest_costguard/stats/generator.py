@@ -172,7 +172,8 @@ def _told_change(told: str, name: str, moved: Moved, *, against: float) -> str:
     of = "the limit" if against else _FIGURES.get(name, name)
     if math.isinf(changed):
         return f"{told}, which can be why {name} is no answer"
-    return f"{told}, which can be {100 * changed:.2g} % of {of}"
+    share = "all" if changed >= 1 else f"{100 * changed:.2g} %"
+    return f"{told}, which can be {share} of {of}"
 
 
 def _changed(moved: Moved, *, against: float) -> float:
