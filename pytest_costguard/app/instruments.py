@@ -21,7 +21,7 @@ from pytest_costguard.host.memory import PeakMemory
 from pytest_costguard.host.sensors import SensorReader, Snapshot
 from pytest_costguard.host.slices import own_slices
 from pytest_costguard.host.threads import ThreadTimes, ThreadUse, busy_threads, check, corrected
-from pytest_costguard.measure.scenarios import at_once
+from pytest_costguard.measure.scenarios import served_at_once
 from pytest_costguard.records import Energy, Memory, Scenario, Sensors
 
 _SHORTEST_THREAD_CHECK_SECONDS = 0.2
@@ -106,7 +106,8 @@ class MachineInstruments:
         self._is_unseen = is_elsewhere and server is None
         self._server_use = None if server is None else server.watch()
         # Each caller in a thread of its own brings its threads; coroutines share the loop's.
-        self._allowed = threads if is_async else threads * at_once(scenario)
+        self._allowed = threads if is_async else threads * served_at_once(scenario)
+        self._is_dispatching = scenario.load is not None
         self._is_async = is_async
         self._device_peak_bytes = device_peak_bytes
         self._reset_device_peak = reset_device_peak
@@ -158,7 +159,9 @@ class MachineInstruments:
         finally:
             used = self._serving_cpu_seconds
             tid = threading.get_native_id()
-            used[tid] = used.get(tid, 0.0) + time.thread_time() - cpu
+            # The thread that sends load serves none of it.
+            cpu_seconds = 0.0 if self._is_dispatching else time.thread_time() - cpu
+            used[tid] = used.get(tid, 0.0) + cpu_seconds
             self._serving_wall_seconds += time.perf_counter() - wall
             self._clocks.look()
             if self._server_use is not None:

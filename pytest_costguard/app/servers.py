@@ -257,10 +257,10 @@ def _start(
             stop_seconds=declared.stop_seconds,
             keeps=keeps,
         )
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a null byte, a variable with = in its name
         raise ServerError(
             f"the server ({declared.words}) could not be started: {error}",
-            remedy="check the command, cwd= and that the program is installed; for a Python"
+            remedy="check the command, env=, cwd= and that the program is installed; for a Python"
             " program name the interpreter: [sys.executable, '-m', …]",
         ) from error
     undo.callback(process.stop, seconds=declared.stop_seconds)

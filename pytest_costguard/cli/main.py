@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -10,7 +13,7 @@ from typing import Any
 import click
 
 from pytest_costguard import __version__
-from pytest_costguard.errors import CostguardError
+from pytest_costguard.errors import CostguardError, StoreError
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
     {
@@ -32,6 +35,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 )
 """Name to `module:object`, in the order of `--help`."""
 
+_UNWRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
 _INTERRUPTED = 130
 """128 and the number of SIGINT, as shells have it."""
 
@@ -77,6 +81,13 @@ class LazyGroup(click.Group):
 
             click.echo(f"error: {logged(str(error))}", err=True)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.filename is not None or error.errno not in _UNWRITTEN:
+                raise
+            click.echo(f"error: the output could not be written: {error.strerror}", err=True)
+            with suppress(OSError):  # what is left would be tried again at the end
+                sys.stdout.close()
+            ctx.exit(StoreError.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(_INTERRUPTED)

@@ -40,6 +40,8 @@ _MOST_TRACE_BYTES = 64 << 20
 _MOST_ARRIVALS = 50_000
 _MOST_WORKERS = 1024
 _SEEDS = 2**63
+_MOST_BURSTY = 1000
+"""Of a thousand requests there is then one burst: more is no rate any more."""
 _LOWEST_RATE, _HIGHEST_RATE = 1e-3, 1e6
 
 
@@ -156,7 +158,14 @@ def _rate(value: object, arrivals: Arrivals, *, origin: str) -> float:
             )
         return rate
     if arrivals.kind == "trace":
-        return mean_rate(arrivals.trace_seconds)
+        rate = mean_rate(arrivals.trace_seconds)
+        if _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+            return rate
+        raise ConfigError(
+            f"{origin}: the trace holds {rate:.3g} arrivals a second",
+            remedy=f"from {_LOWEST_RATE:g} to {_HIGHEST_RATE:,.0f} can be sent, in seconds;"
+            " rate= sends a trace at another mean rate",
+        )
     raise ConfigError(
         f"{origin}: scenario='server' needs the rate at which requests arrive",
         remedy="give measure() rate=100 (requests a second), or write scenario='server(100)'",
@@ -178,7 +187,7 @@ def _arrivals(given: Mapping[str, Any], *, origin: str) -> Arrivals:
         return Arrivals(kind="poisson" if name == "poisson" else "constant", seed=seed)
     if name == "gamma" and number is not None:
         burstiness = parse_number(number, origin=origin, key="arrivals")
-        if burstiness > 0:
+        if 0 < burstiness <= _MOST_BURSTY:
             return Arrivals(kind="gamma", burstiness=burstiness, seed=seed)
     raise refusal(
         value,
@@ -186,7 +195,7 @@ def _arrivals(given: Mapping[str, Any], *, origin: str) -> Arrivals:
         origin=origin,
         key="arrivals",
         remedy="write poisson, constant, gamma(4) (the number is the burstiness: 1 is poisson,"
-        " above it bursts), or the path of a trace: arrivals.csv",
+        f" above it bursts, up to {_MOST_BURSTY}), or the path of a trace: arrivals.csv",
     )
 
 

@@ -145,7 +145,8 @@ def _window(session: WorkerSession, terms: LoadTerms, *, turn: int, windows: int
         max_seconds=terms.longest_seconds / windows,
     )
     lasting = (requests + ramp_of(requests)) / rate
-    session.tell(RunWindow(rate=rate, requests=requests, turn=turn))
+    longest = terms.longest_seconds / windows
+    session.tell(RunWindow(rate=rate, requests=requests, turn=turn, longest_seconds=longest))
     return session.expect(
         WindowDone,
         doing=f"serving {requests} requests at {rate:g} a second",

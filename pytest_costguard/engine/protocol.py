@@ -235,6 +235,8 @@ class RunWindow(_Message, frozen=True, kw_only=True, tag=True):
     requests: int
     turn: int
     """Both sides send the same schedule in the same turn."""
+    longest_seconds: float
+    """What a window is planned to take at most."""
 
 
 class SearchRate(_Message, frozen=True, kw_only=True, tag=True):

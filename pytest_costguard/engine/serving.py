@@ -152,7 +152,12 @@ class WorkloadServer:
     def _under_load(self, command: RunWindow | SearchRate) -> WindowDone:
         load = self.served.under_load()
         if isinstance(command, RunWindow):
-            window = load.window(rate=command.rate, requests=command.requests, turn=command.turn)
+            window = load.window(
+                rate=command.rate,
+                requests=command.requests,
+                turn=command.turn,
+                longest_seconds=command.longest_seconds,
+            )
             seen = window.open_loop
         else:
             seen, window = load.search(

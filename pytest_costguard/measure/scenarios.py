@@ -59,6 +59,11 @@ def callers(scenario: Scenario) -> int:
     return scenario.n if SCENARIOS[scenario.kind].callers else 1
 
 
+def served_at_once(scenario: Scenario) -> int:
+    """Return how many requests, or batches of them, can be under way at the same time."""
+    return callers(scenario) if scenario.load is None else scenario.load.at_once
+
+
 def at_once(scenario: Scenario) -> int:
     """Return how many threads can be at work, the one that sends in an open loop included."""
-    return callers(scenario) if scenario.load is None else scenario.load.at_once + 1
+    return served_at_once(scenario) + (scenario.load is not None)

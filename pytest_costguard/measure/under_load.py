@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import count
 from typing import Any
@@ -22,6 +23,8 @@ _SEARCH_TURNS = 1_000_000
 """Windows of a search have turns of their own, so that none repeats the schedule of another."""
 _MOST_PROBES = 1000
 _TRIES = 3
+_TIMES_LONGER = 3
+"""By chance a window takes longer than it is planned to; beyond so many times it is not sent."""
 
 
 class UnderLoad:
@@ -53,19 +56,29 @@ class UnderLoad:
         self._collate = collate
         self._parts = parts
 
-    def window(self, *, rate: float, requests: int, turn: int) -> Window:
+    def window(
+        self, *, rate: float, requests: int, turn: int, longest_seconds: float = math.inf
+    ) -> Window:
         """Send `requests` at a rate, after a ramp that is not counted.
 
         Args:
             rate: requests a second.
             requests: how many are counted.
             turn: which window of the run; both sides send the same schedule in the same turn.
+            longest_seconds: what it is planned to take at most.
 
         Raises:
-            WorkloadError: no request was answered, or one hangs.
+            WorkloadError: no request was answered, or one hangs; or the arrivals take far longer.
         """
         ramp = ramp_of(requests)
         plan = self._schedule(rate, ramp + requests, turn)
+        lasting = plan.offset_ns[-1] / 1e9
+        if lasting > _TIMES_LONGER * longest_seconds:
+            raise WorkloadError(
+                f"{ramp + requests} requests at {rate:.3g} a second take {lasting:,.0f} s, and"
+                f" {longest_seconds:.0f} s are meant for them",
+                remedy="send them more often, or give a trace without long gaps",
+            )
         sent, cpu_seconds = self._send(plan, limit=None)
         return self._told(plan, sent, ramp=ramp, rate=rate, cpu_seconds=cpu_seconds)
 

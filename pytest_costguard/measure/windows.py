@@ -91,14 +91,16 @@ def told(
             remedy="serve a single request by hand, and see what it says",
         )
     latencies = tuple(_span(sent.due_ns[place], sent.ended_ns[place]) for place in answered)
-    start = sent.due_ns[ramp]
-    end = max(sent.ended_ns[place] for place in answered)
+    # As long as so many requests take at that rate, and the last answer after the last of them:
+    # between N arrivals there are N - 1 gaps, by chance or in a burst longer or shorter ones.
+    tail = max(0, max(sent.ended_ns[place] for place in answered) - sent.due_ns[-1]) / 1e9
+    lasted = len(places) / rate + tail
     unanswered = tuple(place - ramp for place in places if not sent.ended_ns[place])
     tokens = _tokens(sent, answered)
     require_told(load.slo, tokens)
     return Window(
         block=Block(
-            wall_seconds=_span(start, end),
+            wall_seconds=lasted,
             cpu_seconds=cpu_seconds,
             requests=len(answered),
             items=sum(items[place] for place in answered),
@@ -107,7 +109,7 @@ def told(
         open_loop=OpenLoop(
             rate=rate,
             dispatched_rate=_dispatched_rate(sent, places, rate),
-            answered_seconds=_span(start, end),
+            answered_seconds=lasted,
             lateness_seconds=tuple(
                 (sent.sent_ns[place] - sent.due_ns[place]) / 1e9 for place in places
             ),

@@ -121,7 +121,7 @@ class OpenLoop(Record, frozen=True, kw_only=True):
     dispatched_rate: float
     """Requests a second that were sent."""
     answered_seconds: float
-    """From the first counted arrival to the last answer, over all windows."""
+    """What the counted requests of all windows take at their rate, until the last answer."""
     lateness_seconds: tuple[float, ...]
     """How long after its scheduled arrival each request was sent: the generator's own fault."""
     service_seconds: tuple[float, ...]

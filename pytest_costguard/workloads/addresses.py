@@ -18,6 +18,11 @@ def checked_address(url: str, *, schemes: Sequence[str]) -> SplitResult:
     Raises:
         ConfigError: it is none, has another scheme, or holds a name or password.
     """
+    if not url.isascii():
+        raise ConfigError(
+            f"{url[:_SHOWN]!r} holds characters that addresses do not have",
+            remedy="write other characters percent-encoded (%C3%BC), and hosts in Punycode",
+        )
     if "@" in _END_OF_HOST.split(url.partition("://")[2])[0]:
         raise ConfigError(
             "the address holds a name or a password, which would stand in every report",

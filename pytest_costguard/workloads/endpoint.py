@@ -14,7 +14,7 @@ from pytest_costguard.measure.ports import Description
 from pytest_costguard.workloads import request_template, served_elsewhere, v2_rest
 from pytest_costguard.workloads.addresses import shown_path
 from pytest_costguard.workloads.answers import Answer, UnreadAnswers
-from pytest_costguard.workloads.endpoint_options import headers_of, seconds_of, verify_of
+from pytest_costguard.workloads.endpoint_options import headers_of, method_of, seconds_of, verify_of
 from pytest_costguard.workloads.http_exchange import (
     Exchange,
     Reply,
@@ -140,7 +140,7 @@ def _dialect(
         request_template.encoded,
         body=request_template.checked_body(options.get("body")),
         headers=headers,
-        method=str(options.get("method", "POST")).upper(),
+        method=method_of(options),
     )
     answer = request_template.checked_answer(options.get("answer"))
     return encode, partial(request_template.decoded, answer=answer)
@@ -155,7 +155,7 @@ def _choices(protocol: str, options: Mapping[str, Any]) -> dict[str, str]:
     """What of the options makes another workload of it; headers are nobody else's business."""
     if protocol == "v2":
         return {"data": "binary" if options.get("binary") else "JSON"}
-    return {"method": str(options.get("method", "POST")).upper()}
+    return {"method": method_of(options)}
 
 
 def _remedy(protocol: str, options: Mapping[str, Any]) -> str:

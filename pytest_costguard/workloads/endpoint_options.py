@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pytest_costguard.errors import ConfigError
 
 _TIMEOUT_SECONDS = 10.0
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110, 5.6.2: what names of headers and methods are made of."""
 
 
 def seconds_of(options: Mapping[str, Any]) -> float:
@@ -47,9 +50,24 @@ def headers_of(options: Mapping[str, Any]) -> dict[str, str]:
             remedy='write headers={"Authorization": os.environ["TOKEN"]}',
         )
     for name, text in value.items():
+        if not _TOKEN.fullmatch(name):
+            raise ConfigError(
+                f"headers= has the name {name!r}, which cannot be sent",
+                remedy="write a name of letters, digits and hyphens, such as X-Request-Id",
+            )
         if not text.isascii() or not text.isprintable():
             raise ConfigError(
                 f"headers= has a value of {name!r} that cannot be sent",
                 remedy="give plain text of one line: a token read from a file ends in a line feed",
             )
     return dict(value)
+
+
+def method_of(options: Mapping[str, Any]) -> str:
+    """Return `method`; raises `ConfigError` where it is none that can be sent."""
+    value = options.get("method", "POST")
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise ConfigError(
+            f"method={value!r} is no method of HTTP", remedy='write method="POST" or "GET"'
+        )
+    return value.upper()

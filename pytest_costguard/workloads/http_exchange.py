@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from pytest_costguard.workloads.deadlines import with_deadlines
 from pytest_costguard.workloads.unended_bodies import UnendedBodies
 
 _SHOWN = 300
+_OBJECT = re.compile(r"<\w+\(host=[^>]*> ?[,:]? ?|^None: ")
+"""A connection as it names itself, with its place in memory: each failure would be another."""
 _MOST_CONNECTIONS = 1024
 """That are kept open; so many requests can be under way at the same time."""
 
@@ -90,6 +93,10 @@ class Exchange:
             NoAnswer: there was no connection, or it broke, or the answer came too late.
         """
         answer = self.open(request, path=path, whole=True)
+        length = answer.headers.get("content-length")
+        if length is not None and not length.isdecimal():
+            answer.close()
+            raise NoAnswer(f"{self.origin}: the answer's Content-Length is {length!r}", remedy=_LOG)
         return Reply(status=answer.status, headers=answer.headers, body=answer.data)
 
     def open(self, request: Request, *, path: str | None = None, whole: bool = False) -> Any:
@@ -111,6 +118,10 @@ class Exchange:
             )
         except self._errors as error:
             raise self.failure(error) from error
+        except OverflowError as error:
+            raise NoAnswer(
+                f"{self.origin}: its answer cannot be read: {error}", remedy=_LOG
+            ) from error
 
     def take_back(self) -> None:
         """Free the connections of bodies that were followed and have ended meanwhile.
@@ -224,7 +235,7 @@ def _words(error: Exception) -> str:
     words = str(error)
     front, found, rest = words.partition(": ")
     names_connection = found and front.endswith((")", ">")) and not front.startswith("(")
-    return (rest if names_connection else words)[:_SHOWN]
+    return _OBJECT.sub("", rest if names_connection else words).strip("(), ")[:_SHOWN]
 
 
 def _pool(urllib3: Any, address: Any, *, verify: bool | str) -> Any:

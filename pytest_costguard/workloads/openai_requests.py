@@ -20,7 +20,7 @@ def speaks_openai(url: str, options: Mapping[str, Any]) -> bool:
         return bool(options["protocol"] == "openai")
     if "body" in options or "answer" in options:
         return False
-    return urlsplit(url).path.rstrip("/").endswith((_CHAT, f"/v1{_COMPLETIONS}"))
+    return _path(url).endswith((_CHAT, f"/v1{_COMPLETIONS}"))
 
 
 def is_chat(url: str) -> bool:
@@ -29,7 +29,7 @@ def is_chat(url: str) -> bool:
     Raises:
         ConfigError: it takes neither.
     """
-    path = urlsplit(url).path.rstrip("/")
+    path = _path(url)
     if path.endswith(_CHAT):
         return True
     if path.endswith(_COMPLETIONS):
@@ -115,3 +115,11 @@ class Bodies:
 def _is_list_of(value: Any, kind: type) -> bool:
     listed = isinstance(value, list | tuple) and bool(value)
     return listed and all(isinstance(entry, kind) for entry in value)
+
+
+def _path(url: str) -> str:
+    """Return the path of an address; "" of what is none, which whoever sends to it will say."""
+    try:
+        return urlsplit(url).path.rstrip("/")
+    except ValueError:
+        return ""

@@ -55,7 +55,7 @@ def decoded(reply: Reply, *, answer: Place) -> Any:
     if kind.partition(";")[0].strip().endswith(("/json", "+json")):
         try:
             found = json.loads(reply.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NoAnswer(
                 f"the answer says that it is JSON, and is not: {error}: {reply.body[:_SHOWN]!r}",
                 remedy="see what the server answers to one of the inputs",

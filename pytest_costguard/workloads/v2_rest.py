@@ -75,7 +75,7 @@ def decoded(reply: Reply) -> dict[str, Any]:
         if "outputs" not in document:
             raise malformed(f"it holds no outputs, but {json.dumps(document)}")
         return dict(_outputs(document["outputs"], memoryview(reply.body)[cut:]))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise malformed(f"{type(error).__name__}: {error}") from error
 
 

@@ -64,6 +64,14 @@ def test_the_start_lasts_until_it_is_ready():
         assert server.startup_seconds > 0.4
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"env": {"A=B": "x"}}, {"env": {"A": "x\0"}}, {"program": "a\0b"}]
+)
+def test_words_that_no_process_can_be_given_are_told_with_the_command(wrong):
+    with pytest.raises(ServerError, match="could not be started"), up(**wrong):
+        pass
+
+
 def test_several_are_up_at_the_same_time_on_ports_of_their_own():
     with up() as outer:
         with up() as inner:

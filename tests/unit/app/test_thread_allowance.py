@@ -12,7 +12,7 @@ import pytest
 
 from pytest_costguard.app.instruments import MachineInstruments
 from pytest_costguard.errors import WorkloadError
-from pytest_costguard.records import Scenario
+from pytest_costguard.records import Load, Scenario
 
 DATA = b"x" * 2_000_000
 
@@ -59,6 +59,34 @@ def test_coroutines_that_serve_at_once_may_use_no_more_than_declared():
 
         with pytest.raises(WorkloadError, match="declared 1 thread, at least 2 worked"):
             measured.end()
+
+
+def test_the_thread_that_sends_load_leaves_the_workload_no_thread_more():
+    load = Scenario(kind="server", load=Load(rate=100.0))
+    measured = instruments(scenario=load)
+    with ThreadPoolExecutor(2) as pool:
+        measured.begin()
+        with measured.serving():
+            others = [pool.submit(work, 0.4) for _ in range(2)]
+            work(0.2)
+            for other in others:
+                other.result()
+
+        with pytest.raises(WorkloadError, match="declared 1 thread, at least 2 worked"):
+            measured.end()
+
+
+def test_the_thread_that_sends_load_is_none_of_those_that_work():
+    load = Scenario(kind="server", load=Load(rate=100.0))
+    measured = instruments(scenario=load)
+    with ThreadPoolExecutor(1) as pool:
+        measured.begin()
+        with measured.serving():
+            other = pool.submit(work, 0.3)
+            work(0.3)
+            other.result()
+
+        measured.end()
 
 
 def test_callers_in_threads_may_use_the_declared_threads_each():

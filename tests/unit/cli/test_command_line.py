@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -85,6 +86,27 @@ def test_our_errors_show_message_and_remedy_and_exit_with_the_code_of_their_clas
 
     assert result.exit_code == 16
     assert result.stderr == "error: no such price\n  remedy: look in the table\n"
+
+
+def test_output_that_cannot_be_written_is_no_verdict() -> None:
+    result = failing_with(OSError(errno.ENOSPC, "No space left on device"))
+
+    assert result.exit_code == 13
+    assert "error: the output could not be written: No space left on device" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_a_full_disk_behind_the_output_ends_without_a_traceback() -> None:
+    script = "from pytest_costguard.cli.main import main; main()"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", script, "schema"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+
+    assert done.returncode == 13
+    assert done.stderr.splitlines() == [
+        "error: the output could not be written: No space left on device"
+    ]
 
 
 def test_an_interrupt_exits_as_shells_expect() -> None:

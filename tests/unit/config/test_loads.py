@@ -112,6 +112,20 @@ def test_a_trace_that_is_none_is_refused_with_its_line(tmp_path, text, problem):
         read_trace(path, origin="test_a")
 
 
+@pytest.mark.parametrize("text", ["0\n1e308\n", "0\n1e-300\n", "0\n1e6\n"])
+def test_a_trace_at_a_rate_that_nobody_sends_is_refused(tmp_path, text):
+    path = tmp_path / "trace.csv"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"the trace holds .* arrivals a second"):
+        load(arrivals=str(path))
+
+
+def test_more_than_one_burst_in_a_thousand_requests_is_no_rate():
+    with pytest.raises(ConfigError, match=r"gamma\(1e300\).*is no way to arrive") as refused:
+        load(rate=20, arrivals="gamma(1e300)")
+    assert "up to 1000" in refused.value.remedy
+
+
 def test_a_trace_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         read_trace(tmp_path / "none.csv", origin="test_a")

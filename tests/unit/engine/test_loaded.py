@@ -54,7 +54,8 @@ def test_a_window_lasts_four_times_a_unit_of_a_closed_loop():
 
     timed = serve_load(session, terms(Load(rate=500.0)))
 
-    assert session.asked == [RunWindow(rate=500.0, requests=1000, turn=3)]
+    window = RunWindow(rate=500.0, requests=1000, turn=3, longest_seconds=60.0)
+    assert session.asked == [window]
     assert len(timed.latency_seconds) == 1000
     assert timed.open_loop.requests == 1000
 

@@ -61,7 +61,16 @@ def test_the_ramp_is_not_counted():
 
     assert window.latency_seconds == pytest.approx((0.005, 0.005))
     assert window.block.requests == 2
-    assert window.block.wall_seconds == pytest.approx(0.015)
+    # Two at 100 a second, and 5 ms until the last one was answered.
+    assert window.block.wall_seconds == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize("every_ms", [0, 10, 5000])
+def test_so_many_requests_last_as_long_as_their_rate_says_however_they_fell(every_ms):
+    # A window of a trace may hold a burst, or a gap; few requests have fewer gaps between them.
+    window = window_of(what_became(latency_ms=[4], every_ms=every_ms), rate=0.5)
+    assert window.block.wall_seconds == pytest.approx(2.004)
+    assert window.open_loop.answered_seconds == window.block.wall_seconds
 
 
 def test_requests_without_an_answer_keep_their_place_and_their_reason():

@@ -276,6 +276,9 @@ def test_the_address_of_a_model_is_refused_with_what_is_missing(path):
         ({"headers": {"a": 1}}, "holds what is no text"),
         ({"headers": {1: "a"}}, "holds what is no text"),
         ({"headers": {"Authorization": "secret\n"}}, "has a value of 'Authorization' that cannot"),
+        ({"headers": {"a\r\nb": "secret"}}, "headers= has the name .*, which cannot be sent"),
+        ({"method": "A B", "body": {}}, "method='A B' is no method of HTTP"),
+        ({"method": "", "body": {}}, "method='' is no method of HTTP"),
     ],
 )
 def test_an_option_that_does_not_fit_is_refused(options, complaint):

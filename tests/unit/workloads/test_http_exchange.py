@@ -151,6 +151,22 @@ def test_an_answer_that_trickles_is_given_up_when_its_time_is_over(trickling):
     assert "no answer in time" in said
 
 
+@pytest.mark.parametrize("length", ["-5", "9" * 23, "many"])
+def test_an_answer_of_a_length_that_is_none_is_not_whole(length):
+    def serve():
+        client, _ = listening.accept()
+        with client, contextlib.suppress(OSError):
+            client.recv(65536)
+            client.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{{}}".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        said = refused(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        thread.join()
+    assert "Content-Length" in said or "cannot be read" in said
+
+
 @pytest.mark.parametrize("path", ["/dropped", "/half"])
 def test_a_connection_that_breaks_is_told(server, path):
     assert "the connection broke before the answer was complete" in refused(server.url(path))
@@ -227,12 +243,18 @@ def test_a_file_without_certificates_is_refused(tmp_path, content):
         "http://",
         "http://host:port/",
         "http://a b/",
+        "http://[::1/x",
         "http:",
     ],
 )
 def test_what_is_no_address_is_refused(url):
     with pytest.raises(ConfigError, match=r"not an address(.|\n)*http://host:port/path"):
         exchange(url)
+
+
+def test_an_address_of_other_letters_is_refused_with_how_they_are_written():
+    with pytest.raises(ConfigError, match=r"characters that addresses do not have(.|\n)*Punycode"):
+        exchange("http://ü.invalid/")
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,13 @@ def test_under_load_the_first_token_is_waited_for_from_the_scheduled_arrival(ser
         assert 0 < ttft + sum(gaps) <= latency
 
 
+def test_arrivals_that_take_far_longer_than_they_may_are_not_sent(server):
+    load = Load(rate=0.1, connections=4)
+    workload = served(chat(server), Scenario(kind="server", load=load))
+    with pytest.raises(WorkloadError, match=r"at 0.1 a second take [\d,]+ s, and 20 s are meant"):
+        workload.under_load().window(rate=0.1, requests=1, turn=0, longest_seconds=20.0)
+
+
 def test_failures_under_load_have_no_tokens(server):
     window = under_load(server, model="flaky")
     lost = len(window.open_loop.unanswered)

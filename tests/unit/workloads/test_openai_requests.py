@@ -97,3 +97,7 @@ def test_the_path_says_what_is_taken():
     assert not is_chat(f"{HOST}/v1/completions?x=1")
     with pytest.raises(ConfigError, match="'/v1'"):
         is_chat(f"{HOST}/v1")
+
+
+def test_what_is_no_address_speaks_nothing():
+    assert not speaks_openai("http://[::1/v1/chat/completions", {})

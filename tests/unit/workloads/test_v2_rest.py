@@ -185,3 +185,8 @@ def test_what_was_written_is_read_again(binary, dtype):
     assert (found["x"] == value["x"]).all()
     assert found["x"].dtype == value["x"].dtype
     assert found["s"].tolist() == [b"a", b""]
+
+
+def test_an_answer_that_is_nested_without_end_is_told():
+    with pytest.raises(NoAnswer, match="not one of the V2 protocol"):
+        decoded(Reply(status=200, headers={}, body=b"[" * 200_000))
