@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -160,11 +161,15 @@ def _held(
     """Decide, unless something forbids it; `rests_on` is the metric that was measured."""
     decision = decide(1.0)
 
-    def over_in_time(moved: Moved) -> bool:
-        # Load that was not what was asked for passes nothing.
-        return moved.less < 1 and decide(1 - moved.less).verdict is BudgetVerdict.OVER
+    def holds(moved: Moved) -> bool:
+        if decision.verdict is BudgetVerdict.OVER:
+            return moved.less < 1 and decide(1 - moved.less).verdict is BudgetVerdict.OVER
+        within = BudgetVerdict.WITHIN
+        return (
+            moved.more < math.inf and within is decision.verdict is decide(1 + moved.more).verdict
+        )
 
-    obstacle = subject.obstacle(rests_on, holds=over_in_time)
+    obstacle = subject.obstacle(rests_on, holds=holds)
     verdict = BudgetVerdict.INCONCLUSIVE if obstacle else decision.verdict
     reason = obstacle or (
         f"{how}{decision.reason or f'over {decision.interval.n} units'}; the interval leaves a"

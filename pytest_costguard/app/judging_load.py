@@ -19,12 +19,8 @@ from pytest_costguard.records import (
     Regression,
 )
 from pytest_costguard.reports.numbers import percent
-from pytest_costguard.stats.open_loop import (
-    LoadDecision,
-    decide_error_rate,
-    decide_slo,
-    samples_in_words,
-)
+from pytest_costguard.stats.open_loop import samples_in_words
+from pytest_costguard.stats.slo import LoadDecision, decide_error_rate, decide_slo
 
 _DEFAULT = "default"
 _RATE_ALLOW, _RATE_CATCH = 0.05, 0.10

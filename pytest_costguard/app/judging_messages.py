@@ -8,6 +8,7 @@ from pytest_costguard.app.judging_history import History
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.records import (
     METRICS,
+    QUANTILES,
     BudgetResult,
     BudgetVerdict,
     Comparison,
@@ -16,12 +17,15 @@ from pytest_costguard.records import (
     Verdict,
 )
 from pytest_costguard.reports.numbers import change, counted, percent, scale_for, significant
+from pytest_costguard.stats.open_loop import under_load
 
 _COMPARISON_FAILS = {
     Verdict.REGRESSED: FailOn.REGRESSION,
     Verdict.INCONCLUSIVE: FailOn.INCONCLUSIVE,
     Verdict.NOT_COMPARABLE: FailOn.NOT_COMPARABLE,
 }
+_OF_REQUESTS = frozenset({*QUANTILES, "error_rate"})
+"""What rests on requests under load, and not on units."""
 _DIGITS = (3, 4, 5, 6)
 """Three significant digits, or as many as tell a limit from the interval that it lies in."""
 
@@ -66,7 +70,9 @@ def _messages(
             yield _comparison_message(comparison, name=name, currency=subject.currency)
     for result in budgets:
         if result.cause in fail_on:
-            yield _budget_message(result, currency=subject.currency)
+            loaded = under_load(subject.measurement) and result.budget.metric in _OF_REQUESTS
+            counts = "requests" if loaded else "units"
+            yield _budget_message(result, currency=subject.currency, counts=counts)
     if changed is not None and FailOn.CHANGED in fail_on:
         yield (f"the inputs are not those of {changed.name}\n  {_digests(subject, changed)}")
 
@@ -99,7 +105,7 @@ def _bounds(comparison: Comparison) -> str:
     return f"{_signed(comparison.lower)} to {_signed(comparison.upper)}"
 
 
-def _budget_message(result: BudgetResult, *, currency: Currency) -> str:
+def _budget_message(result: BudgetResult, *, currency: Currency, counts: str) -> str:
     budget, interval = result.budget, result.interval
     metric = METRICS[budget.metric]
     word = "SLO" if budget.kind == "slo" else "budget"
@@ -112,7 +118,9 @@ def _budget_message(result: BudgetResult, *, currency: Currency) -> str:
     if interval is not None:
         figures = (interval.estimate, interval.lower, interval.upper, *limit)
         estimate, low, high, *written = _values(budget.metric, *figures, currency=currency)
-        between = f"{low} to {high}, {interval.n} units"
+        between = f"{low} to {high}, {interval.n:,} {counts}"
+        if not interval.confidence:
+            between = f"{interval.n:,} {counts} do not bound it on both sides"
         if interval.n < 2:
             between = "one unit, an estimate only"
         lines = [f"{estimate} {head}", f"  measured: {estimate} ({between})"]

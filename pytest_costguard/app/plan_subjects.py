@@ -115,6 +115,7 @@ class PlanSubject:
     def _declared(self) -> Traffic:
         if self.gates.traffic is not None:
             return self.gates.traffic
+        self._require_capacity()
         raise NoPlan(
             "how much it serves is not known",
             remedy='declare traffic="3M/day" in its marker or a rule, or give --traffic',
@@ -166,15 +167,19 @@ class PlanSubject:
             if budget.kind == "slo" and budget.metric in PERCENTILES and not budget.relative
         )
 
-    @property
-    def goodput(self) -> Interval:
-        """Of one replica, inferences a second; raises `NoPlan` where it was not measured."""
-        found = self.throughput
+    def _require_capacity(self) -> None:
+        """Raise `NoPlan` where it was measured at a rate that says nothing of how much it takes."""
         if self.measurement.declaration.scenario.kind == "server":
             raise NoPlan(
                 "what it served was what was sent, which says nothing of how much it could",
                 remedy="measure scenario='max_rate' with the SLO, and plan that",
             )
+
+    @property
+    def goodput(self) -> Interval:
+        """Of one replica, inferences a second; raises `NoPlan` where it was not measured."""
+        found = self.throughput
+        self._require_capacity()
         if found is None or not found.estimate > 0:
             raise NoPlan("its throughput was not measured", remedy="measure it: pytest --costguard")
         return found

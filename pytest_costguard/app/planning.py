@@ -34,6 +34,7 @@ from pytest_costguard.records import (
 from pytest_costguard.reports.escaping import plain
 from pytest_costguard.reports.numbers import counted, percent
 from pytest_costguard.reports.plan_plot import Track
+from pytest_costguard.stats.generator import generator_fault
 
 _SEVERAL_AT_A_TIME = (
     "it serves several requests at a time, so that nothing here says who waits: the objective is"
@@ -226,6 +227,8 @@ def _notes(subject: PlanSubject, *, case: PlanCase) -> tuple[str, ...]:
             f"a replica is {percent(share)} of an instance: the peak's fill"
             f" {counted(instances, 'instance')}, whose rest is taken to be used by others"
         )
+    if subject.searched and (fault := generator_fault(subject.measurement, "max_rate")):
+        notes.append(f"how much a replica takes is not sure: {fault}")
     if subject.terms.scaler is not None:
         notes += _of_scaling(subject, case)
     return tuple(notes)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 
 import msgspec
 
@@ -142,6 +143,9 @@ class Worker:
         except ChannelClosed:
             raise SystemExit("the coordinator is gone") from None
         assert isinstance(task, Task), "a coordinator says first what the task is"
+        if current() is None and not task.census:
+            # Calibrating one side needs it later, when a workload may let nothing be imported.
+            import_module("numpy")
         return cls(task, channel, endings=endings)
 
     def hello(

@@ -106,7 +106,10 @@ def export(
             plan = plan_report(report, terms=terms, chosen=chosen).plan
             # What is left out would look like nothing.
             require_some(
-                replace(plan, workloads=()) if plan.unplanned else plan, origin=str(report_path)
+                replace(plan, workloads=()) if plan.unplanned else plan,
+                origin=str(report_path),
+                or_else="; or name what to export, behind the report"
+                * bool(plan.workloads and not workloads),
             )
             text = _WRITERS[form](plan, {**given, **own, "form": form})
     if output is None:

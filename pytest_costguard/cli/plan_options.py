@@ -118,8 +118,14 @@ def names_of(report: Report, wanted: tuple[str, ...], *, origin: str) -> tuple[s
     return tuple(dict.fromkeys(str(one.workload) for one in found))
 
 
-def require_some(plan: Plan, *, origin: str) -> None:
-    """Raise `ConfigError` where there is no plan of any workload."""
+def require_some(plan: Plan, *, origin: str, or_else: str = "") -> None:
+    """Raise `ConfigError` where there is no plan of any workload.
+
+    Args:
+        plan: of a report.
+        origin: where the report is.
+        or_else: what can be done but for mending the first.
+    """
     from pytest_costguard.errors import ConfigError
 
     if plan.workloads:
@@ -127,7 +133,7 @@ def require_some(plan: Plan, *, origin: str) -> None:
     if not plan.unplanned:
         raise ConfigError(f"{origin}: no workload was measured", remedy="give another report")
     one = plan.unplanned[0]
-    raise ConfigError(f"{one.workload}: no plan: {one.reason}", remedy=one.remedy)
+    raise ConfigError(f"{one.workload}: no plan: {one.reason}", remedy=one.remedy + or_else)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def generator_fault(
     loops = list(loops_of(measurement))
     if not any(loop.lateness_seconds for loop in loops):
         return ""
-    if missed := _missed_rate(loops):
+    if missed := missed_rate(measurement):
         return missed
     searches = [loop for loop in loops if loop.probes]
     # Of answers that come in pieces, what a person waits for first has a say of its own.
@@ -57,9 +57,8 @@ def generator_fault(
     for one in asked:
         if late := _lateness(measurement, one, against=against, known=moved):
             return f"{late}: it needs a core of its own"
-    ended = [loop.search_ended for loop in searches if loop.search_ended]
-    if 2 * len(ended) > len(searches) > 0:
-        return f"the search for the highest rate has not come to its end: {ended[0]}"
+    if unended := _unended(searches):
+        return f"the search for the highest rate has not come to its end: {unended}"
     limited = sum(_limited_by_generator(loop) for loop in searches)
     if 2 * limited > len(searches) > 0:
         return "the load generator could not send faster in time: the server may take more"
@@ -97,9 +96,13 @@ def moved_by_lateness(measurement: Measurement, metric: str) -> Moved | None:
         Nothing moved where requests were sent in time. None where there is no bound, or the load
         was at fault for more than lateness.
     """
+    loops, fault = list(loops_of(measurement)), generator_fault(measurement, metric)
+    if metric == "max_rate" and fault:
+        # A window that kept its SLO with lateness in it keeps it without: the server may take more.
+        return None if _unended(loops) else Moved(figure=1 / loops[0].rate, less=1.0, more=0.0)
     if not sent_late(measurement, metric):
-        return None if generator_fault(measurement, metric) else NOT_MOVED
-    if metric in _COUNTED or _missed_rate(list(loops_of(measurement))):
+        return None if fault else NOT_MOVED
+    if metric in _COUNTED or missed_rate(measurement):
         return None
     return (figures_moved(measurement) or {}).get(_figure_of(metric))
 
@@ -109,7 +112,17 @@ def loops_of(measurement: Measurement) -> Iterator[OpenLoop]:
     return (unit.open_loop for unit in measurement.units if unit.open_loop is not None)
 
 
-def _missed_rate(loops: list[OpenLoop]) -> str:
+def _unended(loops: list[OpenLoop]) -> str:
+    """Return why most searches ended before their end; "" if they did not."""
+    ended = [loop.search_ended for loop in loops if loop.search_ended]
+    return ended[0] if 2 * len(ended) > len(loops) else ""
+
+
+def missed_rate(measurement: Measurement) -> str:
+    """Say that fewer requests a second were sent than were asked for; "" if they were not."""
+    loops = list(loops_of(measurement))
+    if not loops:
+        return ""
     asked, sent = loops[0].rate, min(loop.dispatched_rate for loop in loops)
     if loops[0].probes or sent >= (1 - _MISSED_RATE) * asked:
         return ""

@@ -18,16 +18,13 @@ from itertools import chain, pairwise
 
 from pytest_costguard.records import (
     QUANTILES,
-    BudgetVerdict,
     Interval,
     Measurement,
     OpenLoop,
 )
-from pytest_costguard.stats.generator import generator_fault, loops_of, sent_late
+from pytest_costguard.stats.generator import loops_of
 from pytest_costguard.stats.intervals import margin, mean, variance
-from pytest_costguard.stats.lateness import in_time
 from pytest_costguard.stats.percentiles import percentile, support
-from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
 from pytest_costguard.stats.quantiles import normal_quantile, t_quantile
 from pytest_costguard.stats.samples import arrivals, quantiles_of
 
@@ -74,13 +71,13 @@ def interval_under_load(
     estimate = ordered[_rank(q, len(ordered))]
     # Where many latencies are the quantile itself, as failures are, those below it tell the spread.
     shares = [
-        _shares(units, each, lambda latency: latency <= estimate),
-        _shares(units, each, lambda latency: latency < estimate),
+        batch_shares(units, each, lambda latency: latency <= estimate),
+        batch_shares(units, each, lambda latency: latency < estimate),
     ]
     # Requests that wait for each other tell no more than independent ones would.
     least = math.sqrt(q * (1 - q) / len(ordered))
-    lower = max(*(_margin(one, below) for one in shares), normal_quantile(below) * least)
-    upper = max(*(_margin(one, above) for one in shares), normal_quantile(above) * least)
+    lower = max(*(batch_margin(one, below) for one in shares), normal_quantile(below) * least)
+    upper = max(*(batch_margin(one, above) for one in shares), normal_quantile(above) * least)
     low = -math.inf if q - lower <= 0 else ordered[_rank(q - lower, len(ordered))]
     return Interval(
         estimate=estimate,
@@ -103,133 +100,6 @@ def _own_quantiles(
     if len(units) < 2 or _ratio(shares) <= _SOMEWHAT_APART:
         return [math.inf]
     return [sorted(unit)[_rank(q, len(unit))] for unit in units]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadDecision:
-    """A verdict on an SLO under load, with the interval that decided."""
-
-    verdict: BudgetVerdict
-    interval: Interval
-    reason: str = ""
-    despite: str = ""
-    """What is wrong with the load, and cannot have made the verdict."""
-
-
-def decide_slo(
-    measurement: Measurement, metric: str, *, limit: float, alpha: float, confidence: float = 0.99
-) -> LoadDecision | None:
-    """Hold a percentile under load against a limit.
-
-    `within` only on a finite upper bound that keeps the limit, and never on load that does not
-    count; `over` where the lower bound at 1 - `alpha` exceeds it, and, if the generator was late,
-    by more than that can have moved it.
-
-    Args:
-        measurement: of an open loop.
-        metric: a percentile.
-        limit: in seconds.
-        alpha: P(over is said of a figure that is within).
-        confidence: 1 - P(within is said of a figure that is over).
-
-    Returns:
-        None where there are too few samples to say anything.
-    """
-    looked_at = QUANTILES[metric]
-    units = [arrivals(unit, looked_at.series) for unit in measurement.units]
-    interval = interval_under_load(units, looked_at.q, below=1 - alpha, above=confidence)
-    if interval is None:
-        return None
-    late = generator_fault(measurement, metric, against=limit)
-    growing = growing_backlog(measurement)
-    if interval.lower > limit:
-        least = _lower_in_time(measurement, metric, limit=limit, alpha=alpha)
-        if least is None and late:
-            return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
-        if least is None or least > limit:
-            return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval, despite=late)
-        late = late or f"the load generator was late, and in time {metric} may have kept the limit"
-    if late:
-        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
-    if growing:
-        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=growing)
-    if interval.upper <= limit:
-        return LoadDecision(verdict=BudgetVerdict.WITHIN, interval=interval)
-    counted = samples_in_words(metric, interval.n)
-    reason = f"the limit lies inside the interval of {counted}"
-    if interval.upper == math.inf:
-        reason = f"{counted} do not bound {metric} from above at this load"
-    return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=reason)
-
-
-def _lower_in_time(
-    measurement: Measurement, metric: str, *, limit: float, alpha: float
-) -> float | None:
-    """Return the lower bound of the least that requests would have taken, had all been in time.
-
-    Returns:
-        None where they were in time, or there is no bound.
-    """
-    looked_at = QUANTILES[metric]
-    if looked_at.series != "latency" or not sent_late(measurement, metric, against=limit):
-        return None
-    bounds = in_time(measurement)
-    if bounds is None:
-        return None
-    least = [unit.least for unit in bounds]
-    found = interval_under_load(least, looked_at.q, below=1 - alpha, above=1 - alpha)
-    return None if found is None else found.lower
-
-
-def decide_error_rate(
-    measurement: Measurement, *, limit: float, alpha: float, confidence: float = 0.95
-) -> LoadDecision:
-    """Hold the share of requests without an answer in time against a limit.
-
-    Both bounds must agree: the exact one of independent failures (Clopper and Pearson, Biometrika
-    26 (1934) 404), which knows what no failure at all still leaves open, and the t-bound over
-    batches, since failures come in bursts.
-
-    Args:
-        measurement: of an open loop.
-        limit: as a share of all requests.
-        alpha: P(over is said of a rate that is within).
-        confidence: 1 - P(within is said of a rate that is over).
-    """
-    units = [arrivals(unit) for unit in measurement.units]
-    total = sum(map(len, units))
-    failed = sum(math.isinf(latency) for unit in units for latency in unit)
-    rate = failed / total
-    each = max(1, min(math.ceil(BATCHES / len(units)), *map(len, units), total))
-    shares = _shares(units, each, math.isinf)
-    # A single batch has no spread that could be seen: only the exact bounds are left.
-    margins = [_margin(shares, p) if total > 1 else 0.0 for p in (1 - alpha, confidence)]
-    lower = min(rate - margins[0], proportion_lower(failed, total, 1 - alpha))
-    upper = max(rate + margins[1], proportion_upper(failed, total, confidence))
-    interval = Interval(
-        estimate=rate,
-        lower=max(0.0, lower),
-        upper=min(1.0, upper),
-        confidence=confidence - alpha,
-        n=total,
-    )
-    if interval.lower > limit:
-        return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
-    load = measurement.declaration.scenario.load
-    if late := generator_fault(
-        measurement, "error_rate", against=load.timeout_seconds if load else 0.0
-    ):
-        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
-    if growing := growing_backlog(measurement):
-        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=growing)
-    if interval.upper <= limit:
-        return LoadDecision(verdict=BudgetVerdict.WITHIN, interval=interval)
-    return LoadDecision(
-        verdict=BudgetVerdict.INCONCLUSIVE,
-        interval=interval,
-        reason=f"{failed:,} of {total:,} requests had no answer in time, which may be"
-        f" {interval.upper:.2%} of all".replace("%", " %"),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,7 +206,7 @@ def _growths(loop: OpenLoop) -> Iterator[tuple[int, int]]:
             yield window[-1] - window[0], requests
 
 
-def _shares(
+def batch_shares(
     units: Sequence[Sequence[float]], each: int, holds: Callable[[float], bool]
 ) -> list[list[float]]:
     """Return in which share of each batch of each process something holds of a latency."""
@@ -351,7 +221,7 @@ def _batches(samples: Sequence[float], count: int) -> Iterator[Sequence[float]]:
     return (samples[start:stop] for start, stop in pairwise(edges))
 
 
-def _margin(shares: Sequence[Sequence[float]], probability: float) -> float:
+def batch_margin(shares: Sequence[Sequence[float]], probability: float) -> float:
     """Return the margin over all batches, or over processes where these differ more than batches.
 
     Late requests come in bursts, so that the shares of batches are skewed and t on all of their

@@ -65,8 +65,19 @@ def test_an_slo_that_is_broken_fails_the_run():
     assert report.outcome.failed
 
 
-def test_load_that_was_late_passes_nothing_and_says_so_where_it_is_seen():
+def test_load_that_was_late_passes_what_it_cannot_have_changed_and_says_so():
     report = judged(a_run(lateness=0.004), gates=gates(budget("p99", 0.05, kind="slo")))
+
+    verdict = only(report)
+    assert verdict.budgets[0].verdict is BudgetVerdict.WITHIN
+    assert "that holds although the load generator was late" in verdict.budgets[0].reason
+    assert any("the load generator was late" in warning for warning in verdict.warnings)
+
+
+def test_load_that_was_late_passes_nothing_that_it_may_have_changed():
+    endpoint = Load(rate=100.0, connections=4)
+    late = a_run(lateness=0.004, load=endpoint)
+    report = judged(late, gates=gates(budget("p99", 0.05, kind="slo")))
 
     verdict = only(report)
     assert verdict.budgets[0].verdict is BudgetVerdict.INCONCLUSIVE
@@ -256,15 +267,31 @@ def test_side_by_side_a_verdict_holds_where_lateness_cannot_have_made_it(head, v
 
 @pytest.mark.parametrize(
     ("limit", "verdict"),
-    [(0.0095, BudgetVerdict.OVER), (0.0105, BudgetVerdict.INCONCLUSIVE), (0.012, "inconclusive")],
+    [(0.0095, BudgetVerdict.OVER), (0.0105, BudgetVerdict.INCONCLUSIVE), (0.012, "within")],
 )
 def test_a_mean_is_over_its_budget_only_by_more_than_lateness_can_have_added(limit, verdict):
-    # 11 ms, of which 0.8 can be lateness; and nothing passes that was sent late.
+    # 11 ms, of which 0.8 can be lateness; in time it would have been no more.
     late = a_run(latency=0.01, lateness=0.0008)
 
     (result,) = only(judged(late, gates=gates(budget("mean", limit)))).budgets
 
     assert result.verdict == verdict
+    assert "load generator was late" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"), [(90.0, BudgetVerdict.WITHIN), (110.0, BudgetVerdict.INCONCLUSIVE)]
+)
+def test_a_highest_rate_that_was_sent_late_may_be_more_and_is_no_less(limit, verdict):
+    wobble = (1.0, 1.004, 0.997, 1.002, 0.999, 0.998)
+    found = run(a_search([100.0 * share for share in wobble], lateness=0.004))
+
+    (result,) = only(
+        judged(found, gates=gates(budget("max_rate", limit, bound="at least")))
+    ).budgets
+
+    assert result.verdict is verdict
+    assert "the load generator was late" in result.reason
 
 
 @pytest.mark.parametrize(

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import numpy as np
 import pytest
 from factories.judging import declaration, unit
 from factories.loads import a_load, a_loop, loaded
 
-from pytest_costguard.records import BudgetVerdict, Probe
+from pytest_costguard.records import BudgetVerdict, Load, Probe
 from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.open_loop import (
     arrivals,
-    decide_error_rate,
-    decide_slo,
     figures_under_load,
     growing_backlog,
     interval_under_load,
 )
+from pytest_costguard.stats.slo import decide_error_rate, decide_slo
 
 
 def queue(rng, *, utilisation, count, mean=0.01):
@@ -133,16 +133,44 @@ def test_failures_break_an_slo_whatever_the_others_take():
     assert figures_under_load(failing).unsupported["p95"].startswith("p95 is not an answer")
 
 
-def test_a_late_generator_neither_passes_nor_accuses():
+@pytest.mark.parametrize(
+    ("limit", "verdict"),
+    [
+        (0.017, BudgetVerdict.OVER),  # 22 ms without 4 are over it all the same
+        (0.019, BudgetVerdict.INCONCLUSIVE),
+        (0.021, BudgetVerdict.INCONCLUSIVE),
+        (0.023, BudgetVerdict.WITHIN),  # and in this process they were no more than they were
+    ],
+)
+def test_a_late_generator_passes_and_accuses_nothing_that_it_may_have_changed(limit, verdict):
     late = a_measurement(lateness=0.004)
 
-    for limit in (0.05, 0.019):
-        decision = decide_slo(late, "p99", limit=limit, alpha=0.01)
-        assert decision is not None
-        assert decision.verdict is BudgetVerdict.INCONCLUSIVE
-        assert "the load generator was late by 4 ms" in decision.reason
-    # 22 ms without 4 are over 17 all the same.
-    assert decide_slo(late, "p99", limit=0.017, alpha=0.01).verdict is BudgetVerdict.OVER
+    decision = decide_slo(late, "p99", limit=limit, alpha=0.01)
+
+    assert decision is not None
+    assert decision.verdict is verdict
+    told = decision.reason or decision.despite
+    assert "the load generator was late by 4 ms" in told
+
+
+@pytest.mark.parametrize("load", [Load(rate=100.0, connections=4), Load(rate=100.0, workers=2)])
+def test_where_nobody_knows_what_lateness_did_nothing_passes_and_nothing_is_accused(load):
+    late = msgspec.structs.replace(
+        a_measurement(lateness=0.004),
+        declaration=a_load([loaded(latencies=[0.02] * 100)], load=load).declaration,
+    )
+    for limit in (0.001, 0.05):
+        assert decide_slo(late, "p99", limit=limit, alpha=0.01).verdict is (
+            BudgetVerdict.INCONCLUSIVE
+        )
+
+
+def test_at_a_rate_that_was_not_sent_nothing_passes_and_nothing_is_accused():
+    missed = a_measurement(rate=100.0, dispatched_rate=90.0, lateness=0.004)
+    for limit in (0.001, 0.05):
+        assert decide_slo(missed, "p99", limit=limit, alpha=0.01).verdict is (
+            BudgetVerdict.INCONCLUSIVE
+        )
 
 
 def test_a_rate_that_was_not_sent_does_not_count():

@@ -11,8 +11,9 @@ from factories.loads import a_load
 from factories.tokens import tokens, written, written_under_load
 
 from pytest_costguard.records import BudgetVerdict, Probe, Tokens
-from pytest_costguard.stats.open_loop import decide_slo, figures_under_load
+from pytest_costguard.stats.open_loop import figures_under_load
 from pytest_costguard.stats.samples import arrivals, told_series
+from pytest_costguard.stats.slo import decide_slo
 from pytest_costguard.stats.summary import Summary, estimates, figures, unit_metrics
 from pytest_costguard.stats.unserved import least_ratio
 

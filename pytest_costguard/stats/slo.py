@@ -1,0 +1,147 @@
+"""The rules for SLOs and error budgets under load: over, within, or why that is not known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pytest_costguard.records import QUANTILES, BudgetVerdict, Interval, Measurement
+from pytest_costguard.stats.generator import generator_fault, missed_rate, sent_late
+from pytest_costguard.stats.lateness import in_time
+from pytest_costguard.stats.open_loop import (
+    BATCHES,
+    batch_margin,
+    batch_shares,
+    growing_backlog,
+    interval_under_load,
+    samples_in_words,
+)
+from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
+from pytest_costguard.stats.samples import arrivals
+
+_NO_BOUNDS = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadDecision:
+    """A verdict on an SLO under load, with the interval that decided."""
+
+    verdict: BudgetVerdict
+    interval: Interval
+    reason: str = ""
+    despite: str = ""
+    """What is wrong with the load, and cannot have made the verdict."""
+
+
+def decide_slo(
+    measurement: Measurement, metric: str, *, limit: float, alpha: float, confidence: float = 0.99
+) -> LoadDecision | None:
+    """Hold a percentile under load against a limit.
+
+    `within` only on a finite upper bound that keeps the limit, and never while requests pile up;
+    `over` where the lower bound at 1 - `alpha` exceeds it. If the generator was late, each only by
+    more than that can have moved it.
+
+    Args:
+        measurement: of an open loop.
+        metric: a percentile.
+        limit: in seconds.
+        alpha: P(over is said of a figure that is within).
+        confidence: 1 - P(within is said of a figure that is over).
+
+    Returns:
+        None where there are too few samples to say anything.
+    """
+    looked_at = QUANTILES[metric]
+    units = [arrivals(unit, looked_at.series) for unit in measurement.units]
+    interval = interval_under_load(units, looked_at.q, below=1 - alpha, above=confidence)
+    if interval is None:
+        return None
+    late = generator_fault(measurement, metric, against=limit)
+    growing = growing_backlog(measurement)
+    bounds = (interval.lower, interval.upper)
+    if sent_late(measurement, metric, against=limit):
+        bounds = _bounds_in_time(measurement, metric, alpha=alpha, confidence=confidence)
+    if missed_rate(measurement):
+        bounds = _NO_BOUNDS
+    if min(bounds[0], interval.lower) > limit:
+        return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval, despite=late)
+    if max(bounds[1], interval.upper) <= limit and not growing:
+        return LoadDecision(verdict=BudgetVerdict.WITHIN, interval=interval, despite=late)
+    if interval.lower > limit:
+        late = late or f"the load generator was late, and in time {metric} may have kept the limit"
+    reason = late or growing or _undecided(metric, interval)
+    return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=reason)
+
+
+def _undecided(metric: str, interval: Interval) -> str:
+    counted = samples_in_words(metric, interval.n)
+    if interval.upper == math.inf:
+        return f"{counted} do not bound {metric} from above at this load"
+    return f"the limit lies inside the interval of {counted}"
+
+
+def _bounds_in_time(
+    measurement: Measurement, metric: str, *, alpha: float, confidence: float
+) -> tuple[float, float]:
+    """Return what bounds the least and the most that requests would have taken, sent in time."""
+    looked_at = QUANTILES[metric]
+    units = in_time(measurement) if looked_at.series == "latency" else None
+    if units is None:
+        return _NO_BOUNDS
+    least, most = (
+        interval_under_load(way, looked_at.q, below=1 - alpha, above=confidence)
+        for way in ([unit.least for unit in units], [unit.most for unit in units])
+    )
+    return _NO_BOUNDS if least is None or most is None else (least.lower, most.upper)
+
+
+def decide_error_rate(
+    measurement: Measurement, *, limit: float, alpha: float, confidence: float = 0.95
+) -> LoadDecision:
+    """Hold the share of requests without an answer in time against a limit.
+
+    Both bounds must agree: the exact one of independent failures (Clopper and Pearson, Biometrika
+    26 (1934) 404), which knows what no failure at all still leaves open, and the t-bound over
+    batches, since failures come in bursts.
+
+    Args:
+        measurement: of an open loop.
+        limit: as a share of all requests.
+        alpha: P(over is said of a rate that is within).
+        confidence: 1 - P(within is said of a rate that is over).
+    """
+    units = [arrivals(unit) for unit in measurement.units]
+    total = sum(map(len, units))
+    failed = sum(math.isinf(latency) for unit in units for latency in unit)
+    rate = failed / total
+    each = max(1, min(math.ceil(BATCHES / len(units)), *map(len, units), total))
+    shares = batch_shares(units, each, math.isinf)
+    # A single batch has no spread that could be seen: only the exact bounds are left.
+    margins = [batch_margin(shares, p) if total > 1 else 0.0 for p in (1 - alpha, confidence)]
+    lower = min(rate - margins[0], proportion_lower(failed, total, 1 - alpha))
+    upper = max(rate + margins[1], proportion_upper(failed, total, confidence))
+    interval = Interval(
+        estimate=rate,
+        lower=max(0.0, lower),
+        upper=min(1.0, upper),
+        confidence=confidence - alpha,
+        n=total,
+    )
+    if interval.lower > limit:
+        return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
+    load = measurement.declaration.scenario.load
+    if late := generator_fault(
+        measurement, "error_rate", against=load.timeout_seconds if load else 0.0
+    ):
+        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
+    if growing := growing_backlog(measurement):
+        return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=growing)
+    if interval.upper <= limit:
+        return LoadDecision(verdict=BudgetVerdict.WITHIN, interval=interval)
+    return LoadDecision(
+        verdict=BudgetVerdict.INCONCLUSIVE,
+        interval=interval,
+        reason=f"{failed:,} of {total:,} requests had no answer in time, which may be"
+        f" {interval.upper:.2%} of all".replace("%", " %"),
+    )
