@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pytest_costguard.records import (
+    OF_CAPACITY,
     PERCENTILES,
     TOKEN_COSTS,
+    BudgetVerdict,
+    Interval,
     Report,
     Verdict,
     WorkloadVerdict,
@@ -69,13 +72,55 @@ _FAMILIES: Mapping[str, _Family] = MappingProxyType(
         "memory": _Family(
             name="peak_memory_bytes", unit="bytes", help="Peak resident memory while serving."
         ),
+        "peak_device_memory": _Family(
+            name="peak_device_memory_bytes", unit="bytes", help="Peak memory of the device."
+        ),
+        "cold_start": _Family(
+            name="cold_start_seconds", unit="seconds", help="From the start of loading to ready."
+        ),
+        "first_call": _Family(
+            name="first_call_seconds", unit="seconds", help="Latency of the first request."
+        ),
+        "energy_per_1k": _Family(
+            name="energy_per_1k_inferences_joules", unit="joules", help="For 1,000 inferences."
+        ),
+        "quality": _Family(
+            name="quality", unit="", help="As the test measures it; more is better."
+        ),
+        "max_rate": _Family(
+            name="highest_rate_requests_per_second",
+            unit="",
+            help="Requests a second, the most that keep the SLO.",
+        ),
+        "goodput": _Family(
+            name="goodput_inferences_per_second",
+            unit="",
+            help="Inferences a second that were answered within the SLO.",
+        ),
+        "error_rate": _Family(
+            name="error_ratio", unit="ratio", help="Share of requests without an answer in time."
+        ),
+        "monthly_cost": _Family(
+            name="monthly_cost_usd", unit="", help="US dollars a month at the declared traffic."
+        ),
+        "replicas": _Family(
+            name="replicas", unit="", help="At the peak of the declared traffic, not rounded."
+        ),
         "change": _Family(
             name="change_ratio",
             unit="ratio",
-            help="Head over its reference; above 1 is worse for latency and memory.",
+            help="Head over its reference; worse is above 1, of rates and quality below 1.",
         ),
         "verdict": _Family(
             name="verdict", unit="", help="1 for the verdict that a comparison ended with."
+        ),
+        "budget_limit": _Family(
+            name="budget_limit", unit="", help="Of a budget or SLO, in its metric's base unit."
+        ),
+        "budget_verdict": _Family(
+            name="budget_verdict",
+            unit="",
+            help="1 for the verdict that a budget or SLO ended with.",
         ),
         "failed": _Family(name="failed", unit="", help="1 where the gate fails."),
     }
@@ -107,6 +152,7 @@ def _samples(report: Report) -> Iterator[_Sample]:
         labels = {"workload": str(verdict.workload), **own}
         yield from _figures(verdict, labels)
         yield from _comparisons(verdict, labels)
+        yield from _budgets(verdict, labels)
     yield _Sample(family="failed", labels={}, value=float(report.outcome.failed))
 
 
@@ -115,12 +161,7 @@ def _figures(verdict: WorkloadVerdict, labels: Mapping[str, str]) -> Iterator[_S
         family, own = _family(metric)
         if not family:
             continue
-        named = {**labels, **own}
-        ends = {"estimate": seen.estimate}
-        if seen.n > 1:
-            ends |= {"lower": seen.lower, "upper": seen.upper}
-        for bound, value in ends.items():
-            yield _Sample(family=family, labels={**named, "bound": bound}, value=value)
+        yield from _ends(family, seen, {**labels, **own})
     cost = verdict.cost
     if cost is None or cost.usd_per_1k is None:
         return
@@ -128,6 +169,14 @@ def _figures(verdict: WorkloadVerdict, labels: Mapping[str, str]) -> Iterator[_S
     for bound, amount in amounts.items():
         if amount is not None:
             yield _Sample(family="cost", labels={**labels, "bound": bound}, value=float(amount))
+
+
+def _ends(family: str, seen: Interval, labels: Mapping[str, str]) -> Iterator[_Sample]:
+    ends = {"estimate": seen.estimate}
+    if seen.n > 1:
+        ends |= {"lower": seen.lower, "upper": seen.upper}
+    for bound, value in ends.items():
+        yield _Sample(family=family, labels={**labels, "bound": bound}, value=value)
 
 
 def _family(metric: str) -> tuple[str, Mapping[str, str]]:
@@ -141,7 +190,8 @@ def _family(metric: str) -> tuple[str, Mapping[str, str]]:
     series, _, statistic = metric.partition("_")
     if series in _OF_TOKENS:
         return series, {"statistic": statistic}
-    return {"throughput": "throughput", "peak_memory": "memory"}.get(metric, ""), {}
+    family = {"peak_memory": "memory"}.get(metric, metric)
+    return family if family in _FAMILIES else "", {}
 
 
 def _kind(rate: str) -> str:
@@ -156,6 +206,25 @@ def _comparisons(verdict: WorkloadVerdict, labels: Mapping[str, str]) -> Iterato
         for word in Verdict:
             told = {**named, "verdict": str(word)}
             yield _Sample(family="verdict", labels=told, value=float(one.verdict is word))
+
+
+def _budgets(verdict: WorkloadVerdict, labels: Mapping[str, str]) -> Iterator[_Sample]:
+    for one in verdict.budgets:
+        metric = one.budget.metric
+        told = {"metric": metric, "kind": one.budget.kind, "limit": one.budget.bound}
+        named = {**labels, **told}
+        if one.limit is not None:
+            yield _Sample(family="budget_limit", labels=named, value=one.limit)
+        for word in BudgetVerdict:
+            yield _Sample(
+                family="budget_verdict",
+                labels={**named, "verdict": str(word)},
+                value=float(one.verdict is word),
+            )
+        # Of these the budget alone has the figure; a second one on it would say it twice.
+        first = next(other for other in verdict.budgets if other.budget.metric == metric)
+        if metric in OF_CAPACITY and one.interval is not None and one is first:
+            yield from _ends(metric, one.interval, labels)
 
 
 def _labels(labels: Mapping[str, str]) -> str:

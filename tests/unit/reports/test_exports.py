@@ -13,7 +13,8 @@ import promql_parser
 import pytest
 import yaml
 from factories.judged import head, judged
-from factories.judging import measurement, run
+from factories.judging import budget, gates, measurement, run
+from factories.loads import a_load, loaded
 from factories.money import quote, target
 from factories.reports import TARGET, hostile_names, regressed_and_over
 from factories.tokens import written
@@ -24,7 +25,7 @@ from pytest_costguard.app.planning import plan_report
 from pytest_costguard.cost.queueing import Objective
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import Currency
+from pytest_costguard.records import Currency, Load, Probe
 from pytest_costguard.reports import focus, openmetrics
 from pytest_costguard.reports.alerts import Series, alert_rules
 from pytest_costguard.reports.manifests import (
@@ -165,6 +166,35 @@ def test_the_figures_are_read_by_prometheus_own_parser():
     assert "regressed" in {one.labels["verdict"] for one in verdicts}
     (failed,) = found["costguard_failed"].samples
     assert failed.value == 1
+
+
+def test_what_load_shows_and_what_budgets_say_are_figures_too():
+    units = [loaded(latencies=[0.02] * 590, unanswered=tuple(range(10)))] * 6
+    held = gates(
+        budget("error_rate", 0.5), budget("p99", 0.01, kind="slo"), budget("replicas", 3.0)
+    )
+    found = families(judged(run(a_load(units)), gates=held))
+
+    errors = {one.labels["bound"]: one.value for one in found["costguard_error_ratio"].samples}
+    assert errors["estimate"] == pytest.approx(10 / 600)
+    said = {
+        (one.labels["metric"], one.labels["kind"]): one.labels["verdict"]
+        for one in found["costguard_budget_verdict"].samples
+        if one.value == 1
+    }
+    assert said["error_rate", "budget"] == "within"
+    assert said["p99", "slo"] in ("over", "inconclusive")
+    limits = {one.labels["metric"]: one.value for one in found["costguard_budget_limit"].samples}
+    assert limits == {"error_rate": 0.5, "p99": 0.01, "replicas": 3.0}
+
+
+def test_a_highest_rate_is_told_with_its_interval():
+    probe = Probe(rate=105.0, requests=400, late=(9,), passed=False, seconds=4.0)
+    units = [loaded(latencies=[0.02] * 400, rate=rate, probes=(probe,)) for rate in (99.0, 101.0)]
+    searched = a_load(units, load=Load(slo={"p99": 0.05}))
+    rates = families(judged(run(searched)))["costguard_highest_rate_requests_per_second"].samples
+    assert [one.value for one in rates if one.labels["bound"] == "estimate"] == [100.0]
+    assert len(rates) == 3
 
 
 def test_tokens_have_families_of_their_own():
