@@ -113,7 +113,7 @@ def _parts(view: ReportView, *, width: int, verbosity: int) -> Iterator[Renderab
         columns, left_out = _columns(view, width=width)
         yield _table(view, columns, width=width)
         if left_out and verbosity == 0:
-            what = " and ".join(left_out)
+            what = ", ".join(left_out)
             told = f"not shown for want of room: {what}; -v or a wider terminal shows every figure"
             yield from wrapped(told, width=width, indent=2)
         if view.figures.hidden:
