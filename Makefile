@@ -6,6 +6,9 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 WHEELHOUSE := .wheelhouse
 SERVERS := .servers
 
+# Where it is set, each of the hundreds of processes that tests start compiles the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup servers demo test lint check bench evidence lock format clean
 

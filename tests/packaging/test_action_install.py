@@ -56,10 +56,24 @@ def action(tmp_path):
     return folder
 
 
-def installed(action, tmp_path, *words):
-    """Run the script in a virtual environment of its own; return how it ended and its command."""
-    environment = tmp_path / "environment"
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
+def empty_environment(folder):
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shared_environment(tmp_path_factory):
+    """One for those that must install nothing."""
+    return empty_environment(tmp_path_factory.mktemp("shared") / "environment")
+
+
+@pytest.fixture
+def environment(tmp_path):
+    return empty_environment(tmp_path / "environment")
+
+
+def installed(action, environment, tmp_path, *words):
+    """Run the script in a virtual environment; return how it ended and its command."""
     binaries = environment / "bin"
     done = subprocess.run(
         ["bash", str(action / SCRIPT), *words],
@@ -79,9 +93,9 @@ def installed(action, tmp_path, *words):
 
 
 @pytest.mark.parametrize("words", [("action",), ("action", "locked")])
-def test_the_actions_own_version_is_installed(action, tmp_path, words):
+def test_the_actions_own_version_is_installed(action, environment, tmp_path, words):
     (tmp_path / "pip.py").write_text("raise SystemExit('an earlier job has left this')\n")
-    done, command = installed(action, tmp_path, *words)
+    done, command = installed(action, environment, tmp_path, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     told = subprocess.run(
         [command, "comment", "--help"], capture_output=True, text=True, check=True
@@ -89,18 +103,19 @@ def test_the_actions_own_version_is_installed(action, tmp_path, words):
     assert "--artifact" in told.stdout
 
 
-def test_a_package_that_is_not_the_locked_one_is_refused(action, tmp_path):
+def test_a_package_that_is_not_the_locked_one_is_refused(action, environment, tmp_path):
     lock = action / "action" / "locked.txt"
     text = lock.read_text(encoding="utf-8")
     lock.write_text(re.sub(r"sha256:[0-9a-f]{4}", "sha256:0000", text), encoding="utf-8")
-    done, command = installed(action, tmp_path, "action", "locked")
+    done, command = installed(action, environment, tmp_path, "action", "locked")
     assert done.returncode != 0
     assert "hash" in (done.stdout + done.stderr).lower()
     assert not command.exists()
 
 
 @pytest.mark.parametrize("which", ["", "latest", "1.0; rm -rf /", "-r evil.txt"])
-def test_what_is_no_version_is_refused(action, tmp_path, which):
-    done, _ = installed(action, tmp_path, which)
+def test_what_is_no_version_is_refused(action, shared_environment, tmp_path, which):
+    done, command = installed(action, shared_environment, tmp_path, which)
     assert done.returncode == 11
     assert "neither action, none nor a version" in done.stderr
+    assert not command.exists()

@@ -18,7 +18,9 @@ from factories.wheels import BorrowingEnvironment, make_wheel
 ROOT = Path(__file__).parents[3]
 COMMAND = "from pytest_costguard.cli.main import main; main()"
 QUICK = ("--precision=900%", "--metric=p50", "--json")
-"""Six units, and the middle of the latencies, which neighbours hardly move."""
+"""Six units, and the middle of the latencies, which neighbours move less than the mean."""
+SURELY_MORE, NOT_THAT_MUCH = 2, 50
+"""Between these a busy machine puts five times the work, and the same work never."""
 SERVICE = """
 def serve(n):
     return sum(range({factor} * n))
@@ -52,14 +54,14 @@ from pytest_costguard import ab
 
 class Work:
     @staticmethod
-    def twice(n):
-        return sum(range(2 * n))
+    def more(n):
+        return sum(range(5 * n))
 
 def once(n):
     return sum(range(n))
 
 if __name__ == "__main__":
-    result = ab(once, Work.twice, inputs=[20_000, 20_001], precision=9.0, metric="p50")
+    result = ab(once, Work.more, inputs=[20_000, 20_001], precision=9.0, metric="p50")
     assert result.lower <= result.ratio <= result.upper
     print(result.ratio, result.units, result.first["mean"] < result.second["mean"])
     print(result)
@@ -106,14 +108,14 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 def test_each_folder_serves_its_own_module_though_one_is_on_the_path_of_both(tmp_path):
-    a, b = project(tmp_path / "a", factor=1), project(tmp_path / "b", factor=2)
+    a, b = project(tmp_path / "a", factor=1), project(tmp_path / "b", factor=5)
     (b / "tests" / "test_more.py").write_text("def test_more(costguard): ...\n")
     before = files(tmp_path)
 
     done = costguard(tmp_path, "ab", "a", "b", *QUICK, PYTHONPATH=paths(a))
 
     assert done.returncode == 0, done.stderr
-    assert change(done)["ratio"] == pytest.approx(2, rel=0.3)
+    assert SURELY_MORE < change(done)["ratio"] < NOT_THAT_MUCH
     told = json.loads(done.stdout)
     assert (told["a"]["label"], told["b"]["label"]) == ("a", "b")
     assert any("only B has tests/test_more.py::test_more" in note for note in told["notes"])
@@ -123,16 +125,16 @@ def test_each_folder_serves_its_own_module_though_one_is_on_the_path_of_both(tmp
 def test_a_variable_is_seen_by_its_side_alone(tmp_path):
     folder = project(tmp_path / "a", factor=1)
 
-    done = costguard(folder, "ab", "--env", "FACTOR=2", "tests", *QUICK)
+    done = costguard(folder, "ab", "--env", "FACTOR=5", "tests", *QUICK)
 
     assert done.returncode == 0, done.stderr
-    assert change(done)["ratio"] == pytest.approx(2, rel=0.3)
-    assert json.loads(done.stdout)["b"]["label"] == "FACTOR=2"
+    assert SURELY_MORE < change(done)["ratio"] < NOT_THAT_MUCH
+    assert json.loads(done.stdout)["b"]["label"] == "FACTOR=5"
 
 
 def test_two_interpreters_serve_with_their_own_packages_each(tmp_path):
     pythons = []
-    for side, factor in (("a", 1), ("b", 2)):
+    for side, factor in (("a", 1), ("b", 5)):
         code = f"def work(n):\n    return sum(range({factor} * n))\n"
         wheel = make_wheel(tmp_path / "wheels", "dep", f"{factor}.0", code)
         pythons.append(BorrowingEnvironment(tmp_path / side, wheel, paths=(ROOT,)).python)
@@ -147,7 +149,7 @@ def test_two_interpreters_serve_with_their_own_packages_each(tmp_path):
     )
 
     assert done.returncode == 0, done.stderr
-    assert change(done)["ratio"] == pytest.approx(2, rel=0.3)
+    assert SURELY_MORE < change(done)["ratio"] < NOT_THAT_MUCH
 
 
 def test_a_variable_of_a_person_wins_over_the_declared_threads(tmp_path):
@@ -155,10 +157,10 @@ def test_a_variable_of_a_person_wins_over_the_declared_threads(tmp_path):
     test = folder / "tests" / "test_service.py"
     test.write_text(TEST.replace('"FACTOR"', '"OMP_NUM_THREADS"'))
 
-    done = costguard(folder, "ab", "--env", "OMP_NUM_THREADS=2", *QUICK)
+    done = costguard(folder, "ab", "--env", "OMP_NUM_THREADS=5", *QUICK)
 
     assert done.returncode == 0, done.stderr
-    assert change(done)["ratio"] == pytest.approx(2, rel=0.3)
+    assert SURELY_MORE < change(done)["ratio"] < NOT_THAT_MUCH
 
 
 def test_threads_that_a_person_asks_for_are_not_refused(tmp_path):
@@ -223,7 +225,7 @@ def test_two_callables_of_a_script(tmp_path):
 
     assert done.returncode == 0, done.stderr
     ratio, units, faster = done.stdout.splitlines()[0].split()
-    assert float(ratio) == pytest.approx(2, rel=0.3)
+    assert SURELY_MORE < float(ratio) < NOT_THAT_MUCH
     assert (units, faster) == ("6", "True")
     assert "A: once" in done.stdout
 

