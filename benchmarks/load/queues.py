@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pytest_costguard.measure.rate_search import GIVEN_UP, allowances
+from pytest_costguard.measure.backlog import backlog_of
+from pytest_costguard.measure.rate_search import GIVEN_UP, allowances, is_short
 from pytest_costguard.records import Probe
 
 Times = Callable[[Any, int], Any]
@@ -106,10 +107,13 @@ class SimulatedServer:
             known = counted & (done <= lasted)
         late = int(slow[known].sum())
         self.seconds += lasted
+        keeps = not gave_up and late <= room.most_beyond(requests)
+        if keeps and is_short(self.slo, rate=rate, requests=requests):
+            keeps = not backlog_of(arrivals.tolist(), done.tolist(), ramp=ramp).piled_up
         return Probe(
             rate=rate,
             requests=int(known.sum()),
             late=(late,),
-            passed=not gave_up and late <= room.most_beyond(requests),
+            passed=keeps,
             seconds=lasted,
         )

@@ -101,6 +101,12 @@ def _open_loop(
             )
         given["rate"] = number
     collate = given.pop("collate", None)
+    options = {name: value for name, value in given.items() if name not in LOAD_OPTIONS}
+    for name in options:
+        if near := nearest(name, LOAD_OPTIONS, cutoff=0.75):
+            raise ConfigError(
+                f"{nodeid}: unknown option {name!r}", remedy=f"did you mean {near!r}?"
+            )
     load = parse_load(
         {name: value for name, value in given.items() if name in LOAD_OPTIONS},
         searched=kind == "max_rate",
@@ -109,12 +115,6 @@ def _open_loop(
     )
     if load.max_batch_size > 1:
         collate = collate or joined_requests
-    options = {name: value for name, value in given.items() if name not in LOAD_OPTIONS}
-    for name in options:
-        if near := nearest(name, LOAD_OPTIONS, cutoff=0.75):
-            raise ConfigError(
-                f"{nodeid}: unknown option {name!r}", remedy=f"did you mean {near!r}?"
-            )
     if is_address(thing):
         options["timeout"] = load.timeout_seconds
     return DeclaredScenario(

@@ -48,17 +48,30 @@ def loads_of_baseline(baseline: Baseline | None) -> Loads:
 def loads_of(measurements: Iterable[Measurement]) -> Loads:
     """Return the load that workloads were under when they were measured."""
     return {
-        one.workload: _known(one, [unit.open_loop.rate for unit in one.units if unit.open_loop])
+        one.workload: _known(
+            one,
+            rates=[unit.open_loop.rate for unit in one.units if unit.open_loop],
+            medians=[median(unit.latency_seconds) for unit in one.units if unit.latency_seconds],
+        )
         for one in measurements
     }
 
 
 def _of_baseline(stored: BaselineWorkload) -> KnownLoad | None:
-    return _known(stored, stored.metrics.get("max_rate", ()))
+    return _known(
+        stored, rates=stored.metrics.get("max_rate", ()), medians=stored.metrics.get("p50", ())
+    )
 
 
-def _known(one: Measurement | BaselineWorkload, rates: Sequence[float]) -> KnownLoad | None:
+def _known(
+    one: Measurement | BaselineWorkload, *, rates: Sequence[float], medians: Sequence[float]
+) -> KnownLoad | None:
     load = one.declaration.scenario.load
     if load is None:
         return None
-    return KnownLoad(load=load, found_rate=median(rates) if rates else None)
+    found = median(rates) if rates else 0.0
+    return KnownLoad(
+        load=load,
+        found_rate=found if found > 0 else None,
+        seconds_per_request=median(medians) if medians else 0.0,
+    )

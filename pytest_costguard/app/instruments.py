@@ -20,7 +20,14 @@ from pytest_costguard.host.energy import EnergyMeter, EnergyReading
 from pytest_costguard.host.memory import PeakMemory
 from pytest_costguard.host.sensors import SensorReader, Snapshot
 from pytest_costguard.host.slices import own_slices
-from pytest_costguard.host.threads import ThreadTimes, ThreadUse, busy_threads, check, corrected
+from pytest_costguard.host.threads import (
+    ThreadTimes,
+    ThreadUse,
+    busy_threads,
+    check,
+    coordinating_under_load,
+    corrected,
+)
 from pytest_costguard.measure.scenarios import served_at_once
 from pytest_costguard.records import Energy, Memory, Scenario, Sensors
 
@@ -32,6 +39,10 @@ _MORE_CORES = 1.1
 _MORE_THREADS = (
     "the server kept more cores busy than threads are declared, and cost counts those that are:"
     " @pytest.mark.costguard(threads=n)"
+)
+_MAY_BE_THREADS = (
+    "more threads than are declared may have served, or one has handed requests to others: cost"
+    " counts those that are declared (@pytest.mark.costguard(threads=n))"
 )
 _UNSEEN = (
     "peak memory and energy were not measured: the server at this address is none that the test"
@@ -243,4 +254,14 @@ class MachineInstruments:
                 f"the figures cannot stand: {complaint}",
                 remedy="declare the threads that serve: @pytest.mark.costguard(threads=n)",
             )
-        return ()
+        return self._doubted(workloads_own, wall_seconds)
+
+    def _doubted(self, use: ThreadTimes, wall_seconds: float) -> tuple[str, ...]:
+        """Say that more threads may have worked: between requests the wall time tells little.
+
+        One that hands short requests to a pool looks like a worker, so nothing is refused by it.
+        """
+        if not self._is_dispatching:
+            return ()
+        share = coordinating_under_load(use, wall_seconds)
+        return (_MAY_BE_THREADS,) * (busy_threads(use, wall_seconds, share) > self._allowed)

@@ -51,9 +51,9 @@ from pytest_costguard.records import (
     WorkloadVerdict,
 )
 from pytest_costguard.reports.load_facts import failures_told
+from pytest_costguard.stats.backlog import growing_backlog, unknown_backlog
 from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.limits import SUITE_ALPHA
-from pytest_costguard.stats.open_loop import growing_backlog
 
 
 def judge(
@@ -291,9 +291,9 @@ def _warnings(measured: Subject, *, past: History | None) -> tuple[str, ...]:
     found = [*past.warnings] if past is not None else []
     if told := failures_told(measured.measurement):
         found.append(told)
-    found += filter(
-        None, (generator_fault(measured.measurement), growing_backlog(measured.measurement))
-    )
+    measurement = measured.measurement
+    backlog = growing_backlog(measurement) or unknown_backlog(measurement)
+    found += filter(None, (generator_fault(measurement), backlog))
     if measured.slowing_down:
         found.append(f"it got {measured.slowing_down:.0%} slower within a unit".replace("%", " %"))
     return (*found, *token_warnings(measured.measurement))

@@ -27,7 +27,8 @@ from pytest_costguard.records import (
     Verdict,
 )
 from pytest_costguard.reports.numbers import percent
-from pytest_costguard.stats.budgets import BudgetDecision, decide_budget
+from pytest_costguard.stats.budgets import BudgetDecision, decide_budget, decide_falling
+from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.lateness import Moved
 from pytest_costguard.stats.open_loop import under_load
 
@@ -115,6 +116,8 @@ def _of_units(budget: Budget, *, subject: Subject, limit: float, alpha: float) -
     estimate = subject.estimate(budget.metric)
 
     def decide(times: float) -> BudgetDecision:
+        if budget.metric in COSTS and estimate is not None:
+            return _of_cost(budget, subject, slower=times, limit=limit, alpha=alpha)
         scale = times if budget.bound == "at most" else 1 / times
         return decide_budget(
             [scale * value for value in values],
@@ -126,6 +129,22 @@ def _of_units(budget: Budget, *, subject: Subject, limit: float, alpha: float) -
         )
 
     return _held(budget, subject, decide, rests_on=budget.metric, limit=limit, alpha=alpha)
+
+
+def _of_cost(
+    budget: Budget, subject: Subject, *, slower: float, limit: float, alpha: float
+) -> BudgetDecision:
+    """Hold a cost against a limit by the throughput that it rests on, as its bounds are shown."""
+    cost, rates = subject.estimate(budget.metric), subject.values(COSTS[budget.metric])
+    assert cost is not None, "a cost that is not known was held against a limit"
+    usual = mean(rates)
+    return decide_falling(
+        [rate / slower for rate in rates],
+        figure_at=lambda rate: cost * usual / rate,
+        limit=limit,
+        alpha=alpha,
+        confidence=_confidence(budget, subject),
+    )
 
 
 def _of_capacity(
@@ -161,15 +180,16 @@ def _held(
     """Decide, unless something forbids it; `rests_on` is the metric that was measured."""
     decision = decide(1.0)
 
-    def holds(moved: Moved) -> bool:
+    def holds(moved: Moved) -> bool | None:
         if decision.verdict is BudgetVerdict.OVER:
             return moved.less < 1 and decide(1 - moved.less).verdict is BudgetVerdict.OVER
-        within = BudgetVerdict.WITHIN
-        return (
-            moved.more < math.inf and within is decision.verdict is decide(1 + moved.more).verdict
-        )
+        if decision.verdict is BudgetVerdict.WITHIN:
+            return moved.more < math.inf and decide(1 + moved.more).verdict is BudgetVerdict.WITHIN
+        return None
 
     obstacle = subject.obstacle(rests_on, holds=holds)
+    if decision.verdict is BudgetVerdict.WITHIN:
+        obstacle = obstacle or subject.unsteady(rests_on)
     verdict = BudgetVerdict.INCONCLUSIVE if obstacle else decision.verdict
     reason = obstacle or (
         f"{how}{decision.reason or f'over {decision.interval.n} units'}; the interval leaves a"

@@ -15,6 +15,7 @@ from pytest_costguard.app.judging_reasons import SIDE_BY_SIDE_OR_QUIETER, Ground
 from pytest_costguard.app.judging_subject import Subject, stored_metric
 from pytest_costguard.records import (
     METRICS,
+    OF_REQUESTS,
     BaselineWorkload,
     Comparison,
     Regression,
@@ -25,6 +26,8 @@ from pytest_costguard.stats.intervals import mean, variance
 from pytest_costguard.stats.levels import decide_level
 from pytest_costguard.stats.limits import Limits
 from pytest_costguard.stats.stored import StoredDecision, decide_stored
+
+_OF_WAITING = OF_REQUESTS - {"error_rate"}
 
 
 def limits_of(regression: Regression, *, hypotheses: int) -> Limits:
@@ -221,6 +224,10 @@ def _comparison(
             head=moved,
         ),
     )
+    # Latencies of a growing queue are as long as the window, and nobody knows the baseline's.
+    worse = decision.verdict is Verdict.REGRESSED and regression.metric in _OF_WAITING
+    if worse or decision.verdict in (Verdict.UNCHANGED, Verdict.IMPROVED):
+        obstacle = obstacle or subject.piling_up(regression.metric)
     verdict = Verdict.INCONCLUSIVE if obstacle or excused else decision.verdict
     reason = obstacle or reason_of(decision, regression=regression, grounds=grounds)
     reason += "" if obstacle else subject.despite(regression.metric)

@@ -19,7 +19,7 @@ def holds(
     regression: Regression,
     head: Moved,
     base: Moved = NOT_MOVED,
-) -> bool:
+) -> bool | None:
     """Whether a comparison says the same once its bounds give way to what lateness may have done.
 
     Args:
@@ -29,16 +29,28 @@ def holds(
         regression: what is allowed, and what must be caught.
         head: how far head's figure may be off.
         base: how far base's may be, which moves the ratio the other way.
+
+    Returns:
+        None where the verdict does not rest on these bounds, so that they say nothing of it.
     """
-    if head.less >= 1 or base.less >= 1:
-        return False
-    below = math.log1p(base.more) - math.log1p(-head.less)
-    above = math.log1p(head.more) - math.log1p(-base.less)
-    if verdict is Verdict.REGRESSED:
-        return lower is not None and lower - below > math.log1p(regression.allow)
-    if upper is None:
-        return False
-    if verdict is Verdict.IMPROVED:
-        better = regression.accepted.allow if regression.accepted else regression.allow
-        return upper + above < -math.log1p(better)
-    return verdict is Verdict.UNCHANGED and upper + above < math.log1p(regression.catch)
+    allow, catch = math.log1p(regression.allow), math.log1p(regression.catch)
+    better = math.log1p(regression.accepted.allow if regression.accepted else regression.allow)
+    below, above = worse_by(head, base=base), worse_by(base, base=head)
+    if verdict is Verdict.REGRESSED and lower is not None and lower > allow:
+        return lower - below > allow
+    if verdict is Verdict.IMPROVED and upper is not None and upper < -better:
+        return upper + above < -better
+    if verdict is Verdict.UNCHANGED and upper is not None and upper < catch:
+        # Worse than what is allowed, and surely so, had been called regressed.
+        worse = lower is not None and lower + above > allow
+        return upper + above < catch and not worse
+    return None
+
+
+def worse_by(head: Moved, *, base: Moved) -> float:
+    """Return by how much lateness may have made head look worse beside base, as a logarithm."""
+    return _log1p(base.more) - _log1p(-head.less)
+
+
+def _log1p(share: float) -> float:
+    return -math.inf if share <= -1 else math.log1p(share)

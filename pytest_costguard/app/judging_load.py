@@ -19,8 +19,8 @@ from pytest_costguard.records import (
     Regression,
 )
 from pytest_costguard.reports.numbers import percent
-from pytest_costguard.stats.open_loop import samples_in_words
 from pytest_costguard.stats.slo import LoadDecision, decide_error_rate, decide_slo
+from pytest_costguard.stats.words import samples_in_words, seconds_in_words
 
 _DEFAULT = "default"
 _RATE_ALLOW, _RATE_CATCH = 0.05, 0.10
@@ -96,7 +96,10 @@ def _told(decision: LoadDecision, metric: str, *, alpha: float) -> str:
     rate = metric == "error_rate"
     told = f"in {f'{found.n:,} requests' if rate else samples_in_words(metric, found.n)}"
     if decision.verdict is BudgetVerdict.OVER and math.isinf(found.upper) and found.lower > 0:
-        told += f", surely above {found.lower * 1e3:.3g} ms"
+        failed = math.isinf(found.lower)
+        told += (
+            ", surely no answer" if failed else f", surely above {seconds_in_words(found.lower)}"
+        )
     held = f"; {ALTHOUGH} {decision.despite}" if decision.despite else ""
     return f"{told}; the interval leaves a false alarm a chance of {percent(alpha)}{held}"
 

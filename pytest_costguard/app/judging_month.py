@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Context, Decimal
+from types import MappingProxyType
 
 from pytest_costguard.records import (
+    Basis,
     Comparison,
     Cost,
     Currency,
@@ -15,8 +17,16 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.reports.numbers import money
 
-_FOLLOWED_BY_COST = ("mean", "throughput")
-"""At a fixed price, cost is proportional to the one and to the inverse of the other."""
+_FOLLOWED_BY_COST: Mapping[Basis, Sequence[str]] = MappingProxyType(
+    {
+        "closed-loop throughput": ("mean", "throughput"),
+        "offline throughput": ("mean", "throughput"),
+        "goodput under the SLO": ("max_rate", "throughput"),
+        # At an offered rate a machine is paid for what was sent, however long a request takes.
+        "throughput at the offered rate": (),
+    }
+)
+"""At a fixed price, cost is proportional to a mean, and to the inverse of any rate."""
 _SURE = (Verdict.REGRESSED, Verdict.IMPROVED)
 _DIGITS = Context(prec=6)
 """Of an amount: as many as are shown, and some for sums."""
@@ -37,11 +47,13 @@ def monthly_change(
     """
     if traffic is None or cost is None or cost.usd_per_1k is None:
         return None
-    found = next((one for one in comparisons if _tells(one)), None)
+    followed = _FOLLOWED_BY_COST[cost.basis]
+    sure = [one for one in comparisons if one.verdict in _SURE]
+    found = next((one for one in sure if one.metric in followed), None)
     if found is None or not (found.ratio and found.lower and found.upper):
         return None
     month = cost.usd_per_1k * Decimal(traffic.items_per_month) / 1000
-    inverse = found.metric == "throughput"
+    inverse = found.metric != "mean"
     shares = [
         1 - Decimal(ratio if inverse else 1 / ratio)
         for ratio in (found.ratio, found.lower, found.upper)
@@ -72,7 +84,3 @@ def told(change: MonthlyChange, currency: Currency) -> str:
     low, high = sorted((sign * change.lower, sign * change.upper))
     amounts = [money(amount, currency) for amount in (sign * change.usd, low, high)]
     return f"{amounts[0]} a month {word} at the declared traffic ({amounts[1]} to {amounts[2]})"
-
-
-def _tells(comparison: Comparison) -> bool:
-    return comparison.verdict in _SURE and comparison.metric in _FOLLOWED_BY_COST

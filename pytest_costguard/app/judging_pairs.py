@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_costguard.app.judging_comparisons import limits_of
-from pytest_costguard.app.judging_lateness import ALTHOUGH, holds
+from pytest_costguard.app.judging_lateness import ALTHOUGH, holds, worse_by
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.measure.scenarios import inputs_per_request
@@ -27,9 +27,15 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.reports.numbers import change, counted, percent
 from pytest_costguard.reports.ways import way
+from pytest_costguard.stats.backlog import growing_backlog, unknown_backlog
 from pytest_costguard.stats.disturbances import disturbances
-from pytest_costguard.stats.generator import generator_fault, moved_by_lateness
-from pytest_costguard.stats.lateness import NOT_MOVED
+from pytest_costguard.stats.generator import (
+    generator_fault,
+    may_be_lateness,
+    moved_by_lateness,
+)
+from pytest_costguard.stats.lateness import NOT_MOVED, Moved
+from pytest_costguard.stats.limits import Limits
 from pytest_costguard.stats.paired import (
     DEEP_LOOKS,
     FEWEST_UNITS,
@@ -71,6 +77,7 @@ def decide_pairs(
     base = {measurement.workload: measurement for measurement in against.run.measurements}
     looks = Looks(units=against.looks)
     decisions: dict[Key, PairedDecision] = {}
+    beyond_lateness: dict[Key, PairedDecision] = {}
     for head in run.measurements:
         other = base.get(head.workload)
         if other is None:
@@ -81,13 +88,48 @@ def decide_pairs(
                 rule, units, looks=looks, hypotheses=hypotheses, final=True
             )
             if decision is not None:
-                decisions[head.workload, rule.metric] = decision
+                key = head.workload, rule.metric
+                decisions[key] = decision
+                worse = _worse_by_lateness(rule.metric, base=other, head=head)
+                limits = limits_of(rule, hypotheses=hypotheses)
+                beyond_lateness[key] = _beyond_lateness(
+                    decision, units, limits=limits, worse=worse, looks=looks
+                )
     return Pairs(
         against=against,
         base=base,
         decisions=decisions,
-        all_together=holm(decisions, hypotheses=hypotheses),
+        all_together=holm(beyond_lateness, hypotheses=hypotheses),
     )
+
+
+def _beyond_lateness(
+    decision: PairedDecision,
+    units: Sequence[PairedUnit],
+    *,
+    limits: Limits,
+    worse: float,
+    looks: Looks,
+) -> PairedDecision:
+    """Return a decision with its p-value beside what is allowed and what lateness may have added.
+
+    Of one that is inconclusive: another does not become regressed by it. Where lateness may have
+    added all that lies between what is allowed and what must be caught, nothing is regressed by it.
+    """
+    if decision.verdict is not Verdict.INCONCLUSIVE or worse <= 0:
+        return decision
+    allow = math.expm1(math.log1p(limits.allow) + worse)
+    if allow >= limits.catch:
+        return dataclasses.replace(decision, p_regressed=1.0)
+    late = dataclasses.replace(limits, allow=allow)
+    p_value = decide_paired(units, limits=late, looks=looks, final=True).p_regressed
+    return dataclasses.replace(decision, p_regressed=max(decision.p_regressed, p_value))
+
+
+def _worse_by_lateness(metric: str, *, base: Measurement, head: Measurement) -> float:
+    """Return by how much lateness may have made head look worse, as a logarithm; 0.0: not known."""
+    moved = _both_moved(metric, base=base, head=head)
+    return 0.0 if moved is None else worse_by(moved[1], base=moved[0])
 
 
 def changes_of(metric: str, *, base: Measurement, head: Measurement) -> tuple[PairedUnit, ...]:
@@ -150,11 +192,14 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
         )
         reason = _explained(reason, subject=subject, base=pairs.base.get(workload))
     base = pairs.base.get(workload)
+    held = _holds(verdict, decision, regression=regression, subject=subject, base=base)
     if fault := _generator_fault(metric, subject, base):
-        if _holds(verdict, decision, regression=regression, subject=subject, base=base):
-            reason += f"; {ALTHOUGH} {fault}"
-        else:
-            verdict, reason = Verdict.INCONCLUSIVE, fault
+        reason = f"{reason}; {ALTHOUGH} {fault}" if held else fault
+        verdict = verdict if held else Verdict.INCONCLUSIVE
+    elif held is False:
+        verdict, reason = Verdict.INCONCLUSIVE, _decided_by_lateness(metric, subject, base)
+    if piled := _piled_up(verdict, metric, subject=subject, base=base):
+        verdict, reason = Verdict.INCONCLUSIVE, piled
     higher = METRICS[metric].better == "higher"
     bounds = (decision.upper, decision.lower) if higher else (decision.lower, decision.upper)
     sign = -1 if higher else 1
@@ -169,6 +214,21 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
         reason=reason,
         units=decision.units,
     )
+
+
+def _piled_up(verdict: Verdict, metric: str, *, subject: Subject, base: Measurement | None) -> str:
+    """Say which side did not keep up with its rate; "" where that speaks against no verdict.
+
+    Only head: it is worse all the more. Nothing is said of what is held against a base that did not
+    keep up either.
+    """
+    if metric in OF_OWN_PROCESS or verdict is Verdict.INCONCLUSIVE:
+        return ""
+    if unknown := subject.unknown_rate(metric):
+        return unknown
+    if base is not None and (growing := growing_backlog(base) or unknown_backlog(base)):
+        return f"on base, {growing}"
+    return "" if verdict is Verdict.REGRESSED else subject.piling_up(metric)
 
 
 def _generator_fault(metric: str, subject: Subject, base: Measurement | None) -> str:
@@ -188,20 +248,43 @@ def _holds(
     regression: Regression,
     subject: Subject,
     base: Measurement | None,
-) -> bool:
+) -> bool | None:
     """Whether a verdict says the same, as far as lateness can have moved either side."""
-    moved = moved_by_lateness(subject.measurement, regression.metric)
-    of_base = NOT_MOVED if base is None else moved_by_lateness(base, regression.metric)
-    if moved is None or of_base is None:
-        return False
+    moved = _both_moved(regression.metric, base=base, head=subject.measurement)
+    if moved is None:
+        return None
     return holds(
         verdict,
         lower=decision.lower,
         upper=decision.upper,
         regression=regression,
-        head=moved,
-        base=of_base,
+        head=moved[1],
+        base=moved[0],
     )
+
+
+def _both_moved(
+    metric: str, *, base: Measurement | None, head: Measurement
+) -> tuple[Moved, Moved] | None:
+    """Return how far lateness can have moved a figure of base and of head; None: no bound."""
+    if metric in OF_OWN_PROCESS:
+        return None
+    of_head = moved_by_lateness(head, metric)
+    of_base = NOT_MOVED if base is None else moved_by_lateness(base, metric)
+    return None if of_head is None or of_base is None else (of_base, of_head)
+
+
+def _decided_by_lateness(metric: str, subject: Subject, base: Measurement | None) -> str:
+    """Say on which side requests were late, by what may have made the verdict: the later one."""
+    if base is None or _moved_by(subject.measurement, metric) >= _moved_by(base, metric):
+        return may_be_lateness(subject.measurement, metric)
+    return f"on base, {may_be_lateness(base, metric)}"
+
+
+def _moved_by(measurement: Measurement, metric: str) -> float:
+    """Return the share of a figure that lateness may have made, in either direction."""
+    moved = moved_by_lateness(measurement, metric)
+    return math.inf if moved is None else max(moved.less, moved.more)
 
 
 def _explained(reason: str, *, subject: Subject, base: Measurement | None) -> str:
@@ -246,7 +329,10 @@ def _absence(metric: str, subject: Subject, base: Measurement | None) -> str:
     both = 0 if base is None else len(changes_of(metric, base=base, head=subject.measurement))
     if both == 0 and base is not None and len(base.units) >= FEWEST_UNITS:
         return f"base has no {METRICS[metric].title} to compare with"
-    return f"{counted(both, 'unit')} of both sides: at least {FEWEST_UNITS} are needed"
+    return (
+        f"{counted(both, 'unit')} of both sides: at least {FEWEST_UNITS} are needed"
+        " (--costguard-time, --costguard-suite-time)"
+    )
 
 
 def _reason(
@@ -283,7 +369,10 @@ def _remedy(
 ) -> str:
     """Say what it would take, where that can be said: a change between the limits never ends."""
     if decision.total is not None:
-        return ""  # the reason names what keeps it back
+        return (
+            ": give the inputs that got worse a test of their own, or measure longer"
+            " (--costguard-deep)"
+        )
     looked = max((look for look in looks if look <= units), default=0)
     if decision.units_needed <= looked:
         return "; this one is too close to what is allowed"

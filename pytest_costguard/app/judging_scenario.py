@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import msgspec
 
 from pytest_costguard.records import (
-    MEANS,
     METRICS,
     OF_CAPACITY,
+    OF_REQUESTS,
     OPEN_LOOPS,
     QUANTILES,
     TOKEN_COSTS,
@@ -37,7 +37,7 @@ def never_measured(metric: str, measurement: Measurement) -> str:
         return _elsewhere(metric, measurement, "scenario='max_rate' with slo=")
     if metric == "error_rate" and kind not in OPEN_LOOPS:
         return _elsewhere(metric, measurement, "scenario='server' at a rate")
-    if metric in (*QUANTILES, *MEANS.values(), "error_rate") and kind == "max_rate":
+    if metric in OF_REQUESTS and kind == "max_rate":
         return _CHOSEN
     if metric == "goodput" and not _has_goodput(measurement):
         return _elsewhere(metric, measurement, "scenario='server' with slo= of measure()")

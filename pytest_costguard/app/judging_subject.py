@@ -27,12 +27,16 @@ from pytest_costguard.records import (
     Scenario,
     Target,
 )
+from pytest_costguard.stats.backlog import growing_backlog, may_pile_up, unknown_backlog
 from pytest_costguard.stats.budgets import ONE_UNIT
 from pytest_costguard.stats.disturbances import disturbances
-from pytest_costguard.stats.generator import generator_fault, moved_by_lateness
+from pytest_costguard.stats.generator import (
+    generator_fault,
+    may_be_lateness,
+    moved_by_lateness,
+)
 from pytest_costguard.stats.intervals import mean, t_interval
 from pytest_costguard.stats.lateness import Moved
-from pytest_costguard.stats.open_loop import growing_backlog
 from pytest_costguard.stats.summary import Summary, intervals
 from pytest_costguard.stats.unserved import least_ratio
 from pytest_costguard.stats.warmup import course
@@ -41,13 +45,12 @@ _WARMS_UP = frozenset(
     {*QUANTILES, *MEANS.values(), *COSTS, *COSTS.values(), "energy_per_1k"},
 )
 _OF_LOAD = _WARMS_UP | {"max_rate", "goodput", "error_rate"}
-_OF_WAITING = frozenset({MEANS["latency"], MEANS["ttft"]})
-"""Means that say nothing typical while requests pile up."""
+_OF_RATE = frozenset({*COSTS, *COSTS.values(), "goodput"})
 _CONFIDENCE = 0.95
 
 
-def _never(_: Moved) -> bool:
-    return False
+def _unknown(_: Moved) -> None:
+    return None
 
 
 class Pricer(Protocol):
@@ -122,24 +125,50 @@ class Subject:
             return ""
         return f"{ONE_UNIT}; measure with more than --costguard-units=1"
 
-    def obstacle(self, metric: str, *, holds: Callable[[Moved], bool] = _never) -> str:
+    def obstacle(self, metric: str, *, holds: Callable[[Moved], bool | None] = _unknown) -> str:
         """Say why no verdict about a metric may be given, whatever its values; "" if it may.
 
         Args:
             metric: it is given about.
-            holds: whether it holds all the same where lateness has moved the figure as far as that.
+            holds: whether it holds all the same where lateness has moved the figure as far as that;
+                None: nothing was decided by it.
         """
         if self.lone_unit:
             return self.lone_unit
         if self.warming_up and metric in _WARMS_UP:
             return "it was still getting faster while it was measured: the warm-up was not over"
-        if metric in _OF_LOAD and (fault := generator_fault(self.measurement, metric)):
-            moved = moved_by_lateness(self.measurement, metric)
-            if moved is None or not holds(moved):
-                return fault
-        if metric in _OF_WAITING and (growing := growing_backlog(self.measurement)):
-            return growing
+        if unknown := self.unknown_rate(metric):
+            return unknown
+        if metric in _OF_LOAD and (late := self._late(metric, holds)):
+            return late
         return ""
+
+    def unknown_rate(self, metric: str) -> str:
+        """Say that what is served a second is not known, nor what that costs; "" if it is."""
+        return unknown_backlog(self.measurement) if metric in _OF_RATE else ""
+
+    def unsteady(self, metric: str) -> str:
+        """Say why nothing that is said of a load passes a limit; "" if it may.
+
+        A server that does not keep up reaches any limit on its latencies, and serves more than it
+        can go on to serve.
+        """
+        doubtful = may_pile_up(self.measurement) if metric in _OF_LOAD else ""
+        return self.piling_up(metric) or doubtful
+
+    def piling_up(self, metric: str) -> str:
+        """Say that requests piled up, or nobody knows: the load says nothing good; "" if not."""
+        if metric not in _OF_LOAD:
+            return ""
+        return growing_backlog(self.measurement) or unknown_backlog(self.measurement)
+
+    def _late(self, metric: str, holds: Callable[[Moved], bool | None]) -> str:
+        fault = generator_fault(self.measurement, metric)
+        moved = moved_by_lateness(self.measurement, metric)
+        held = None if moved is None else holds(moved)
+        if fault:
+            return "" if held else fault
+        return may_be_lateness(self.measurement, metric) if held is False else ""
 
     def despite(self, metric: str) -> str:
         """Say, behind a reason, that requests were late; "" if they were not."""

@@ -14,7 +14,7 @@ from pytest_costguard.app.agreement import agrees
 from pytest_costguard.app.servers import StartedServer
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.measure.ports import Workload
-from pytest_costguard.records import Scenario, WorkloadId
+from pytest_costguard.records import MOST_QUALITY, Scenario, WorkloadId
 from pytest_costguard.workloads.answers import read
 from pytest_costguard.workloads.inputs import InputSet
 from pytest_costguard.workloads.mixture import Mixture
@@ -66,7 +66,7 @@ class MeasureCall:
         """Return the quality of the outputs, or None where none is declared.
 
         Raises:
-            WorkloadError: the metric is not one finite number.
+            WorkloadError: the metric is not one finite number, or one beyond `MOST_QUALITY`.
         """
         if self.quality is None:
             return None
@@ -75,7 +75,7 @@ class MeasureCall:
             number = float(value)
         except (TypeError, ValueError):
             number = math.nan
-        if not math.isfinite(number):
+        if not abs(number) <= MOST_QUALITY:
             raise WorkloadError(
                 f"{self.workload}: quality= returned {value!r}",
                 remedy="return one finite number for the list of outputs, higher is better",

@@ -198,8 +198,10 @@ def _month(text: str | None) -> dt.date:
             day=1
         )
     try:
-        return dt.date.fromisoformat(f"{text}-01")
-    except ValueError as error:
+        first = dt.date.fromisoformat(f"{text}-01")
+        first + dt.timedelta(days=32)  # a calendar has a month after it
+    except (ValueError, OverflowError) as error:
         raise ConfigError(
             f"--month={text!r} is no month", remedy="write year and month, like 2027-01"
         ) from error
+    return first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pytest_costguard.records import Report
 
 _BASE = "base"
+_NARROWEST, _WIDEST = 60, 100
 
 
 @click.command(short_help="Replicas and the monthly bill of a traffic.")
@@ -79,7 +81,10 @@ def plan(
         found = plan_report(report, terms=terms, chosen=chosen)
         require_some(found.plan, origin=str(report_path))
         picture = "" if plot is None else plan_plot.render(found.tracks)
-        shown = to_json(found.plan).decode() + "\n" if as_json else text.render(found.plan)
+        width = max(_NARROWEST, min(shutil.get_terminal_size((_WIDEST, 24)).columns, _WIDEST))
+        shown = text.render(found.plan, width=width)
+        if as_json:
+            shown = to_json(found.plan).decode() + "\n"
     if before is not None:
         earlier = _before(before, after=report, path=report_path)
         others = () if before == _BASE else (Path(before),)
@@ -88,7 +93,9 @@ def plan(
             if as_json:
                 shown = to_json(change).decode() + "\n"
             else:
-                shown += f"\nfrom {before} to {report_path}:\n\n{render_change(change)}"
+                shown += (
+                    f"\nfrom {before} to {report_path}:\n\n{render_change(change, width=width)}"
+                )
     if plot is not None:
         write_atomically(plot, picture.encode())
     click.echo(shown, nl=False)

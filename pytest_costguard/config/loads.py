@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ USUAL_CONNECTIONS = 64
 _TIMEOUT_SECONDS = 10.0
 _MOST_TRACE_BYTES = 64 << 20
 _MOST_ARRIVALS = 50_000
+_SHOWN = 40
 _MOST_WORKERS = 1024
 _SEEDS = 2**63
 _MOST_BURSTY = 1000
@@ -91,6 +93,9 @@ def parse_load(
     )
 
 
+_DECIMAL_COMMA = re.compile(r"\s*\d+,\d+\s*")
+
+
 def read_trace(path: Path, *, origin: str) -> tuple[float, ...]:
     """Return the arrivals that a file holds, one in a line: seconds, ascending, from the first on.
 
@@ -101,7 +106,15 @@ def read_trace(path: Path, *, origin: str) -> tuple[float, ...]:
         ConfigError: it cannot be read, holds no ascending numbers, or fewer than two.
     """
     times: list[float] = []
-    for number, line in enumerate(_lines(path, origin=origin), start=1):
+    lines = _lines(path, origin=origin)
+    told = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if told and all(map(_DECIMAL_COMMA.fullmatch, told)):
+        raise ConfigError(
+            f"{origin}: {path}: {told[0][:_SHOWN]!r} is a number with a decimal comma, or two"
+            " columns",
+            remedy="write decimal points; above columns write a heading, like seconds,size",
+        )
+    for number, line in enumerate(lines, start=1):
         text = line.partition(",")[0].strip()
         if not text or text.startswith("#"):
             continue
@@ -113,7 +126,8 @@ def read_trace(path: Path, *, origin: str) -> tuple[float, ...]:
             seconds = math.nan
         if not math.isfinite(seconds) or (times and seconds < times[-1]):
             raise ConfigError(
-                f"{origin}: {path}, line {number}: {text[:40]!r} is no arrival after the last one",
+                f"{origin}: {path}, line {number}: {text[:_SHOWN]!r} is no arrival after the last"
+                " one",
                 remedy="write one arrival a line, in seconds and ascending, like 12.25",
             )
         times.append(seconds)

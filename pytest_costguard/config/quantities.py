@@ -48,6 +48,8 @@ class _Scale:
 
     @property
     def remedy(self) -> str:
+        if "" in self.factors:
+            return f"write a number, like {self.examples}"
         units = ", ".join(self.factors)
         return f"write a number with its unit ({units}), like {self.examples}"
 

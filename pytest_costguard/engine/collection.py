@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,16 @@ _SAME_EACH_TIME = (
     "make the test reach the same measurements each time it runs, and measure everything before"
     " it asserts anything: in a worker the figures are not final yet"
 )
+
+
+_TRY_WITHOUT = (
+    "run the test without --costguard to debug it, and measure everything before it asserts"
+    " anything"
+)
+_OWN_ERROR = re.compile(
+    r"^E +pytest_costguard\.errors\.\w+: (?P<reason>.+)\nE +remedy: (?P<remedy>.+)$", re.MULTILINE
+)
+"""What pytest says of an error that names its remedy."""
 
 
 class Collection:
@@ -151,13 +162,15 @@ class Collection:
                 )
         for nodeid in nodeids:
             if nodeid in self.test_details and not self._known(nodeid):
+                details = self.test_details[nodeid]
+                known = _OWN_ERROR.search(details)
+                reason = "the test failed in a worker before it had measured anything"
                 self.fail(
                     Failure(
                         workload=WorkloadId(nodeid=nodeid),
-                        reason="the test failed in a worker before it had measured anything",
-                        remedy="run the test without --costguard to debug it, and measure"
-                        " everything before it asserts anything",
-                        details=self.test_details[nodeid],
+                        reason=f"{reason}: {known['reason']}" if known else reason,
+                        remedy=known["remedy"] if known else _TRY_WITHOUT,
+                        details=details,
                     )
                 )
 

@@ -94,6 +94,7 @@ class Coordinator:
             test.seconds_under_load(
                 unit_seconds=self._effort.unit_seconds,
                 longest_seconds=self._effort.longest_unit_seconds,
+                windows=1,
             )
             for test in self._tests.values()
         )

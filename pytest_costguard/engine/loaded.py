@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -19,7 +20,12 @@ _TIMES_LONGER = 4.0
 """How much longer than closed loops load is measured: a queue's state lasts for many requests."""
 _TIMES_MORE_REQUESTS = 10
 """For the same reason: so many times what independent samples would need."""
-_WINDOWS_A_SIDE = 2
+_TIMES_A_REQUEST = 4.0
+"""How much longer than a request a window lasts: what is under way is counted once it is filled."""
+_TIMES_BY_CHANCE = 35
+"""How many times what chance adds arrives besides, so that a twentieth of it is told from that."""
+WINDOWS_A_SIDE = 2
+"""Of a unit side by side; on one side alone it is one."""
 _HEADROOM = 2.0
 """Of a step's time limit over what its schedule takes."""
 _WINDOWS_A_SEARCH = 4
@@ -86,20 +92,24 @@ class KnownLoad:
     load: Load
     found_rate: float | None = None
     """Of a search: the highest rate, in requests a second; None where none is known."""
+    seconds_per_request: float = 0.0
+    """The median under that load; 0.0 where none is known."""
 
     def about_seconds(
-        self, *, unit_seconds: float, longest_seconds: float, min_requests: int
+        self, *, unit_seconds: float, longest_seconds: float, min_requests: int, windows: int
     ) -> float:
         """Return about how long load is sent in one unit on one side; see `LoadTerms`."""
         rate = self.load.rate
         if rate is not None:
-            requests = plan_window(
+            requests = _window_requests(
                 rate=rate,
-                seconds=_TIMES_LONGER * unit_seconds,
-                min_requests=_TIMES_MORE_REQUESTS * min_requests,
-                max_seconds=longest_seconds,
+                unit_seconds=unit_seconds,
+                longest_seconds=longest_seconds,
+                min_requests=min_requests,
+                windows=windows,
+                alone=self.seconds_per_request,
             )
-            return (requests + ramp_of(requests)) / rate
+            return windows * (requests + ramp_of(requests)) / rate
         if self.found_rate is None:
             return longest_seconds
         requests = window_requests(self.load.slo, self.found_rate)
@@ -111,7 +121,8 @@ def serve_load(session: WorkerSession, terms: LoadTerms) -> TimedPart:
     """Send one window, or search for the highest rate, on one side; raises like `ask`."""
     if terms.load.rate is None:
         return _together([_search(session, terms)])
-    return _together([_window(session, terms, turn=terms.turn, windows=1)])
+    alone = terms.seconds_per_request
+    return _together([_window(session, terms, turn=terms.turn, windows=1, alone=alone)])
 
 
 def serve_load_beside(
@@ -122,27 +133,40 @@ def serve_load_beside(
     A search is each side's own; the side that was started first searches first.
     """
     done: dict[SideName, list[WindowDone]] = {side: [] for side in pair.order}
-    for number in range(_WINDOWS_A_SIDE):
+    slowest = max(told.seconds_per_request for told in terms.values())
+    for number in range(WINDOWS_A_SIDE):
         for side in pair.order if number % 2 == 0 else pair.order[::-1]:
             told = terms[side]
             with at(side):
                 if told.load.rate is not None:
-                    turn = told.turn * _WINDOWS_A_SIDE + number
-                    window = _window(pair.sessions[side], told, turn=turn, windows=_WINDOWS_A_SIDE)
-                    done[side].append(window)
+                    turn = told.turn * WINDOWS_A_SIDE + number
+                    done[side].append(
+                        _window(
+                            pair.sessions[side],
+                            told,
+                            turn=turn,
+                            windows=WINDOWS_A_SIDE,
+                            alone=slowest,
+                        )
+                    )
                 elif not number:
                     done[side].append(_search(pair.sessions[side], told))
     return {side: _together(windows) for side, windows in done.items()}
 
 
-def _window(session: WorkerSession, terms: LoadTerms, *, turn: int, windows: int) -> WindowDone:
+def _window(
+    session: WorkerSession, terms: LoadTerms, *, turn: int, windows: int, alone: float
+) -> WindowDone:
+    """Send one of so many windows of a unit; `alone` is what a request takes alone, in seconds."""
     rate = terms.load.rate
     assert rate is not None, "a search has no rate yet"
-    requests = plan_window(
+    requests = _window_requests(
         rate=rate,
-        seconds=_TIMES_LONGER * terms.unit_seconds / windows,
-        min_requests=-(-_TIMES_MORE_REQUESTS * terms.min_requests // windows),
-        max_seconds=terms.longest_seconds / windows,
+        unit_seconds=terms.unit_seconds,
+        longest_seconds=terms.longest_seconds,
+        min_requests=terms.min_requests,
+        windows=windows,
+        alone=alone,
     )
     lasting = (requests + ramp_of(requests)) / rate
     longest = terms.longest_seconds / windows
@@ -151,6 +175,34 @@ def _window(session: WorkerSession, terms: LoadTerms, *, turn: int, windows: int
         WindowDone,
         doing=f"serving {requests} requests at {rate:g} a second",
         more_seconds=_HEADROOM * lasting + terms.load.timeout_seconds,
+    )
+
+
+def _window_requests(
+    *,
+    rate: float,
+    unit_seconds: float,
+    longest_seconds: float,
+    min_requests: int,
+    windows: int,
+    alone: float,
+) -> int:
+    """Return how many requests a window holds; so many that growth is told from chance.
+
+    Of a server that takes each at once, `rate * alone` are under way on average, by chance as many
+    more or less as a Poisson variable (the M/G/inf queue), so that two counts differ by the root
+    of twice as many.
+    """
+    alone = min(alone, longest_seconds)
+    by_chance = math.sqrt(2 * rate * alone / windows)
+    return plan_window(
+        rate=rate,
+        seconds=max(
+            _TIMES_LONGER * unit_seconds / windows,
+            _TIMES_A_REQUEST * alone + _TIMES_BY_CHANCE * by_chance / rate,
+        ),
+        min_requests=-(-_TIMES_MORE_REQUESTS * min_requests // windows),
+        max_seconds=longest_seconds / windows,
     )
 
 

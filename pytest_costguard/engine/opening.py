@@ -36,13 +36,16 @@ class CollectedTest:
     loads: tuple[KnownLoad, ...] | None = None
     """The load on its workloads when it was measured before; None where nobody knows of any."""
 
-    def seconds_under_load(self, *, unit_seconds: float, longest_seconds: float) -> float:
+    def seconds_under_load(
+        self, *, unit_seconds: float, longest_seconds: float, windows: int
+    ) -> float:
         """Return about how long load is sent to it in one unit on one side, as far as is known."""
         return sum(
             known.about_seconds(
                 unit_seconds=unit_seconds,
                 longest_seconds=longest_seconds,
                 min_requests=self.min_requests,
+                windows=windows,
             )
             for known in self.loads or ()
         )

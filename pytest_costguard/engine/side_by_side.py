@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_costguard.engine.collection import Collection
 from pytest_costguard.engine.coordinator import Isolation, Progress, rotated
+from pytest_costguard.engine.loaded import WINDOWS_A_SIDE
 from pytest_costguard.engine.opening import CollectedTest, WorkerSetup, census
 from pytest_costguard.engine.own_processes import OwnProcesses
 from pytest_costguard.engine.pair import PairEffort
@@ -128,6 +129,7 @@ class SideBySide:
             test.seconds_under_load(
                 unit_seconds=self._effort.unit_seconds,
                 longest_seconds=self._effort.longest_unit_seconds,
+                windows=WINDOWS_A_SIDE,
             )
             for test in self._tests.values()
         )

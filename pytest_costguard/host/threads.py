@@ -36,7 +36,9 @@ _CLOCK_SLACK_SECONDS = 0.02
 """A running thread's own counter is behind by up to a few ticks, the process's clock is not."""
 
 _COORDINATING = 0.2
-"""Of the wall time: what threads beyond the declared ones may do together and be no workers."""
+"""Of the time of serving: what threads beyond the declared ones may do and be no workers."""
+_AT_ANY_TIME = 0.02
+"""Of the wall time: what threads may do that wake up now and then, whether or not one is served."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +97,17 @@ class ThreadUse:
         return ThreadTimes(threads=tuple(threads), process_cpu_seconds=self._process.cpu_seconds())
 
     def since(self, start: ThreadTimes | None) -> ThreadTimes | None:
-        """Return what was used since `start`, thread by thread, or None where it is not told."""
+        """Return what was used since `start`, thread by thread, or None where it is not told.
+
+        Threads go on while they are listed. The process's time is read after the list at the start
+        and before it at the end, so that what they did meanwhile does not pass for threads that
+        have ended.
+        """
+        process_cpu_seconds = self._process.cpu_seconds()
         now = self.start()
-        return None if start is None or now is None else used_between(start, now)
+        if start is None or now is None:
+            return None
+        return used_between(start, replace(now, process_cpu_seconds=process_cpu_seconds))
 
 
 def thread_environment(threads: int) -> dict[str, str]:
@@ -172,6 +182,16 @@ def busy_threads(use: ThreadTimes, wall_seconds: float, share: float = _COORDINA
         left -= of_thread
         busy += 1
     return busy
+
+
+def coordinating_under_load(use: ThreadTimes, wall_seconds: float) -> float:
+    """Return the share of the wall time that others than workers may use while requests arrive.
+
+    Between requests nothing is served: the time of serving is no less than what the busiest thread
+    has worked, and may be a small part of the wall time.
+    """
+    busiest = max((thread.cpu_seconds for thread in use.threads), default=0.0)
+    return min(_COORDINATING, _AT_ANY_TIME + _COORDINATING * busiest / wall_seconds)
 
 
 def check(declared: int, busy: int) -> str:

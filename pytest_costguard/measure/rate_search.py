@@ -6,6 +6,9 @@ shows within a few limits' time, so that the seconds go where the answer is. Onc
 together differ, the rate at which exactly as many are late as there is room for is read off a curve
 through the windows near them (`stats.crossing`). What chance does to it is seen between units, each
 of which searches for itself.
+
+Where a window is short against the limit, a queue that grows without end does not reach it there:
+such a window keeps the SLO only where requests did not pile up in it (`measure.backlog`).
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ _WIDE = 1.6
 _NARROW = 1.1
 _LIMITS_A_WINDOW = 20.0
 """A window lasts as many of the SLO's limits: a queue near its limit needs time to fill."""
+_FEWEST_LIMITS = 2.0
+"""In a window that lasts fewer of them hardly anything has ended that can show a queue."""
 _TIMES_NEEDED = 3
 """So many times the requests that independent samples would need: late ones come in bursts."""
 GIVEN_UP = 3
@@ -98,8 +103,7 @@ def window_requests(slo: Mapping[str, float], rate: float) -> int:
     Some times what a statement about its highest percentile needs, and enough for a queue to fill.
     """
     needed = _TIMES_NEEDED * max(map(requests_needed, slo))
-    longest = max(_seconds_of_a_request(metric, seconds) for metric, seconds in slo.items())
-    lasting = max(_SHORTEST_SECONDS, _LIMITS_A_WINDOW * longest)
+    lasting = max(_SHORTEST_SECONDS, _LIMITS_A_WINDOW * longest_request(slo))
     return max(needed, min(math.ceil(rate * lasting), _MOST_REQUESTS))
 
 
@@ -112,6 +116,16 @@ def affordable_requests(slo: Mapping[str, float], rate: float, *, seconds: float
     fewest = max(map(unit_requests_needed, slo))
     fitting = math.floor(rate * seconds)
     return min(wanted, fitting) if fitting >= fewest else 0
+
+
+def is_short(slo: Mapping[str, float], *, rate: float, requests: int) -> bool:
+    """Whether so many requests end before a queue that grows has had time to reach the limit."""
+    return requests < rate * _LIMITS_A_WINDOW * longest_request(slo)
+
+
+def longest_request(slo: Mapping[str, float]) -> float:
+    """Return about how many seconds a request takes that is at the limits of an SLO."""
+    return max(_seconds_of_a_request(metric, seconds) for metric, seconds in slo.items())
 
 
 def _seconds_of_a_request(metric: str, seconds: float) -> float:
@@ -181,14 +195,41 @@ class _Search:
         while self._broken / self._kept > 1 + self._precision:
             if not self._look(math.sqrt(self._kept * self._broken)):
                 return self._ended()
-        return Found(
-            rate=self._between(),
-            highest_kept=self._kept,
-            probes=tuple(self._probes),
+        return self._found(self._too_short())
+
+    def _too_short(self) -> str:
+        """Say that windows are so short that what passed need not be kept; "" if they are not."""
+        limit = longest_request(self._slo)
+        windows = [one for one in self._probes if one.rate == self._kept]
+        shortest = min(one.requests / one.rate for one in windows)
+        if all(one.requests + 1 >= one.rate * _FEWEST_LIMITS * limit for one in windows):
+            return ""
+        return (
+            f"its windows last {shortest:.3g} s, and beside a limit of {limit:.3g} s that is too"
+            " little to see whether a queue grows"
         )
 
     def _between(self) -> float:
-        """Return the rate at which the limit that is broken first is broken."""
+        """Return the rate at which the limit that is broken first is broken.
+
+        Where requests piled up before they were late, the late ones tell nothing of it: no more
+        than the middle of the bracket.
+        """
+        found = self._by_late_ones()
+        return min(found, math.sqrt(self._kept * self._broken)) if self._piled_up() else found
+
+    def _piled_up(self) -> bool:
+        """Whether the lowest rate that broke the SLO left room for the requests that were late."""
+        broken = [one for one in self._probes if one.rate == self._broken and not one.passed]
+        return any(
+            all(
+                late <= limit.most_beyond(one.requests)
+                for late, limit in zip(one.late, self._limits, strict=True)
+            )
+            for one in broken
+        )
+
+    def _by_late_ones(self) -> float:
         middle = math.sqrt(self._kept * self._broken)
         near = [one for one in self._probes if middle / _NEAR < one.rate < middle * _NEAR]
         if not near:
@@ -223,10 +264,13 @@ class _Search:
         return True
 
     def _ended(self, reason: str = "") -> Found:
+        return self._found(reason or self._reason)
+
+    def _found(self, reason: str) -> Found:
         between = self._kept > 0 and self._broken < math.inf
         return Found(
             rate=self._between() if between else self._kept,
             highest_kept=self._kept,
             probes=tuple(self._probes),
-            reason=reason or self._reason,
+            reason=reason,
         )

@@ -12,8 +12,9 @@ import msgspec
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.arrivals import Schedule, schedule
 from pytest_costguard.measure.attainment import beyond, give_up, sent_late
+from pytest_costguard.measure.backlog import backlog_of
 from pytest_costguard.measure.open_loop import Sent, open_loop
-from pytest_costguard.measure.rate_search import Allowance, allowances, search
+from pytest_costguard.measure.rate_search import Allowance, allowances, is_short, search
 from pytest_costguard.measure.serving_pool import Collate, Limit
 from pytest_costguard.measure.stretch import Serve, Server
 from pytest_costguard.measure.windows import Window, ramp_of, told
@@ -138,8 +139,10 @@ class UnderLoad:
         places = range(ramp, len(sent.due_ns))
         known = [place for place in places if sent.ended_ns[place] or place in sent.failures]
         found = [beyond(sent, known, one) for one in limits]
-        passed = not sent.gave_up and all(
-            seen.keeps(one) for one, seen in zip(limits, found, strict=True)
+        passed = (
+            not sent.gave_up
+            and all(seen.keeps(one) for one, seen in zip(limits, found, strict=True))
+            and not self._piles_up(sent, rate=rate, requests=requests)
         )
         probed = Probe(
             rate=rate,
@@ -152,6 +155,11 @@ class UnderLoad:
         if not passed:
             return probed, None
         return probed, self._told(plan, sent, ramp=ramp, rate=rate, cpu_seconds=cpu_seconds)
+
+    def _piles_up(self, sent: Sent, *, rate: float, requests: int) -> bool:
+        """Whether a queue grew that had no time to reach the limit."""
+        short = is_short(self._load.slo, rate=rate, requests=requests)
+        return short and backlog_of(sent.due_ns, sent.ended_ns, ramp=ramp_of(requests)).piled_up
 
     def _schedule(self, rate: float, requests: int, turn: int) -> Schedule:
         return schedule(

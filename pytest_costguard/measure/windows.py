@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ from itertools import chain
 
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.attainment import require_told, within_slo
+from pytest_costguard.measure.backlog import Backlog, backlog_of
 from pytest_costguard.measure.open_loop import Sent
 from pytest_costguard.measure.streamed import tokens_of
 from pytest_costguard.records import Block, Load, OpenLoop, Tokens
 
-BACKLOG_STRETCHES = 20
-"""At the end of each the backlog is counted."""
 RAMP = 0.1
 """Share of a window's requests that go before it, sent and not counted: a queue begins empty."""
 _FEWEST_RAMP = 20
@@ -91,10 +89,9 @@ def told(
             remedy="serve a single request by hand, and see what it says",
         )
     latencies = tuple(_span(sent.due_ns[place], sent.ended_ns[place]) for place in answered)
-    # As long as so many requests take at that rate, and the last answer after the last of them:
-    # between N arrivals there are N - 1 gaps, by chance or in a burst longer or shorter ones.
-    tail = max(0, max(sent.ended_ns[place] for place in answered) - sent.due_ns[-1]) / 1e9
-    lasted = len(places) / rate + tail
+    backlog = backlog_of(sent.due_ns, sent.ended_ns, ramp=ramp)
+    ends = sorted(sent.ended_ns[place] for place in answered)
+    lasted = _lasted(ends, asked=len(places) / rate, backlog=backlog)
     unanswered = tuple(place - ramp for place in places if not sent.ended_ns[place])
     tokens = _tokens(sent, answered)
     require_told(load.slo, tokens)
@@ -118,7 +115,8 @@ def told(
             ),
             unanswered=unanswered,
             failures=_reasons_of(sent.failures[place + ramp] for place in unanswered),
-            backlog=_backlog(sent, places),
+            backlog=backlog.counts,
+            backlog_arrived=(backlog.arrived,),
             window_requests=(len(places),),
             within_slo=within_slo(latencies, slo=load.slo, tokens=tokens),
             batch_sizes=sent.batch_sizes,
@@ -129,6 +127,28 @@ def told(
         ),
         tokens=tokens,
     )
+
+
+def _lasted(ends: Sequence[int], *, asked: float, backlog: Backlog) -> float:
+    """Return the seconds in which a window's answers were given, as fast as they were.
+
+    As long as its requests take at their rate (by chance, or in a burst, arrivals lie closer
+    together or farther apart): what leaves a server that keeps up is what arrives, however long
+    each takes. Where requests surely piled up, as long as so many answers take at the rate at which
+    they were given once the server was filled. Where that is not known, as long as they took, from
+    the first to the last: it is never better than what was seen.
+
+    Args:
+        ends: when each answer came, ascending, in nanoseconds; at least one.
+        asked: what the requests of the window take at their rate, failed ones among them.
+        backlog: what was under way in it.
+    """
+    if not backlog.arrived:
+        spaces = max(1, len(ends) - 1)
+        return max(asked, (ends[-1] - ends[0]) / 1e9 * len(ends) / spaces)
+    if not backlog.piled_up:
+        return asked
+    return max(asked, len(ends) * backlog.lasted / 1e9 / max(1, backlog.left))
 
 
 def _tokens(sent: Sent, answered: Sequence[int]) -> Tokens | None:
@@ -161,6 +181,7 @@ def joined(windows: Sequence[OpenLoop]) -> OpenLoop:
         unanswered=_moved_on(offsets, [window.unanswered for window in windows]),
         failures=dict(failures),
         backlog=tuple(chain.from_iterable(window.backlog for window in windows)),
+        backlog_arrived=tuple(chain.from_iterable(window.backlog_arrived for window in windows)),
         window_requests=tuple(chain.from_iterable(window.window_requests for window in windows)),
         within_slo=sum(kept) if len(kept) == len(windows) else None,
         batch_sizes=dict(sizes),
@@ -200,23 +221,6 @@ def _dispatched_rate(sent: Sent, places: range, rate: float) -> float:
     return rate if took <= 0 or asked <= 0 else rate * min(1.0, asked / took)
 
 
-def _backlog(sent: Sent, places: range) -> tuple[int, ...]:
-    """Requests under way or waiting at the end of each stretch of the window.
-
-    One that failed is counted until its failure is of no more interest: it never was answered, so
-    it is left out, and the error rate tells of it.
-    """
-    start, last = sent.due_ns[places[0]], sent.due_ns[places[-1]]
-    marks = [
-        start + round((last - start) * (number + 1) / BACKLOG_STRETCHES)
-        for number in range(BACKLOG_STRETCHES)
-    ]
-    answered = [place for place in places if sent.ended_ns[place]]
-    ends = sorted(sent.ended_ns[place] for place in answered)
-    dues = [sent.due_ns[place] for place in answered]
-    return tuple(_count(dues, mark) - _count(ends, mark) for mark in marks)
-
-
 def _busy_periods(sent: Sent, ramp: int, *, timeout_seconds: float) -> tuple[int, ...]:
     """Return which requests were due when all before them, those of the ramp too, had ended.
 
@@ -235,10 +239,6 @@ def _latest(sent: Sent, ramp: int) -> float:
     """Return how late the latest request of the ramp was sent; 0.0 where there is none."""
     both = zip(sent.sent_ns[:ramp], sent.due_ns[:ramp], strict=True)
     return max((at - due for at, due in both), default=0) / 1e9
-
-
-def _count(ascending: Sequence[int], mark: int) -> int:
-    return bisect_right(ascending, mark)
 
 
 def _span(start_ns: int, end_ns: int) -> float:

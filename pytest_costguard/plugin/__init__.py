@@ -92,7 +92,14 @@ def costguard(request: pytest.FixtureRequest) -> Costguard:
     if backend is None:
         from pytest_costguard.app.once import RunOnce
 
-        backend = RunOnce(threads=marked(request.node).threads or 1)
+        problem, threads = "", None
+        try:
+            threads = marked(request.node).threads
+        except pytest.UsageError as error:
+            problem = str(error)
+        if problem:  # outside, so that pytest shows neither that error nor this module
+            pytest.fail(problem, pytrace=False)
+        backend = RunOnce(threads=threads or 1)
     return Costguard(
         nodeid=request.node.nodeid, backend=backend, marker_slo=marked_slo(request.node)
     )

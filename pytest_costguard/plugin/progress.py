@@ -25,12 +25,13 @@ class ProgressLine:
         """Say before the start about how long it will take."""
         if self._reporter is not None:
             noun = "test" if tests == 1 else "tests"
-            unknown = " without load (scenario='server' or 'max_rate'),"
+            more = "and more for slow workloads"
+            if estimate.without_load:
+                more += " and for load (scenario='server' or 'max_rate'): the first unit tells"
             self._reporter.write_line("")
             self._reporter.write_line(
                 f"costguard: measuring {tests} {noun} in fresh processes, about"
-                f" {duration(estimate.seconds)}{unknown if estimate.without_load else ''}"
-                " and more for slow workloads"
+                f" {duration(estimate.seconds)}, {more}"
             )
 
     def announce_again(self, what: Announcement) -> None:

@@ -18,8 +18,16 @@ from pytest_costguard.records.experiment import (
     WorkloadChange,
 )
 from pytest_costguard.records.interval import Interval
-from pytest_costguard.records.load import LATE_SHARE, ArrivalKind, Arrivals, Load, OpenLoop, Probe
+from pytest_costguard.records.load import (
+    LATE_SHARE,
+    ArrivalKind,
+    Arrivals,
+    Load,
+    OpenLoop,
+    Probe,
+)
 from pytest_costguard.records.measurement import (
+    MOST_QUALITY,
     OPEN_LOOPS,
     SIDES,
     TOGETHER,
@@ -49,6 +57,7 @@ from pytest_costguard.records.metrics import (
     METRICS,
     OF_CAPACITY,
     OF_OWN_PROCESS,
+    OF_REQUESTS,
     PERCENTILES,
     QUANTILES,
     TOKEN_COSTS,
@@ -120,8 +129,10 @@ __all__ = [
     "LATE_SHARE",
     "MEANS",
     "METRICS",
+    "MOST_QUALITY",
     "OF_CAPACITY",
     "OF_OWN_PROCESS",
+    "OF_REQUESTS",
     "OPEN_LOOPS",
     "PERCENTILES",
     "QUANTILES",

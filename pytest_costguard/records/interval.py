@@ -13,3 +13,7 @@ class Interval(Record, frozen=True, kw_only=True):
     upper: float
     confidence: float
     n: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.confidence <= 1:
+            raise ValueError(f"confidence must be from 0 to 1, got {self.confidence!r}")

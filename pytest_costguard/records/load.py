@@ -8,14 +8,20 @@ from typing import Literal
 from pytest_costguard.records.base import (
     Record,
     require_all_positive,
+    require_all_seconds,
+    require_counts,
     require_not_negative,
     require_positive,
+    require_rate,
+    require_seconds,
+    require_waits,
 )
 from pytest_costguard.records.metrics import QUANTILES
 
 LATE_SHARE = 0.05
 """Load is not what was asked for where requests are sent later than this share of a latency."""
 _ROUNDING = 1e-9
+_SHORTEST_RAMP = 20
 ArrivalKind = Literal["poisson", "constant", "gamma", "trace"]
 
 
@@ -109,6 +115,12 @@ class Probe(Record, frozen=True, kw_only=True):
     """Whether the generator could not send in time, so that the server is not to blame."""
     seconds: float
 
+    def __post_init__(self) -> None:
+        require_rate("rate", self.rate)
+        require_counts("requests", (self.requests,))
+        require_counts("late", self.late)
+        require_waits("seconds", (self.seconds,))
+
 
 class OpenLoop(Record, frozen=True, kw_only=True):
     """What open-loop load saw beside the latencies of the requests that were answered.
@@ -121,7 +133,7 @@ class OpenLoop(Record, frozen=True, kw_only=True):
     dispatched_rate: float
     """Requests a second that were sent."""
     answered_seconds: float
-    """What the counted requests of all windows take at their rate, until the last answer."""
+    """What the counted requests take at their rate, and longer where they piled up."""
     lateness_seconds: tuple[float, ...]
     """How long after its scheduled arrival each request was sent: the generator's own fault."""
     service_seconds: tuple[float, ...]
@@ -131,7 +143,10 @@ class OpenLoop(Record, frozen=True, kw_only=True):
     failures: dict[str, int] = {}
     """Their reasons, and how many each has; none where nobody knows whose they are."""
     backlog: tuple[int, ...] = ()
-    """Requests that had arrived and had no answer, at the end of each twentieth of a window."""
+    """Requests under way at moments of each window, evenly spaced, once the server was filled."""
+    backlog_arrived: tuple[int, ...] = ()
+    """How many arrived between the first and the last of these, for each window; 0 where requests
+    take so long that nothing is known of what piles up. Empty: not known of any."""
     window_requests: tuple[int, ...]
     """How many requests each window held."""
     within_slo: int | None = None
@@ -153,23 +168,34 @@ class OpenLoop(Record, frozen=True, kw_only=True):
     counted; empty where that is not known."""
 
     def __post_init__(self) -> None:
+        if not self.window_requests:
+            raise ValueError("window_requests must hold at least one window")
         if self.parts and len(self.parts) != self.requests:
             raise ValueError(f"{len(self.parts)} parts for {self.requests} requests")
-        require_positive("rate", self.rate)
-        require_positive("dispatched_rate", self.dispatched_rate)
-        require_positive("answered_seconds", self.answered_seconds)
-        require_all_positive("service_seconds", self.service_seconds)
-        require_all_positive("window_requests", self.window_requests)
-        for name, counts in (
-            ("lateness_seconds", self.lateness_seconds),
-            ("ramp_lateness_seconds", self.ramp_lateness_seconds),
-            ("backlog", self.backlog),
-            ("failures", self.failures.values()),
-            ("cache_hits", (self.cache_hits,)),
-        ):
-            if min(counts, default=0) < 0:
-                raise ValueError(f"{name} must not be negative")
+        require_rate("rate", self.rate)
+        require_rate("dispatched_rate", self.dispatched_rate)
+        require_seconds("answered_seconds", self.answered_seconds)
+        require_all_seconds("service_seconds", self.service_seconds)
+        require_waits("lateness_seconds", self.lateness_seconds)
+        require_waits("ramp_lateness_seconds", self.ramp_lateness_seconds)
+        require_counts("window_requests", self.window_requests, least=1)
+        require_counts("backlog", self.backlog)
+        require_counts("backlog_arrived", self.backlog_arrived)
+        require_counts("failures", tuple(self.failures.values()))
+        require_counts("batch_sizes", (*self.batch_sizes, *self.batch_sizes.values()))
+        require_counts("cache_hits", (self.cache_hits,))
+        require_counts("parts", self.parts)
+        self._require_windows()
         self._require_agreement()
+
+    def _require_windows(self) -> None:
+        """Raise `ValueError` where what is told of windows is not of these."""
+        for name in ("ramp_lateness_seconds", "backlog_arrived"):
+            if len(getattr(self, name)) not in (0, len(self.window_requests)):
+                raise ValueError(f"{name} must hold one for each window")
+        for arrived, held in zip(self.backlog_arrived, self.window_requests, strict=False):
+            if arrived > 2 * held + _SHORTEST_RAMP:  # of a burst some of the ramp may be among them
+                raise ValueError(f"backlog_arrived={arrived} is not of a window of {held} requests")
 
     def _require_agreement(self) -> None:
         """Raise `ValueError` where what is told of requests is not of as many as there were."""
@@ -178,8 +204,6 @@ class OpenLoop(Record, frozen=True, kw_only=True):
             raise ValueError(f"lateness_seconds must hold one for each of {requests} requests")
         if len(self.service_seconds) != requests - len(lost):
             raise ValueError("service_seconds must hold one for each answered request")
-        if len(self.ramp_lateness_seconds) not in (0, len(self.window_requests)):
-            raise ValueError("ramp_lateness_seconds must hold one for each window")
         for name, places in (("unanswered", lost), ("busy_periods", self.busy_periods)):
             outside = bool(places) and not 0 <= places[0] <= places[-1] < requests
             if outside or sorted(set(places)) != list(places):

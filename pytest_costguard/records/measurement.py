@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from typing import Literal
 
 from pytest_costguard.records.base import (
+    LEAST_SECONDS,
+    MOST_COUNT,
+    MOST_SECONDS,
     Record,
-    require_all_positive,
-    require_not_negative,
-    require_positive,
+    require_all_seconds,
+    require_counts,
+    require_from,
+    require_seconds,
+    require_waits,
 )
 from pytest_costguard.records.load import Load, OpenLoop
 from pytest_costguard.records.tokens import Tokens
@@ -25,6 +28,11 @@ OPEN_LOOPS: frozenset[ScenarioKind] = frozenset({"server", "max_rate"})
 TOGETHER = "together"
 """The name of a mixture, or its end where the test gave it one."""
 _ALONE = " alone"
+MOST_QUALITY = 1e100
+"""In either direction."""
+_MOST_JOULES = 1e18
+_MOST_SENSED = 1e15
+"""In any unit: seconds of all cores, megahertz, switches."""
 FailedSide = Literal["base", "head", "both"]
 PairingKind = Literal["alternating", "together", "restart"]
 ClockName = Literal["wall", "cpu"]
@@ -90,16 +98,16 @@ class Block(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         # A report holds tens of thousands of blocks: look closer only where something is wrong.
         if (
-            0 < self.wall_seconds < math.inf
-            and 0 <= self.cpu_seconds < math.inf
-            and 0 < self.requests < sys.maxsize
-            and 0 < self.items < sys.maxsize
+            LEAST_SECONDS <= self.wall_seconds <= MOST_SECONDS
+            and 0 <= self.cpu_seconds <= MOST_SECONDS
+            and 0 < self.requests <= MOST_COUNT
+            and 0 < self.items <= MOST_COUNT
         ):
             return
-        require_positive("wall_seconds", self.wall_seconds)
-        require_not_negative("cpu_seconds", self.cpu_seconds)
-        require_positive("requests", self.requests)
-        require_positive("items", self.items)
+        require_seconds("wall_seconds", self.wall_seconds)
+        require_waits("cpu_seconds", (self.cpu_seconds,))
+        require_counts("requests", (self.requests,), least=1)
+        require_counts("items", (self.items,), least=1)
 
     @property
     def seconds_per_request(self) -> float:
@@ -132,6 +140,13 @@ class Sensors(Record, frozen=True, kw_only=True):
     server_idle_cpu_seconds: float | None = None
     """What they used of it between the timed blocks."""
 
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            # Counters of a machine may go back, so that what lies between two is below zero.
+            if isinstance(value, int | float):
+                require_from(name, value, least=-_MOST_SENSED, most=_MOST_SENSED)
+
 
 class Memory(Record, frozen=True, kw_only=True):
     """The peak resident memory of the serving phase, and whether this workload was alone."""
@@ -142,7 +157,9 @@ class Memory(Record, frozen=True, kw_only=True):
     alone: bool = True
 
     def __post_init__(self) -> None:
-        require_positive("peak_bytes", self.peak_bytes)
+        require_counts("peak_bytes", (self.peak_bytes,), least=1)
+        if self.device_peak_bytes is not None:
+            require_counts("device_peak_bytes", (self.device_peak_bytes,))
 
 
 class ColdStart(Record, frozen=True, kw_only=True):
@@ -158,8 +175,8 @@ class ColdStart(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.load_seconds is not None:
-            require_not_negative("load_seconds", self.load_seconds)
-        require_not_negative("first_call_seconds", self.first_call_seconds)
+            require_waits("load_seconds", (self.load_seconds,))
+        require_waits("first_call_seconds", (self.first_call_seconds,))
 
     @property
     def seconds(self) -> float | None:
@@ -177,8 +194,8 @@ class Energy(Record, frozen=True, kw_only=True):
     source: str
 
     def __post_init__(self) -> None:
-        require_not_negative("joules", self.joules)
-        require_positive("items", self.items)
+        require_from("joules", self.joules, least=0, most=_MOST_JOULES)
+        require_counts("items", (self.items,), least=1)
 
 
 class Warmup(Record, frozen=True, kw_only=True):
@@ -237,8 +254,10 @@ class Unit(Record, frozen=True, kw_only=True):
         loop = self.open_loop
         if loop and len(self.latency_seconds) != loop.requests - len(loop.unanswered):
             raise ValueError("latency_seconds must hold one for each answered request")
-        require_all_positive("latency_seconds", self.latency_seconds)
-        require_all_positive("calibration_seconds", self.calibration_seconds)
+        require_all_seconds("latency_seconds", self.latency_seconds)
+        require_all_seconds("calibration_seconds", self.calibration_seconds)
+        if self.quality is not None:
+            require_from("quality", self.quality, least=-MOST_QUALITY, most=MOST_QUALITY)
 
     @property
     def requests(self) -> int:

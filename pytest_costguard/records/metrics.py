@@ -130,6 +130,9 @@ MEANS: Mapping[Series, str] = MappingProxyType(
 )
 """The metric that is the mean of each series."""
 
+OF_REQUESTS = frozenset({*QUANTILES, *MEANS.values(), "error_rate"})
+"""What requests at one rate tell. Those of a search ran at rates chosen for keeping its SLO."""
+
 TOKEN_COSTS: Mapping[str, str] = MappingProxyType(
     {f"cost_per_1m_{kind}_tokens": f"{kind}_tokens_per_second" for kind in _TOKENS}
 )

@@ -57,6 +57,9 @@ class Run(Record, frozen=True, kw_only=True, tag="run", tag_field="kind"):
     """The way from the checkout's top to pytest's root directory; "" where they are the same."""
 
     def __post_init__(self) -> None:
+        if self.schema_version != SCHEMA_VERSION:
+            # Within a report too, whose own version says that all of it is of that one.
+            raise ValueError(f"schema_version must be {SCHEMA_VERSION}, got {self.schema_version}")
         for measurement in self.measurements:
             if not measurement.units:
                 raise ValueError(f"measurements: units of {measurement.workload} are none")

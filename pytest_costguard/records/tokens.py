@@ -15,12 +15,11 @@ Definitions, each of one request:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Literal
 
-from pytest_costguard.records.base import Record, require_all_positive
+from pytest_costguard.records.base import Record, require_all_seconds, require_counts, require_waits
 
 TokenCount = Literal["usage", "events", "both"]
 """Who counted output tokens: the server's `usage`, the events that held output, or now one, now
@@ -44,16 +43,13 @@ class Tokens(Record, frozen=True, kw_only=True):
     counted_by: TokenCount = "usage"
 
     def __post_init__(self) -> None:
-        require_all_positive("ttft_seconds", self.ttft_seconds)
-        # At C's speed: a unit may have a hundred thousand.
-        if self.gap_seconds and not math.isfinite(sum(self.gap_seconds)):
-            raise ValueError("gap_seconds must be finite")
-        if min((0.0, *self.gap_seconds)) < 0:
-            raise ValueError("gap_seconds must not be negative")
+        require_all_seconds("ttft_seconds", self.ttft_seconds)
+        require_waits("gap_seconds", self.gap_seconds)
         if sum(self.gaps) != len(self.gap_seconds) or len(self.gaps) != len(self.ttft_seconds):
             raise ValueError("gaps must say how many of gap_seconds each streamed request has")
-        if min((0, *self.gaps, *self.output_tokens, *self.input_tokens)) < 0:
-            raise ValueError("gaps and tokens must not be negative")
+        require_counts("gaps", self.gaps)
+        require_counts("output_tokens", self.output_tokens)
+        require_counts("input_tokens", self.input_tokens)
 
     def gaps_by_request(self) -> Iterator[tuple[float, ...]]:
         """Return the gaps of each request, in order."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pytest_costguard.records import (
     COSTS,
     MEANS,
     METRICS,
+    OF_REQUESTS,
     QUANTILES,
     Comparison,
     Currency,
@@ -31,6 +33,8 @@ from pytest_costguard.reports.numbers import (
     significant,
 )
 from pytest_costguard.reports.rows import Row
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +90,11 @@ def figure_table(
         most: how many lines to lay out, which costs time in a large suite; None for all.
     """
     currency = report.target.currency if report.target else Currency()
-    figures = {str(verdict.workload): verdict.figures for verdict in report.verdicts}
+    measured = {str(one.workload): one for one in report.run.measurements}
+    figures = {
+        str(verdict.workload): telling(verdict.figures, measured.get(str(verdict.workload)))
+        for verdict in report.verdicts
+    }
     scales = _scales(list(figures.values()), currency=currency)
     first_rows: dict[str, Row] = {}
     unjudged: dict[str, Row] = {}
@@ -94,7 +102,6 @@ def figure_table(
         hides = row.mark in marks.UNJUDGED and not row.fails
         (unjudged if hides else first_rows).setdefault(row.workload, row)
     first_rows = unjudged | first_rows
-    measured = {str(one.workload): one for one in report.run.measurements}
     ordered = sorted(
         ((verdict, first_rows.get(str(verdict.workload))) for verdict in report.verdicts),
         key=lambda pair: _urgency(*pair, excused=report.expected_failures),
@@ -117,6 +124,13 @@ def figure_table(
         for metric, scale in scales.items()
     )
     return FigureTable(columns=columns, lines=lines, hidden=len(ordered) - len(lines))
+
+
+def telling(by_metric: Mapping[str, T], measurement: Measurement | None) -> Mapping[str, T]:
+    """Leave out what says nothing beside others: what requests took at rates of a search's own."""
+    if measurement is None or measurement.declaration.scenario.kind != "max_rate":
+        return by_metric
+    return {metric: one for metric, one in by_metric.items() if metric not in OF_REQUESTS}
 
 
 def _scales(figures: Collection[Mapping[str, Interval]], *, currency: Currency) -> dict[str, Scale]:
@@ -163,6 +177,7 @@ def _line(
     measurement: Measurement | None,
 ) -> WorkloadLine:
     mean = next((one for one in verdict.comparisons if one.metric == "mean"), None)
+    unsupported = telling(verdict.unsupported, measurement)
     return WorkloadLine(
         workload=str(verdict.workload),
         label=label,
@@ -170,7 +185,9 @@ def _line(
         fails=fails,
         unjudged=unjudged.mark.word if unjudged is not None and unjudged is not first else "",
         cells=tuple(
-            _cell(figures.get(metric), scale, metric=metric, verdict=verdict)
+            _cell(
+                figures.get(metric), scale, metric=metric, verdict=verdict, unsupported=unsupported
+            )
             for metric, scale in scales.items()
         ),
         change_of_mean=_change(mean),
@@ -182,18 +199,25 @@ def _line(
         sensors=_sensors(measurement),
         unsupported=tuple(
             f"{METRICS[metric].title if metric in METRICS else metric}: {reason}"
-            for metric, reason in verdict.unsupported.items()
+            for metric, reason in unsupported.items()
         ),
     )
 
 
-def _cell(seen: Interval | None, scale: Scale, *, metric: str, verdict: WorkloadVerdict) -> str:
+def _cell(
+    seen: Interval | None,
+    scale: Scale,
+    *,
+    metric: str,
+    verdict: WorkloadVerdict,
+    unsupported: Mapping[str, str],
+) -> str:
     if seen is not None:
         return figure(seen, scale)
     has_rate = metric in COSTS and COSTS[metric] in verdict.figures
     if verdict.cost is not None and (has_rate or metric == "cost_per_1k"):
         return verdict.cost.state
-    return "not supported" if metric in verdict.unsupported else ABSENT
+    return "not supported" if metric in unsupported else ABSENT
 
 
 def _change(comparison: Comparison | None) -> str:

@@ -47,7 +47,9 @@ def _facts(load: Load, loops: Sequence[OpenLoop], measurement: Measurement) -> I
     kind = _ARRIVALS[load.arrivals.kind]
     if load.rate is None:
         probes = sum(len(loop.probes) for loop in loops) / len(loops)
-        yield f"searched in {significant(probes, digits=2)} windows a unit, {kind}"
+        kept = ", ".join(f"{name} ≤ {1e3 * seconds:g} ms" for name, seconds in load.slo.items())
+        windows = f"{significant(probes, digits=2)} windows a unit"
+        yield f"searched for the highest rate with {kept}, in {windows}, {kind}"
     else:
         yield f"{counted(sent, 'request')} at {load.rate:g} a second, {kind}"
     late = [seconds for loop in loops for seconds in loop.lateness_seconds]
@@ -56,7 +58,8 @@ def _facts(load: Load, loops: Sequence[OpenLoop], measurement: Measurement) -> I
     service = [seconds for loop in loops for seconds in loop.service_seconds]
     if latencies and service:
         waited = 1 - percentile(service, 0.5) / percentile(latencies, 0.5)
-        yield f"{percent(max(0.0, waited))} of the median latency is waiting to be served"
+        what = "for a free connection" if load.connections else "to be served"
+        yield f"{percent(max(0.0, waited))} of the median latency is waiting {what}"
     yield from _served(loops, sent)
 
 

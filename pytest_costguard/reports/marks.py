@@ -61,6 +61,9 @@ MEASURED = Mark(sign="·", word="measured", tone="quiet", urgency=EVERYTHING_ELS
 UNJUDGED = frozenset({NOT_PRICED, NOT_MEASURED, NOT_JUDGED})
 """Budgets that nothing is known of: they hide no verdict on what was measured."""
 
+UNDECIDED = UNJUDGED | {INCONCLUSIVE, NOT_COMPARABLE}
+"""What was asked for and is not known: a run that fails on none of it has not passed in full."""
+
 OF_VERDICT: Mapping[Verdict, Mark] = MappingProxyType(
     {
         Verdict.REGRESSED: REGRESSED,

@@ -133,6 +133,23 @@ def figure(seen: Interval, scale: Scale) -> str:
     )
 
 
+def with_ends(seen: Interval, scale: Scale) -> str:
+    """Write a figure as `figure` does, with both ends where ± would misstate one of them."""
+    short = figure(seen, scale)
+    middle, low, high = (_in(scale, end) for end in (seen.estimate, seen.lower, seen.upper))
+    if "±" not in short or middle is None or low is None or high is None:
+        return short
+    if not _lopsided(middle - low, high - middle):
+        return short
+    places = _places(middle, digits=3)
+    ends = f"{_fixed(low, places=places)} to {_fixed(high, places=places)}"
+    return f"{_fixed(middle, places=places)} ({ends})"
+
+
+def _lopsided(below: Decimal, above: Decimal) -> bool:
+    return min(below, above) < 0 or abs(above - below) > max(below, above) / 5
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def change(ratio: float | None, lower: float | None = None, upper: float | None = None) -> str:
     """Write a ratio as a signed percentage without its sign %: `+12.3 ± 1.1`.
@@ -150,7 +167,7 @@ def change(ratio: float | None, lower: float | None = None, upper: float | None 
     # A tight interval earns a second decimal: "±0.0" would claim too much.
     places = 2 if 0 < widest < Decimal("0.1") else _percent_places(max(abs(middle), widest))
     text = _signed(middle, places=places)
-    if min(below, above) < 0 or widest - min(below, above) > widest / 5:
+    if _lopsided(below, above):
         return f"{text} ({_signed(low, places=places)} to {_signed(high, places=places)})"
     return f"{text} ± {_rounded_up(widest, places=places)}"
 

@@ -16,11 +16,13 @@ from pytest_costguard.records import (
     TOKEN_COSTS,
     BudgetVerdict,
     Interval,
+    Measurement,
     Report,
     Verdict,
     WorkloadVerdict,
 )
 from pytest_costguard.reports.escaping import plain
+from pytest_costguard.reports.figures import telling
 
 _PREFIX = "costguard"
 _UNFIT = re.compile(r"[^a-zA-Z0-9_]")
@@ -144,20 +146,22 @@ def render(report: Report) -> str:
 
 
 def _samples(report: Report) -> Iterator[_Sample]:
-    declared = {one.workload: one.declaration.labels for one in report.run.measurements}
+    measured = {one.workload: one for one in report.run.measurements}
     for verdict in report.verdicts:
-        own = {
-            f"label_{_fit(key)}": value for key, value in declared.get(verdict.workload, {}).items()
-        }
+        measurement = measured.get(verdict.workload)
+        declared = {} if measurement is None else measurement.declaration.labels
+        own = {f"label_{_fit(key)}": value for key, value in declared.items()}
         labels = {"workload": str(verdict.workload), **own}
-        yield from _figures(verdict, labels)
+        yield from _figures(verdict, measurement, labels)
         yield from _comparisons(verdict, labels)
         yield from _budgets(verdict, labels)
     yield _Sample(family="failed", labels={}, value=float(report.outcome.failed))
 
 
-def _figures(verdict: WorkloadVerdict, labels: Mapping[str, str]) -> Iterator[_Sample]:
-    for metric, seen in verdict.figures.items():
+def _figures(
+    verdict: WorkloadVerdict, measurement: Measurement | None, labels: Mapping[str, str]
+) -> Iterator[_Sample]:
+    for metric, seen in telling(verdict.figures, measurement).items():
         family, own = _family(metric)
         if not family:
             continue

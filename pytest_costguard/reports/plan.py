@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator
 from decimal import Decimal
 
 from pytest_costguard.records import (
@@ -22,22 +23,38 @@ from pytest_costguard.records import (
 from pytest_costguard.reports.escaping import plain
 from pytest_costguard.reports.numbers import ABSENT, day, money, percent, significant
 
+_LATE_TOLD = 1e-5
+"""Below it a share of late requests is no longer told apart."""
 _LABEL, _GAP = 14, "  "
 _TITLES = ("", "a month", "per 1k", "replicas", "most", "full", "late")
-WAYS = {"static": "the peak's replicas always", "autoscaled": "autoscaled"}
+WAYS = {"static": "peak's replicas", "autoscaled": "autoscaled"}
 
 
 def render(plan: Plan, *, width: int = 100) -> str:
     """Return a plan as text; lines of prose are at most `width` columns long."""
+    shared = _shared(plan)
     blocks = [[*_header(plan, width=width)]]
-    blocks += [[*_workload(one, plan, width=width)] for one in plan.workloads]
+    blocks += [[*_workload(one, plan, width=width, known=shared)] for one in plan.workloads]
     blocks += [[*_mixture(one, plan)] for one in plan.mixtures]
     blocks += [[*unplanned(one, width=width)] for one in plan.unplanned]
     if len(plan.workloads) + len(plan.unplanned) > 1:
         blocks.append([*_totals(plan)])
+    blocks.append(
+        [
+            line
+            for note, count in shared.items()
+            for line in wrapped(f"note: {note} ({count} workloads)", width=width)
+        ]
+    )
     if not plan.workloads and not plan.unplanned:
         blocks.append(["no workload was measured: there is nothing to plan"])
     return "\n\n".join("\n".join(lines) for lines in blocks if lines) + "\n"
+
+
+def _shared(plan: Plan) -> dict[str, int]:
+    """Return the notes of more than one workload, which are told once, with how many have each."""
+    counts = Counter(note for one in plan.workloads for note in dict.fromkeys(one.notes))
+    return {note: count for note, count in counts.items() if count > 1}
 
 
 def total(plan: Plan, *, autoscaled: bool) -> Bill | None:
@@ -69,27 +86,33 @@ def _header(plan: Plan, *, width: int) -> Iterator[str]:
     yield from wrapped(told, width=width)
 
 
-def _workload(one: PlannedWorkload, plan: Plan, *, width: int) -> Iterator[str]:
+def _workload(
+    one: PlannedWorkload, plan: Plan, *, width: int, known: Container[str]
+) -> Iterator[str]:
     currency = currency_of(plan)
     yield plain(str(one.workload))
     steady = one.peak_per_second == one.average_per_second
     rates = f"{_rate(one.average_per_second)} all the time"
     if not steady:
         rates = f"{_rate(one.average_per_second)} on average, {_rate(one.peak_per_second)} at most"
-    yield labelled("traffic", f"{plain(one.traffic)}: {rates}")
-    yield labelled(
+    yield from labelled("traffic", f"{plain(one.traffic)}: {rates}", width=width)
+    yield from labelled(
         "one replica",
         f"serves {_goodput(one.goodput)}, costs {money(one.usd_per_hour, currency)} an hour,"
         f" {_starts(one.startup_seconds)}",
+        width=width,
     )
     objective = f" for {one.objective}" if one.objective else ""
-    yield labelled(
-        "replicas", f"{one.replicas} at the peak{objective} ({_exact(one.exact)} before rounding)"
+    yield from labelled(
+        "replicas",
+        f"{one.replicas} at the peak{objective} ({_exact(one.exact)} before rounding)",
+        width=width,
     )
     yield ""
     yield from table(_months(one, plan=plan, currency=currency))
     for note in one.notes:
-        yield from wrapped(f"note: {note}", width=width, indent="  ")
+        if note not in known:
+            yield from wrapped(f"note: {note}", width=width, indent="  ")
 
 
 def _mixture(one: PlannedMixture, plan: Plan) -> Iterator[str]:
@@ -140,8 +163,14 @@ def _months(one: PlannedWorkload, *, plan: Plan, currency: Currency) -> Iterator
             significant(month.replicas),
             str(month.most),
             percent(round(month.utilisation, 3)),
-            ABSENT if month.late_share is None else percent(month.late_share),
+            _late(month.late_share),
         )
+
+
+def _late(share: float | None) -> str:
+    if share is None:
+        return ABSENT
+    return f"< {percent(_LATE_TOLD)}" if 0 < share < _LATE_TOLD else percent(share)
 
 
 def table(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
@@ -206,9 +235,17 @@ def currency_of(plan: Plan | PlanChange) -> Currency:
     return Currency() if plan.target is None else plan.target.currency
 
 
-def labelled(label: str, words: str) -> str:
-    """Return a line with a label in a column of its own."""
-    return f"  {label:<{_LABEL}}{words}"
+def labelled(label: str, words: str, *, width: int) -> list[str]:
+    """Return words with a label in a column of its own, in lines of at most `width` columns."""
+    first = f"  {label:<{_LABEL}}"
+    return textwrap.wrap(
+        words,
+        width,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def wrapped(words: str, *, width: int, indent: str = "") -> list[str]:

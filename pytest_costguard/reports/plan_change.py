@@ -43,10 +43,10 @@ def render_change(found: PlanChange, *, width: int = 100) -> str:
 def _workload(one: PlannedChange, found: PlanChange, *, width: int) -> Iterator[str]:
     yield plain(str(one.workload))
     objective = f" for {one.objective}" if one.objective else ""
-    yield labelled("traffic", f"{plain(one.traffic)}{objective}")
+    yield from labelled("traffic", f"{plain(one.traffic)}{objective}", width=width)
     ratio = change(one.ratio.estimate, one.ratio.lower, one.ratio.upper)
     how = "by pairs of both sides" if one.paired else "each measured by itself"
-    yield labelled("one replica", f"serves {ratio} %, {how}")
+    yield from labelled("one replica", f"serves {ratio} %, {how}", width=width)
     yield ""
     yield from table(_rows(one, found, currency=currency_of(found)))
     for note in one.notes:

@@ -27,10 +27,10 @@ from pytest_costguard.reports.marks import Mark
 from pytest_costguard.reports.numbers import (
     ABSENT,
     change,
-    figure,
     percent,
     quantity,
     scale_for,
+    with_ends,
 )
 
 _SAME_FOR_ALL_METRICS = (Verdict.NOT_COMPARABLE, Verdict.NEW, Verdict.MISSING)
@@ -244,7 +244,7 @@ def _of_budget(
         label=label,
         metric=f"{title} SLO" if budget.kind == "slo" else title,
         unit=scale.unit,
-        head=figure(seen, scale) if seen else ABSENT,
+        head=with_ends(seen, scale) if seen else ABSENT,
         limit=ABSENT if result.limit is None else f"{sign} {quantity(result.limit, scale)}",
         reason=result.reason,
         origin=budget.origin,

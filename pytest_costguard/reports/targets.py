@@ -19,7 +19,7 @@ class Column:
     """One target: its outcome, and its whole report below the table."""
 
     label: str
-    status: str
+    sign: str
     headline: str
     body: str
 
@@ -64,7 +64,7 @@ def render_targets(
         columns=[
             Column(
                 label=label,
-                status=view.status,
+                sign=view.sign,
                 headline=view.headline,
                 body=sections(view, foreign=foreign),
             )

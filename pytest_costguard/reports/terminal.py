@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from pytest_costguard.records import Report
@@ -26,6 +28,7 @@ _STYLES: dict[Tone, str] = {
     "good": "green",
     "quiet": "",
 }
+_TONES: dict[str, Tone] = {"✗": "bad", "✓": "good"}
 _GIST = (
     "max_rate",
     "mean",
@@ -45,8 +48,11 @@ _TITLES = {
     "cost_per_1k": "cost/1k",
     "peak_memory": "memory",
 }
+_WITH_INTERVAL = ("mean", "max_rate")
 _NAME_AT_LEAST = 20
 _TITLE_AT_LEAST = 20
+_BEFORE_DIFFERENCE = 3
+"""Characters that stand before where names begin to differ."""
 _ROOMY = 100
 """From so many columns on a verdict has room for an addition."""
 _GAP = 2
@@ -128,9 +134,7 @@ def _parts(view: ReportView, *, width: int, verbosity: int) -> Iterator[Renderab
 def _headline(view: ReportView) -> RenderableType:
     from rich.text import Text
 
-    tone: Tone = {"failed": "bad", "passed": "good"}.get(view.status, "doubtful")  # type: ignore[assignment]
-    sign = {"failed": "✗", "passed": "✓"}.get(view.status, "!")
-    text = Text(f"{sign} {view.status}: ", style=_STYLES[tone])
+    text = Text(f"{view.sign} {view.ended}: ", style=_STYLES[_TONES.get(view.sign, "doubtful")])
     return text.append(plain(view.headline, limit=1_000), style="default not bold")
 
 
@@ -182,11 +186,12 @@ def _table(view: ReportView, columns: list[_Column], *, width: int) -> Table:
     for title, _ in columns[:-1]:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("\nverdict", no_wrap=True)
+    names = shortened_apart([plain(line.label) for line in lines], room)
     for place, line in enumerate(lines):
         style = _STYLES[line.mark.tone]
         table.add_row(
             Text(line.mark.sign, style=style),
-            Text(shortened(plain(line.label), room)),
+            Text(names[place]),
             *(Text(cells[place]) for _, cells in columns[:-1]),
             Text(columns[-1][1][place], style=style),
         )
@@ -230,22 +235,25 @@ def _width(column: _Column) -> int:
 
 
 def _brief(cell: str, metric: str) -> str:
-    """Only the mean keeps its interval in the short table; the others follow it or hardly vary."""
-    return cell if metric == "mean" else cell.partition(" ± ")[0]
+    """Keep the interval of what verdicts are mostly about; the others follow it or hardly vary."""
+    return cell if metric in _WITH_INTERVAL else cell.partition(" ± ")[0]
 
 
 def _reasons(view: ReportView, *, width: int, verbosity: int) -> Iterator[RenderableType]:
     limit = len(view.action) if verbosity > 0 else _REASONS
     if view.action:
         yield ""
-    for row in view.action[:limit]:
+    shown = view.action[:limit]
+    for place, row in enumerate(shown):
         yield from _row_lines(row, width=width)
         if row.mark is NOT_PRICED:
             continue  # why, and what to do, is said once for all below
-        yield from wrapped(row.reason, width=width, indent=4)
+        told = [(before.workload, before.reason) for before in shown[max(0, place - 1) : place]]
+        again = row.reason and (row.workload, row.reason) in told
+        yield from wrapped("for the same reason" if again else row.reason, width=width, indent=4)
         if row.origin and row.mark.tone != "good":
             yield from wrapped(f"limit set by {row.origin}", width=width, indent=4)
-    if any(row.corrected for row in view.action[:limit]):
+    if any(row.corrected for row in shown):
         yield from wrapped(f"* {view.correction}", width=width, indent=0, hang=2)
     if len(view.action) > limit:
         yield f"  … and {len(view.action) - limit:,} more; -v shows them"
@@ -258,6 +266,8 @@ def _everything(view: ReportView, line: WorkloadLine, *, width: int) -> Iterator
     yield from wrapped(told, width=width, indent=4)
     titled = max([_TITLE_AT_LEAST, *(len(one.title) + _GAP for one in view.figures.columns)])
     for column, cell in zip(view.figures.columns, line.cells, strict=True):
+        if cell == ABSENT:
+            continue  # what another workload has
         unit = f" {column.unit}" if column.unit and cell[:1].isdigit() else ""
         told = f"{column.title:<{titled}}{cell}{unit}"
         yield from wrapped(told, width=width, indent=4, keep=True)
@@ -327,3 +337,33 @@ def shortened(name: str, room: int) -> str:
     while cell_len(tail) > room - 1 - head:
         tail = tail[1:]
     return f"{set_cell_size(name, head)}…{tail}"
+
+
+def shortened_apart(names: Sequence[str], room: int) -> list[str]:
+    """Return each name shortened, those that would read alike from where they differ on.
+
+    Where some read alike even so, they have a number in place of the first character.
+    """
+    apart = _apart(set(names), room, begin=0)
+    for short, times in Counter(apart.values()).items():
+        alike = sorted(name for name in apart if apart[name] == short)
+        if times > 1:
+            apart |= {name: f"{number}{short[1:]}" for number, name in enumerate(alike, start=1)}
+    return [apart[name] for name in names]
+
+
+def _apart(names: Set[str], room: int, *, begin: int) -> dict[str, str]:
+    """Return what each name reads like from `begin` on; those that read alike from further on."""
+    alike: dict[str, set[str]] = {}
+    for name in names:
+        shown = f"…{name[begin:]}" if begin else name
+        alike.setdefault(shortened(shown, room), set()).add(name)
+    apart: dict[str, str] = {}
+    for short, group in alike.items():
+        both = takewhile(lambda pair: pair[0] == pair[1], zip(min(group), max(group), strict=False))
+        further = sum(1 for _ in both) - _BEFORE_DIFFERENCE
+        if len(group) > 1 and further > begin:
+            apart |= _apart(group, room, begin=further)
+        else:
+            apart |= dict.fromkeys(group, short)
+    return apart

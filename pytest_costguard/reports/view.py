@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_costguard.records import OF_CAPACITY, Report
+from pytest_costguard.reports import marks
 from pytest_costguard.reports.acceptable import acceptance_commands
 from pytest_costguard.reports.circumstances import (
     BaselineView,
@@ -29,6 +30,8 @@ _CORRECTION = (
     " differs from the quotient of the two figures."
 )
 _UNSERVED_WORTH_NAMING = 0.05
+_SIGNS: dict[str, str] = {"failed": "✗", "passed": "✓"}
+_UNDECIDED = "passed, not all decided"
 _PARAMETERS = re.compile(r"\[.*\]")
 
 Status = Literal["failed", "passed", "interrupted", "no verdict"]
@@ -44,6 +47,9 @@ class ReportView:
 
     failed: bool
     status: Status
+    sign: str
+    ended: str
+    """The status for a person, who is told where a run that passed left something open."""
     headline: str
     action: tuple[Row, ...]
     quiet: tuple[Row, ...]
@@ -76,9 +82,13 @@ def view_of(report: Report, *, most_lines: int | None = None) -> ReportView:
     )
     rows = rows_of(report, labels)
     action = tuple(row for row in rows if row.needs_action)
+    status = status_of(report)
+    undecided = status == "passed" and any(row.mark in marks.UNDECIDED for row in action)
     return ReportView(
         failed=report.outcome.failed,
-        status=status_of(report),
+        status=status,
+        sign="!" if undecided else _SIGNS.get(status, "!"),
+        ended=_UNDECIDED if undecided else status,
         headline=report.outcome.sentence,
         action=action,
         quiet=tuple(row for row in rows if not row.needs_action),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from pytest_costguard.records import LATE_SHARE, MEANS, QUANTILES, Load, Measurement, OpenLoop
+from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.lateness import (
     MEAN,
     NOT_MOVED,
@@ -15,11 +16,21 @@ from pytest_costguard.stats.lateness import (
 )
 from pytest_costguard.stats.percentiles import percentile
 from pytest_costguard.stats.samples import answered, series_of, told_series
+from pytest_costguard.stats.words import share_in_words
 
 _MISSED_RATE = 0.02
 _MOST_CHANGED = 0.01
-"""By which share of a figure lateness may have raised it, before nothing is decided by it."""
-_FIGURES = {MEAN: "the mean latency", SECONDS_AN_ANSWER: "the throughput"}
+"""By which share of a figure lateness may have raised it: from here on it is told, and counts where
+no bound is known."""
+_USUAL_TAIL = 0.01
+_RARE_FAILURES = 0.001
+_FAR_MORE = 10.0
+"""From so many times the 99th percentile on the greatest lateness is what is told."""
+_FIGURES = {
+    MEAN: "the mean latency",
+    MEANS["ttft"]: "the mean time to first token",
+    SECONDS_AN_ANSWER: "the throughput",
+}
 _OF_RATE = frozenset({"throughput", "cost_per_1k"})
 _COUNTED = frozenset({"error_rate", "goodput", "max_rate"})
 """What is counted beyond a limit: one request can be there by its lateness alone."""
@@ -34,9 +45,9 @@ def generator_fault(
 ) -> str:
     """Say why the load was not what was asked for, by no fault of the server's; "" if it was.
 
-    Lateness is in the latency, so what matters is how much of it it can be. Below a twentieth of
-    the median, or of a limit that is longer, at the 99th percentile it is nothing. Beyond that, it
-    is asked how far it can have moved the figure, where that is known (`stats.lateness`).
+    Lateness is in the latency, so what matters is how much of it it can be: how far it can have
+    moved the figure, where that is known (`stats.lateness`). Where it is not, lateness is nothing
+    below a twentieth of the median, or of a limit that is longer, as rarely as the figure looks.
 
     Args:
         measurement: of an open loop, or of anything else.
@@ -65,24 +76,41 @@ def generator_fault(
     return ""
 
 
-def sent_late(measurement: Measurement, metric: str = "", *, against: float = 0.0) -> float:
-    """Return by how many seconds requests were late at the 99th percentile; 0.0: by nothing.
+def sent_late(measurement: Measurement, metric: str = "", *, against: float = 0.0) -> bool:
+    """Whether requests were late by more than counts, where no bound says what that has changed.
 
     Args:
         measurement: of an open loop, or of anything else.
-        metric: what is to be decided.
+        metric: what is to be decided. Of a tail it is looked at what was a tenth as rare.
         against: a limit in seconds; 0.0: none.
     """
     loops = list(loops_of(measurement))
     typical = _typical(measurement, metric)
-    late = [seconds for loop in loops for seconds in loop.lateness_seconds]
+    late = _lateness_of_all(measurement)
     if typical is None or not late:
-        return 0.0
+        return False
     load = measurement.declaration.scenario.load
     searched = _limit_on_waiting(load) if loops[0].probes else None
-    latest = percentile(late, 0.99)
     allowed = max(typical, against) if searched is None else searched
-    return latest if latest > LATE_SHARE * allowed else 0.0
+    if _share_of_mean(measurement, metric, against=against) > _MOST_CHANGED:
+        return True
+    return percentile(late, _looked_at(metric)) > LATE_SHARE * allowed
+
+
+def _share_of_mean(measurement: Measurement, metric: str, *, against: float) -> float:
+    """Return the mean lateness as a share of a mean, or of its limit; 0.0 of any other figure."""
+    if metric not in (MEANS["latency"], MEANS["ttft"]):
+        return 0.0
+    samples, late = _samples(measurement, metric), _lateness_of_all(measurement)
+    return mean(late) / max(mean(samples), against) if samples and late else 0.0
+
+
+def _looked_at(metric: str) -> float:
+    """Return the quantile of lateness that a figure cannot bear."""
+    if metric == "error_rate":
+        return 1 - _RARE_FAILURES
+    tail = 1 - QUANTILES[metric].q if metric in QUANTILES else 1.0
+    return 1 - min(_USUAL_TAIL, tail / 10)
 
 
 def moved_by_lateness(measurement: Measurement, metric: str) -> Moved | None:
@@ -100,16 +128,24 @@ def moved_by_lateness(measurement: Measurement, metric: str) -> Moved | None:
     if metric == "max_rate" and fault:
         # A window that kept its SLO with lateness in it keeps it without: the server may take more.
         return None if _unended(loops) else Moved(figure=1 / loops[0].rate, less=1.0, more=0.0)
-    if not sent_late(measurement, metric):
-        return None if fault else NOT_MOVED
     if metric in _COUNTED or missed_rate(measurement):
-        return None
-    return (figures_moved(measurement) or {}).get(_figure_of(metric))
+        return None if fault else NOT_MOVED
+    found = (figures_moved(measurement) or {}).get(_figure_of(metric))
+    return NOT_MOVED if found is None and not fault else found
+
+
+def may_be_lateness(measurement: Measurement, metric: str) -> str:
+    """Say that a verdict about a figure stands and falls with what lateness may have done to it."""
+    return f"{_told_of_all(measurement)}, and that may be what decides about {_name(metric)}"
 
 
 def loops_of(measurement: Measurement) -> Iterator[OpenLoop]:
     """Yield what load has shown, of each unit that was under it."""
     return (unit.open_loop for unit in measurement.units if unit.open_loop is not None)
+
+
+def _lateness_of_all(measurement: Measurement) -> list[float]:
+    return [seconds for loop in loops_of(measurement) for seconds in loop.lateness_seconds]
 
 
 def _unended(loops: list[OpenLoop]) -> str:
@@ -142,20 +178,44 @@ def _limit_on_waiting(load: Load | None) -> float | None:
 def _lateness(
     measurement: Measurement, metric: str, *, against: float, known: Mapping[str, Moved] | None
 ) -> str:
-    late = sent_late(measurement, metric, against=against)
-    if not late:
-        return ""
-    told = f"the load generator was late by {late * 1e3:.3g} ms (p99)"
     moved = {} if metric in _COUNTED else known or figures_moved(measurement) or {}
     if moved and not metric:
         metric = max(moved, key=lambda name: _changed(moved[name], against=against))
     figure = metric if metric in moved else _figure_of(metric)
     if figure in moved:
-        return _told_change(told, figure, moved[figure], against=against)
+        return _told_change(measurement, figure, moved[figure], against=against)
+    if not sent_late(measurement, metric, against=against):
+        return ""
+    if (share := _share_of_mean(measurement, metric, against=against)) > _MOST_CHANGED:
+        return f"{_told(measurement)}, on average by {share_in_words(share)} of {_name(metric)}"
     searches = any(loop.probes for loop in loops_of(measurement))
     of_limit = searches or against > (_typical(measurement, metric) or 0.0)
     of = "of the limit" if of_limit else f"of the median {_title(metric)}"
-    return f"{told}, more than {LATE_SHARE * 100:g} % {of}"
+    return f"{_told(measurement)}, more than {LATE_SHARE * 100:g} % {of}"
+
+
+def _told(measurement: Measurement) -> str:
+    """Say how late requests were: at the 99th percentile, and at most where that is another."""
+    late = _lateness_of_all(measurement)
+    usual, most = percentile(late, 0.99), max(late)
+    if most <= _FAR_MORE * usual:
+        return f"the load generator was late by {usual * 1e3:.3g} ms (p99)"
+    return f"the load generator was late by up to {most * 1e3:.3g} ms"
+
+
+def _told_of_all(measurement: Measurement) -> str:
+    """Say how late requests were, those of the ramp where they were far later than the others."""
+    loops = list(loops_of(measurement))
+    most = max((late for loop in loops for late in loop.lateness_seconds), default=0.0)
+    before = max((late for loop in loops for late in loop.ramp_lateness_seconds), default=0.0)
+    if before <= _FAR_MORE * most:
+        return _told(measurement)
+    return f"the load generator was late by up to {before * 1e3:.3g} ms before a window began"
+
+
+def _name(metric: str) -> str:
+    figure = _figure_of(metric) or metric
+    return _FIGURES.get(figure, figure)
 
 
 def _figure_of(metric: str) -> str:
@@ -168,25 +228,33 @@ def _figure_of(metric: str) -> str:
 
 
 def _typical(measurement: Measurement, metric: str) -> float | None:
-    """Return the median of what a metric is a figure of: of TTFT its own, of all else latencies."""
+    """Return the median of what a metric is a figure of; None where nothing was answered."""
+    samples = _samples(measurement, metric)
+    return percentile(samples, 0.5) if samples else None
+
+
+def _samples(measurement: Measurement, metric: str) -> list[float]:
+    """Return what a metric is a figure of: of TTFT its own, of all else latencies; seconds."""
     series = series_of(metric)
-    samples = [
+    return [
         seconds
         for unit in measurement.units
         for seconds in answered(unit, series if series == "ttft" else "latency")
     ]
-    return percentile(samples, 0.5) if samples else None
 
 
-def _told_change(told: str, name: str, moved: Moved, *, against: float) -> str:
+def _told_change(measurement: Measurement, name: str, moved: Moved, *, against: float) -> str:
     changed = _changed(moved, against=against)
     if changed <= _MOST_CHANGED:
         return ""
-    of = "the limit" if against else _FIGURES.get(name, name)
+    told = _told_of_all(measurement)
+    of = "the limit" if against > moved.figure else _FIGURES.get(name, name)
+    if math.isinf(moved.figure):
+        return f"{told}, which with what waited behind it can be why {name} is no answer"
     if math.isinf(changed):
-        return f"{told}, which can be why {name} is no answer"
-    share = "all" if changed >= 1 else f"{100 * changed:.2g} %"
-    return f"{told}, which can be {share} of {of}"
+        return f"{told}, and what {_FIGURES.get(name, name)} would have been in time is not known"
+    share = "all" if changed >= 1 else share_in_words(changed)
+    return f"{told}, which with what waited behind it can be {share} of {of}"
 
 
 def _changed(moved: Moved, *, against: float) -> float:

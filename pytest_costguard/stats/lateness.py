@@ -25,8 +25,9 @@ have shared a batch. These are bounds of figures, held against queues that were 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 from pytest_costguard.records import LATE_SHARE, QUANTILES, Load, Measurement, OpenLoop, Unit
@@ -35,6 +36,9 @@ from pytest_costguard.stats.percentiles import percentile, support
 from pytest_costguard.stats.samples import arrivals
 
 MEAN = "mean"
+_ROUNDING = 1e-9
+_REMEMBERED = 4
+"""Measurements whose bounds are kept: those of both sides, and of a mixture and its part."""
 SECONDS_AN_ANSWER = "seconds an answer"
 """What a throughput is the inverse of."""
 
@@ -70,7 +74,7 @@ class InTime:
     most: Sequence[float]
 
 
-def in_time(measurement: Measurement, *, part: int | None = None) -> list[InTime] | None:
+def in_time(measurement: Measurement, *, part: int | None = None) -> Sequence[InTime] | None:
     """Bound what requests would have taken, unit by unit, in order of arrival.
 
     Args:
@@ -81,6 +85,25 @@ def in_time(measurement: Measurement, *, part: int | None = None) -> list[InTime
         None where there is no bound: of a search, of what is only a part of a mixture, and where
         it is not known when the server was idle.
     """
+    return _in_time(_Same(measurement), part)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """A measurement as what it is: several verdicts ask the same of the same one."""
+
+    measurement: Measurement
+
+    def __hash__(self) -> int:
+        return id(self.measurement)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.measurement is self.measurement
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _in_time(same: _Same, part: int | None) -> Sequence[InTime] | None:
+    measurement = same.measurement
     load = measurement.declaration.scenario.load
     loops = [(unit, unit.open_loop) for unit in measurement.units if unit.open_loop is not None]
     apart = load is not None and load.shares and not all(loop.parts for _, loop in loops)
@@ -106,7 +129,9 @@ def in_time(measurement: Measurement, *, part: int | None = None) -> list[InTime
     return found
 
 
-def figures_moved(measurement: Measurement, *, part: int | None = None) -> dict[str, Moved] | None:
+def figures_moved(
+    measurement: Measurement, *, part: int | None = None
+) -> Mapping[str, Moved] | None:
     """Return how far lateness can have moved figures of the latency, in the unit where it is most.
 
     Verdicts rest on a figure a unit: their mean moves by no more than the one that moved most.
@@ -119,22 +144,26 @@ def figures_moved(measurement: Measurement, *, part: int | None = None) -> dict[
         Of percentiles those that the requests support; `MEAN` where all were answered, and
         `SECONDS_AN_ANSWER` where they were served one by one, too. None as of `in_time`.
     """
-    bounds = in_time(measurement, part=part)
+    return _figures_moved(_Same(measurement), part)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _figures_moved(same: _Same, part: int | None) -> Mapping[str, Moved] | None:
+    measurement, bounds = same.measurement, _in_time(same, part)
     if bounds is None:
         return None
     found: dict[str, Moved] = {}
     if all(math.isfinite(seconds) for unit in bounds for seconds in unit.felt):
         found[MEAN] = _most_moved([_moved(*map(mean, _ways(unit))) for unit in bounds])
-        load = measurement.declaration.scenario.load
-        if part is None and load is not None and _one_by_one(load):
-            found[SECONDS_AN_ANSWER] = _most_moved(
-                [_rate_moved(unit, unit.open_loop) for unit in measurement.units if unit.open_loop]
-            )
+        rates = _rates_moved(measurement) if part is None else []
+        if rates:
+            found[SECONDS_AN_ANSWER] = _most_moved(rates)
     counts = tuple(len(unit.felt) for unit in bounds)
+    ordered = [tuple(map(sorted, _ways(unit))) for unit in bounds]
     for metric, one in QUANTILES.items():
         if one.series == "latency" and not support(one.q, counts):
             found[metric] = _most_moved(
-                [_moved(*(percentile(way, one.q) for way in _ways(unit))) for unit in bounds]
+                [_moved(*(percentile(way, one.q) for way in ways)) for ways in ordered]
             )
     return found
 
@@ -225,13 +254,32 @@ def _moved(figure: float, least: float, most: float) -> Moved:
     return Moved(figure=figure, less=min(1.0, less / figure), more=more / figure)
 
 
+def _rates_moved(measurement: Measurement) -> list[Moved]:
+    """Return how far lateness moved the time that requests took, unit by unit; () if not known."""
+    load = measurement.declaration.scenario.load
+    loops = [(unit, unit.open_loop) for unit in measurement.units if unit.open_loop is not None]
+    known = all(math.isfinite(late) for _, loop in loops for _, late in _ramps(loop))
+    if load is None or not _one_by_one(load) or not known:
+        return []
+    return [_rate_moved(unit, loop) for unit, loop in loops]
+
+
 def _rate_moved(unit: Unit, loop: OpenLoop) -> Moved:
-    """What lateness did to the time from a window's first arrival to its last answer."""
+    """What lateness did to the time that a window's requests took, which counts what is under way.
+
+    A server that kept up with the rate all the same would have done so in time. Another serves no
+    more than the rate; and as many as it answers while one is held up may have been counted at
+    either end of what was counted, which is half of the window at least.
+    """
+    figure = loop.answered_seconds / loop.requests
+    if figure <= (1 + _ROUNDING) / loop.rate:
+        return Moved(figure=figure, less=0.0, more=0.0)
+    ramps = [late for _, late in _ramps(loop)]
     held, windows = held_up(unit, loop), [0, *accumulate(loop.window_requests)]
-    longer = math.fsum(max(held[start:stop]) for start, stop in pairwise(windows))
-    seconds = loop.answered_seconds
-    figure = seconds / loop.requests
-    return Moved(figure=figure, less=min(1.0, longer / seconds), more=0.0)
+    longest = [max(held[start:stop]) for start, stop in pairwise(windows)]
+    both = math.fsum(map(max, longest, ramps)) + math.fsum(ramps)
+    share = 2 * loop.rate * both / loop.requests
+    return Moved(figure=figure, less=min(share, 1 - 1 / (loop.rate * figure)), more=share)
 
 
 def _most_moved(units: Sequence[Moved]) -> Moved:

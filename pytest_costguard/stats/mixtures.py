@@ -124,6 +124,7 @@ def _requests_of(unit: Unit, number: int, *, share: float) -> Unit | None:
             unanswered=tuple(unanswered),
             failures={},
             backlog=(),
+            backlog_arrived=(),
             window_requests=_by_window(loop, number),
             within_slo=None,
             parts=(),
@@ -135,11 +136,12 @@ def _requests_of(unit: Unit, number: int, *, share: float) -> Unit | None:
 
 
 def _by_window(loop: OpenLoop, number: int) -> tuple[int, ...]:
+    """Return how many requests of a part each window held that held any."""
     counts, first = [], 0
     for requests in loop.window_requests:
         counts.append(loop.parts[first : first + requests].count(number))
         first += requests
-    return tuple(counts)
+    return tuple(count for count in counts if count)
 
 
 def _highest_rates(measurement: Measurement) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""What open-loop load says: percentiles with intervals that hold under load, and whether it counts.
+"""What open-loop load says: percentiles with intervals that hold under load.
 
 Latencies under load hang together, so that an interval for independent samples covers the truth in
 4 to 72 % of cases where it says 95. The share of latencies beyond a value, in each of at least
@@ -12,27 +12,22 @@ A request that failed or came too late has an infinite latency, and is never lef
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
 from pytest_costguard.records import (
-    QUANTILES,
     Interval,
     Measurement,
-    OpenLoop,
 )
-from pytest_costguard.stats.generator import loops_of
 from pytest_costguard.stats.intervals import margin, mean, variance
-from pytest_costguard.stats.percentiles import percentile, support
+from pytest_costguard.stats.percentiles import support
 from pytest_costguard.stats.quantiles import normal_quantile, t_quantile
 from pytest_costguard.stats.samples import arrivals, quantiles_of
+from pytest_costguard.stats.words import samples_in_words, seconds_in_words
 
 BATCHES = 20
-_GROWN = 3.0
-_GROWN_SHARE = 0.02
-_SLOWER = math.log(1.1)
-_FEWEST_GROWTHS = 3
 _APART = 2.2
 _SOMEWHAT_APART = 1.5
 _MOST_CORRELATED = 0.9
@@ -64,28 +59,88 @@ def interval_under_load(
         None for fewer than two samples a batch. The upper bound is `inf`, the lower one `-inf`,
         where the samples do not reach so far; such an interval decides, and cannot be stored.
     """
-    each = math.ceil(batches / max(1, len(units)))
-    if not units or any(len(unit) < 2 * each for unit in units):
+    shares = _Shares.of(units, q, batches=batches)
+    if shares is None:
         return None
-    ordered = sorted(latency for unit in units for latency in unit)
-    estimate = ordered[_rank(q, len(ordered))]
-    # Where many latencies are the quantile itself, as failures are, those below it tell the spread.
-    shares = [
-        batch_shares(units, each, lambda latency: latency <= estimate),
-        batch_shares(units, each, lambda latency: latency < estimate),
-    ]
-    # Requests that wait for each other tell no more than independent ones would.
-    least = math.sqrt(q * (1 - q) / len(ordered))
-    lower = max(*(batch_margin(one, below) for one in shares), normal_quantile(below) * least)
-    upper = max(*(batch_margin(one, above) for one in shares), normal_quantile(above) * least)
+    ordered = shares.ordered
+    lower, upper = shares.margin(below), shares.margin(above)
     low = -math.inf if q - lower <= 0 else ordered[_rank(q - lower, len(ordered))]
     return Interval(
-        estimate=estimate,
-        lower=min(low, *_own_quantiles(units, shares[0], q)),
+        estimate=shares.estimate,
+        lower=min(low, *_own_quantiles(units, shares.at_most, q)),
         upper=math.inf if q + upper >= 1 else ordered[_rank(q + upper, len(ordered))],
         confidence=below + above - 1,
         n=len(ordered),
     )
+
+
+def requests_to_decide(
+    units: Sequence[Sequence[float]], q: float, *, limit: float, below: float, above: float
+) -> int | None:
+    """Return about how many requests would tell on which side of a limit the q-quantile is.
+
+    The margin of a share shrinks with the root of their number; what it must not exceed is how far
+    the share of latencies within the limit is from q.
+
+    Args:
+        units: as of `interval_under_load`.
+        q: the quantile, strictly between 0 and 1.
+        limit: in seconds.
+        below: probability that the truth is above the lower bound.
+        above: probability that it is below the upper one.
+
+    Returns:
+        None where that cannot be told: too few requests, the quantile is the limit itself, or so
+        many are enough by this rule, and another keeps them from deciding.
+    """
+    shares = _Shares.of(units, q)
+    if shares is None:
+        return None
+    count = len(shares.ordered)
+    apart = bisect_right(shares.ordered, limit) / count - q
+    if abs(apart) * count < 1:
+        return None
+    times = shares.margin(above if apart > 0 else below) / abs(apart)
+    return math.ceil(count * times**2) if times > 1 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shares:
+    """What batches say of the share of latencies that a quantile leaves below it."""
+
+    q: float
+    ordered: Sequence[float]
+    estimate: float
+    at_most: list[list[float]]
+    """The share that is the quantile or less, of each batch of each process."""
+    less: list[list[float]]
+    """The share that is less: where many are the quantile itself, as failures are, this tells."""
+
+    @classmethod
+    def of(
+        cls, units: Sequence[Sequence[float]], q: float, *, batches: int = BATCHES
+    ) -> _Shares | None:
+        each = math.ceil(batches / max(1, len(units)))
+        if not units or any(len(unit) < 2 * each for unit in units):
+            return None
+        ordered = sorted(chain.from_iterable(units))
+        estimate = ordered[_rank(q, len(ordered))]
+        return cls(
+            q=q,
+            ordered=ordered,
+            estimate=estimate,
+            at_most=batch_shares(units, each, lambda latency: latency <= estimate),
+            less=batch_shares(units, each, lambda latency: latency < estimate),
+        )
+
+    def margin(self, probability: float) -> float:
+        # Requests that wait for each other tell no more than independent ones would.
+        least = math.sqrt(self.q * (1 - self.q) / len(self.ordered))
+        return max(
+            batch_margin(self.at_most, probability),
+            batch_margin(self.less, probability),
+            normal_quantile(probability) * least,
+        )
 
 
 def _own_quantiles(
@@ -146,64 +201,10 @@ def _unbounded(metric: str, interval: Interval) -> str:
         return f"{metric} is not an answer: too many requests failed"
     if math.isinf(interval.upper) or math.isinf(interval.lower):
         return (
-            f"{metric} is about {interval.estimate * 1e3:.3g} ms, and"
+            f"{metric} is about {seconds_in_words(interval.estimate)}, and"
             f" {samples_in_words(metric, interval.n)} do not bound it at this load"
         )
     return ""
-
-
-def samples_in_words(metric: str, count: int) -> str:
-    """Return how many requests, or gaps between tokens, a percentile rests on."""
-    return f"{count:,} {'gaps' if QUANTILES[metric].series == 'itl' else 'requests'}"
-
-
-def growing_backlog(measurement: Measurement) -> str:
-    """Say that requests piled up or got slower until the end, so that no latency is typical.
-
-    In steady state the backlog returns to what it was. It has not where the growth over windows is
-    surely (t at 99 %) more than 2 % of what arrived; or where it is, in most units, more than what
-    chance adds over N arrivals, three times the square root of N, and than what can be under way.
-    A server that serves everything at once has none, and may get slower all the same: surely by
-    more than a tenth from the first third of a unit to its last.
-    """
-    load = measurement.declaration.scenario.load
-    loops = list(loops_of(measurement))
-    if load is None or not loops:
-        return ""
-    growths = [list(_growths(loop)) for loop in loops]
-    large = sum(
-        any(more > load.at_once + _GROWN * math.sqrt(requests) for more, requests in of_unit)
-        for of_unit in growths
-    )
-    shares = [more / requests for of_unit in growths for more, requests in of_unit]
-    surely = len(shares) >= _FEWEST_GROWTHS and mean(shares) - margin(shares, 0.99) > _GROWN_SHARE
-    if 2 * large > len(loops) or surely:
-        return "requests piled up until the end: the server does not keep up with this rate"
-    slower = [math.log(change) for change in _slowdowns(measurement)]
-    if len(slower) < _FEWEST_GROWTHS or mean(slower) - margin(slower, 0.99) <= _SLOWER:
-        return ""
-    return (
-        f"requests got slower until the end ({math.expm1(mean(slower)):.0%} from the first to the"
-        " last third of a window)".replace("%", " %")
-    )
-
-
-def _slowdowns(measurement: Measurement) -> Iterator[float]:
-    """Yield of each unit the median latency of its last third, as a multiple of its first's."""
-    for unit in measurement.units:
-        third = len(unit.latency_seconds) // 3
-        if unit.open_loop is not None and third:
-            ends = unit.latency_seconds[:third], unit.latency_seconds[-third:]
-            yield percentile(ends[1], 0.5) / percentile(ends[0], 0.5)
-
-
-def _growths(loop: OpenLoop) -> Iterator[tuple[int, int]]:
-    """Yield by how much the backlog of each window grew, and its requests."""
-    stretches = len(loop.backlog) // max(1, len(loop.window_requests))
-    for number, requests in enumerate(loop.window_requests):
-        window = loop.backlog[number * stretches : (number + 1) * stretches]
-        if window:
-            yield window[-1] - window[0], requests
 
 
 def batch_shares(

@@ -38,8 +38,10 @@ def arrivals(unit: Unit, series: Series = "latency") -> list[float]:
     where the workload tells none.
     """
     samples = answered(unit, series)
-    if unit.open_loop is None or not unit.open_loop.unanswered or not samples:
+    if unit.open_loop is None or not unit.open_loop.unanswered:
         return list(samples)
+    if not samples:
+        return [math.inf] * unit.open_loop.requests if series == "latency" else []
     told = iter(_by_request(unit, series))
     lost = frozenset(unit.open_loop.unanswered)
     weight = max(1, round(len(samples) / len(unit.latency_seconds))) if series == "itl" else 1

@@ -6,19 +6,22 @@ import math
 from dataclasses import dataclass
 
 from pytest_costguard.records import QUANTILES, BudgetVerdict, Interval, Measurement
+from pytest_costguard.stats.backlog import growing_backlog, may_pile_up
 from pytest_costguard.stats.generator import generator_fault, missed_rate, sent_late
 from pytest_costguard.stats.lateness import in_time
 from pytest_costguard.stats.open_loop import (
     BATCHES,
     batch_margin,
     batch_shares,
-    growing_backlog,
     interval_under_load,
-    samples_in_words,
+    requests_to_decide,
 )
 from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
 from pytest_costguard.stats.samples import arrivals
+from pytest_costguard.stats.words import samples_in_words
 
+_MOST_TIMES = 100
+"""How many times as many requests are worth naming."""
 _NO_BOUNDS = (-math.inf, math.inf)
 
 
@@ -38,9 +41,9 @@ def decide_slo(
 ) -> LoadDecision | None:
     """Hold a percentile under load against a limit.
 
-    `within` only on a finite upper bound that keeps the limit, and never while requests pile up;
-    `over` where the lower bound at 1 - `alpha` exceeds it. If the generator was late, each only by
-    more than that can have moved it.
+    `within` only on a finite upper bound that keeps the limit, where requests surely did not pile
+    up; `over` where the lower bound at 1 - `alpha` exceeds it. If the generator was late, each only
+    by more than that can have moved it.
 
     Args:
         measurement: of an open loop.
@@ -58,37 +61,60 @@ def decide_slo(
     if interval is None:
         return None
     late = generator_fault(measurement, metric, against=limit)
-    growing = growing_backlog(measurement)
-    bounds = (interval.lower, interval.upper)
-    if sent_late(measurement, metric, against=limit):
-        bounds = _bounds_in_time(measurement, metric, alpha=alpha, confidence=confidence)
-    if missed_rate(measurement):
-        bounds = _NO_BOUNDS
+    growing = growing_backlog(measurement) or may_pile_up(measurement)
+    bounds = _bounds_in_time(
+        measurement, metric, limit=limit, felt=interval, alpha=alpha, confidence=confidence
+    )
     if min(bounds[0], interval.lower) > limit:
         return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval, despite=late)
     if max(bounds[1], interval.upper) <= limit and not growing:
         return LoadDecision(verdict=BudgetVerdict.WITHIN, interval=interval, despite=late)
-    if interval.lower > limit:
-        late = late or f"the load generator was late, and in time {metric} may have kept the limit"
-    reason = late or growing or _undecided(metric, interval)
-    return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=reason)
+    reason = growing
+    if not growing and interval.lower <= limit < interval.upper:
+        wanted = requests_to_decide(
+            units, looked_at.q, limit=limit, below=1 - alpha, above=confidence
+        )
+        times = None if wanted is None else wanted / interval.n
+        reason = _undecided(metric, interval, units=len(units), times=times)
+    told = "; besides, ".join(one for one in (reason, late) if one)
+    if not told:
+        kept = "kept" if interval.lower > limit else "exceeded"
+        told = f"the load generator was late, and in time {metric} may have {kept} the limit"
+    return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=told)
 
 
-def _undecided(metric: str, interval: Interval) -> str:
+def _undecided(metric: str, interval: Interval, *, units: int, times: float | None) -> str:
+    """Say that the requests do not tell, and how many times as many would."""
     counted = samples_in_words(metric, interval.n)
+    told = f"the limit lies inside the interval of {counted}"
     if interval.upper == math.inf:
-        return f"{counted} do not bound {metric} from above at this load"
-    return f"the limit lies inside the interval of {counted}"
+        told = f"{counted} do not bound {metric} from above at this load"
+    if times is None:
+        return told
+    if times > _MOST_TIMES:
+        return f"{told}; {_MOST_TIMES} times as many would not decide either"
+    more = math.ceil(10 * times) / 10
+    wanted = f"--costguard-units={math.ceil(more * units)}, side by side --costguard-unit-time"
+    return f"{told}; about {more:g} times as many would decide ({wanted})"
 
 
 def _bounds_in_time(
-    measurement: Measurement, metric: str, *, alpha: float, confidence: float
+    measurement: Measurement,
+    metric: str,
+    *,
+    limit: float,
+    felt: Interval,
+    alpha: float,
+    confidence: float,
 ) -> tuple[float, float]:
     """Return what bounds the least and the most that requests would have taken, sent in time."""
+    if missed_rate(measurement):
+        return _NO_BOUNDS
     looked_at = QUANTILES[metric]
     units = in_time(measurement) if looked_at.series == "latency" else None
     if units is None:
-        return _NO_BOUNDS
+        late = sent_late(measurement, metric, against=limit)
+        return _NO_BOUNDS if late else (felt.lower, felt.upper)
     least, most = (
         interval_under_load(way, looked_at.q, below=1 - alpha, above=confidence)
         for way in ([unit.least for unit in units], [unit.most for unit in units])
@@ -128,14 +154,15 @@ def decide_error_rate(
         confidence=confidence - alpha,
         n=total,
     )
-    if interval.lower > limit:
-        return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
     load = measurement.declaration.scenario.load
+    # A request that was sent late has less time left for its answer.
     if late := generator_fault(
         measurement, "error_rate", against=load.timeout_seconds if load else 0.0
     ):
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
-    if growing := growing_backlog(measurement):
+    if interval.lower > limit:
+        return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
+    if growing := growing_backlog(measurement) or may_pile_up(measurement):
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=growing)
     if interval.upper <= limit:
         return LoadDecision(verdict=BudgetVerdict.WITHIN, interval=interval)

@@ -170,7 +170,7 @@ def _remedy(protocol: str, options: Mapping[str, Any]) -> str:
 def _said_of_itself(reply: Reply) -> dict[str, str]:
     try:
         said = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     found = said if isinstance(said, dict) else {}
     details = {"model": found.get("name"), "platform": found.get("platform")}

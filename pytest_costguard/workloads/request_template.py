@@ -127,13 +127,14 @@ def _written(made: Any, *, method: str) -> tuple[bytes, dict[str, str]]:
         return bytes(made), {"Content-Type": "application/octet-stream"}
     if made is None or (method == "GET" and made == ""):
         return b"", {}
-    if isinstance(made, str):
-        return made.encode(), {"Content-Type": "text/plain; charset=utf-8"}
     try:
+        if isinstance(made, str):
+            return made.encode(), {"Content-Type": "text/plain; charset=utf-8"}
         return _as_json(made), {"Content-Type": "application/json"}
     except (TypeError, ValueError) as error:
+        kind = "text" if isinstance(made, str) else "JSON"
         raise WorkloadError(
-            f"the body of a request cannot be written as JSON: {error}",
+            f"the body of a request cannot be written as {kind}: {error}",
             remedy="let body= be a function of the input that returns bytes, text or plain values",
         ) from error
 

@@ -58,11 +58,17 @@ class Tensor:
         return list(self.array.shape)
 
     def raw(self) -> bytes:
-        """Return the data as bytes."""
+        """Return the data as bytes; raises `WorkloadError` for text that cannot be encoded."""
         if self.array.dtype.kind != "O":
             data: bytes = self.array.astype(self.array.dtype.newbyteorder("<")).tobytes()
             return data
-        parts = [part if isinstance(part, bytes) else part.encode() for part in self.array.flat]
+        try:
+            parts = [part if isinstance(part, bytes) else part.encode() for part in self.array.flat]
+        except UnicodeEncodeError as error:
+            raise WorkloadError(
+                f"input {self.name!r} holds text that no encoding has: {error}",
+                remedy="give bytes, or text without lone surrogates",
+            ) from error
         return b"".join(len(part).to_bytes(4, "little") + part for part in parts)
 
 

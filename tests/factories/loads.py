@@ -27,6 +27,7 @@ def a_loop(**changes: Any) -> OpenLoop:
     fields.setdefault("lateness_seconds", (1e-6,) * requests)
     fields.setdefault("service_seconds", (0.01,) * (requests - lost))
     fields.setdefault("failures", {"no answer in time": lost} if lost else {})
+    fields.setdefault("backlog_arrived", fields["window_requests"])
     return OpenLoop(**fields)
 
 

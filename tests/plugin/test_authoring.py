@@ -29,6 +29,21 @@ def test_reading_what_was_not_measured_names_the_remedy(project):
     result.stdout.fnmatch_lines(["*p50 was not measured*", "*run pytest with --costguard*"])
 
 
+def test_without_the_flag_a_marker_that_is_not_understood_is_told_in_two_lines(project):
+    project.tests("""
+        import pytest
+
+        @pytest.mark.costguard(slo={"p95": "40"})
+        def test_it(costguard):
+            costguard.measure(abs, inputs=[1])
+    """)
+    result = project.run()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*slo.p95 = '40' has no unit", "*remedy: write a number with*"])
+    assert "Traceback" not in result.stdout.str()
+    assert "markers.py" not in result.stdout.str()
+
+
 def test_assertions_see_the_merged_figures(project):
     project.tests("""
         def test_it(costguard):

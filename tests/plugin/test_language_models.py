@@ -86,7 +86,11 @@ def test_a_slow_first_token_is_seen_under_load(project, server):
     assert judged["ttft_p50"] in ("over", "inconclusive")
     assert judged["itl_p50"] in ("within", "inconclusive")
     assert verdict["figures"]["goodput"]["estimate"] == 0
-    assert verdict["figures"]["ttft_mean"]["estimate"] > 0.05
+    units = report["run"]["measurements"][0]["units"]
+    if any(unit["open_loop"].get("unanswered") for unit in units):
+        assert "ttft_mean" not in verdict["figures"]
+    else:
+        assert verdict["figures"]["ttft_mean"]["estimate"] > 0.05
 
 
 def test_without_the_flag_the_answers_are_texts(project, server):

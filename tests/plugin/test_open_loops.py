@@ -200,6 +200,8 @@ def test_service(costguard):
         ("scenario='server(0)'", "not above zero"),
         ("rate=5", "rate= has no meaning in scenario='single_stream'"),
         ("scenario='server(5)', worker=2", "did you mean 'workers'?"),
+        ("scenario='server', rates=5", "did you mean 'rate'?"),
+        ("scenario='server', rate=0", "write a number, like 120"),
         ("max_batch_size=8", "max_batch_size= has no meaning in scenario='single_stream'"),
         ("scenario='server(5)', connections=4", "connections= has no meaning without a server"),
     ],

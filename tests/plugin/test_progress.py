@@ -104,7 +104,7 @@ def test_before_the_start_it_says_about_how_long_it_takes():
     known = Estimate(seconds=27.0, without_load=False)
     ProgressLine(terminal, quiet=False).announce(tests=3, estimate=known)
     assert terminal.lines[-1] == (
-        "costguard: measuring 3 tests in fresh processes, about 27 s and more for slow workloads"
+        "costguard: measuring 3 tests in fresh processes, about 27 s, and more for slow workloads"
     )
 
 
@@ -113,8 +113,8 @@ def test_before_the_start_it_says_where_load_is_not_counted():
     unknown = Estimate(seconds=27.0, without_load=True)
     ProgressLine(terminal, quiet=False).announce(tests=1, estimate=unknown)
     assert terminal.lines[-1] == (
-        "costguard: measuring 1 test in fresh processes, about 27 s without load"
-        " (scenario='server' or 'max_rate'), and more for slow workloads"
+        "costguard: measuring 1 test in fresh processes, about 27 s, and more for slow workloads"
+        " and for load (scenario='server' or 'max_rate'): the first unit tells"
     )
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from factories.processes import heed_interrupts
+from factories.processes import heed_interrupts, patience
 
 GOOD = """
     def test_good(costguard):
@@ -76,9 +76,10 @@ def test_a_workload_that_hangs_is_stopped(project):
         def test_bad(costguard):
             costguard.measure(lambda x: time.sleep(600), inputs=[1])
     """)
-    result = project.measure("--costguard-timeout=3s")
+    seconds = patience(at_least=3)
+    result = project.measure(f"--costguard-timeout={seconds}s")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*no answer for 3 s*"])
+    result.stdout.fnmatch_lines([f"*no answer for {seconds} s*"])
 
 
 def test_words_on_every_channel_disturb_nothing(project):

@@ -40,10 +40,11 @@ def known(load):
 def test_load_of_the_newest_stored_run_is_known():
     older, newer = Load(rate=20.0), Load(rate=50.0)
     runs = [
-        stored_run(stored(load, mean=(0.01,)), day=day) for day, load in ((2, newer), (1, older))
+        stored_run(stored(load, p50=(0.01,)), day=day) for day, load in ((2, newer), (1, older))
     ]
 
-    assert loads_of_baseline(baseline(*runs)) == {WORKLOAD: KnownLoad(load=newer)}
+    found = KnownLoad(load=newer, seconds_per_request=0.01)
+    assert loads_of_baseline(baseline(*runs)) == {WORKLOAD: found}
 
 
 def test_of_a_search_the_rate_that_was_found_is_known():
@@ -54,10 +55,22 @@ def test_of_a_search_the_rate_that_was_found_is_known():
     assert found == {WORKLOAD: KnownLoad(load=SEARCHED, found_rate=100.0)}
 
 
+@pytest.mark.parametrize(("load", "metrics"), [(SEARCHED, "max_rate"), (SERVED, "p50")])
+@pytest.mark.parametrize("value", [0.0, 1e308])
+def test_figures_that_nobody_measured_make_an_estimate_all_the_same(load, metrics, value):
+    run = stored_run(stored(load, **{metrics: (value,)}))
+
+    (found,) = loads_of_baseline(baseline(run)).values()
+
+    assert 0 < seconds(known(found)) < 6 * 60 * 2
+
+
 def test_what_was_just_measured_tells_its_load():
     measured = a_load([loaded(latencies=(0.01,) * 500)])
 
-    assert loads_of([measured])[WORKLOAD].load == measured.declaration.scenario.load
+    found = loads_of([measured])[WORKLOAD]
+    assert found.load == measured.declaration.scenario.load
+    assert found.seconds_per_request == 0.01
 
 
 def test_a_load_takes_what_its_windows_take():
@@ -65,6 +78,15 @@ def test_a_load_takes_what_its_windows_take():
     more = seconds(known(KnownLoad(load=Load(rate=10.0)))) - seconds(TEST)
 
     assert more == pytest.approx(6 * 12.0)
+
+
+def test_a_load_of_long_requests_takes_longer():
+    # 6 units of 8 s and 990 requests more, and a tenth for the ramp, at 200 a second.
+    load = KnownLoad(load=Load(rate=200.0), seconds_per_request=2.0)
+
+    assert seconds(known(load)) - seconds(TEST) == pytest.approx(
+        6 * 1.1 * (8 + 990 / 200), rel=1e-3
+    )
 
 
 def test_percentiles_make_windows_longer():

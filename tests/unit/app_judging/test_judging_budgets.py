@@ -89,6 +89,17 @@ def test_a_run_has_one_cost_however_much_its_units_differ():
     assert result.interval.lower < cost < result.interval.upper
 
 
+def test_a_cost_is_held_by_the_throughput_whose_bounds_are_shown_and_is_never_below_nothing():
+    latencies = (0.0001, 0.01, 0.01, 0.01, 0.1, 1.0)
+    now = run(measurement([unit(latency, index=i) for i, latency in enumerate(latencies)]))
+
+    result = held(now, budget("cost_per_1k", 1.0), target=SERVING, pricer=cost_of)
+
+    assert result.verdict is BudgetVerdict.INCONCLUSIVE
+    assert "the limit lies inside the interval of 6 units" in result.reason
+    assert result.interval.lower == result.interval.estimate, "an end of it is not bounded"
+
+
 def test_a_cost_without_a_bound_has_no_interval():
     now = run(measurement([unit(0.001), unit(0.009, index=1)]))
 

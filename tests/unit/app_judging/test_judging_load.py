@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from factories.judged import judged, only
 from factories.judging import MACHINE, budget, gates, regression, run
-from factories.loads import a_load, loaded
+from factories.loads import a_load, a_loop, loaded
 
 from pytest_costguard.app.judging_lateness import holds
 from pytest_costguard.app.judging_load import fitting
+from pytest_costguard.app.judging_pairs import decide_pairs
 from pytest_costguard.records import (
     Against,
     BudgetVerdict,
@@ -20,6 +22,7 @@ from pytest_costguard.records import (
     Regression,
     Run,
     Verdict,
+    WorkloadId,
     to_json,
 )
 from pytest_costguard.stats.lateness import NOT_MOVED, Moved
@@ -239,15 +242,28 @@ def test_side_by_side_the_same_rate_is_unchanged():
     assert comparison.verdict is Verdict.UNCHANGED
 
 
-def test_side_by_side_a_generator_that_was_late_on_base_decides_nothing():
-    base = a_search([100.0] * 6, lateness=0.004)  # of a limit of 50 ms
-    head = a_search([50.0] * 6)
+@pytest.mark.parametrize(
+    ("on_base", "head", "verdict"),
+    [
+        (True, 50.0, Verdict.REGRESSED),  # base may take even more
+        (True, 100.0, Verdict.INCONCLUSIVE),
+        (True, 200.0, Verdict.INCONCLUSIVE),
+        (False, 50.0, Verdict.INCONCLUSIVE),  # head may
+        (False, 100.0, Verdict.UNCHANGED),
+        (False, 200.0, Verdict.IMPROVED),
+    ],
+)
+def test_side_by_side_a_search_that_was_sent_late_may_have_found_too_low_a_rate(
+    on_base, head, verdict
+):
+    late = (0.004, 0.0) if on_base else (0.0, 0.004)  # of a limit of 50 ms
+    sides = (a_search([rate] * 6, lateness=s) for rate, s in zip((100.0, head), late, strict=True))
 
-    (comparison,) = side_by_side(base, head).comparisons
+    (comparison,) = side_by_side(*sides).comparisons
 
-    assert comparison.verdict is Verdict.INCONCLUSIVE
-    assert comparison.reason.startswith("on base, the load generator was late")
-    assert comparison.ratio == pytest.approx(0.5)  # what was seen is shown all the same
+    assert comparison.verdict is verdict
+    assert ("on base, " * on_base + "the load generator was late by 4 ms") in comparison.reason
+    assert comparison.ratio == pytest.approx(head / 100.0)  # what was seen is shown all the same
 
 
 @pytest.mark.parametrize(
@@ -261,8 +277,120 @@ def test_side_by_side_a_verdict_holds_where_lateness_cannot_have_made_it(head, v
     (comparison,) = side_by_side(base, worse).comparisons
 
     assert comparison.verdict is verdict
-    held = "; that holds although on base, the load generator was late by 0.8 ms (p99)"
+    held = "; that holds although the load generator was late by 0.8 ms (p99)"
     assert (held in comparison.reason) == (verdict is Verdict.REGRESSED)
+
+
+def test_what_a_server_serves_that_does_not_keep_up_passes_no_limit():
+    load = Load(rate=100.0, slo={"p99": 0.05})
+    growing = a_run(load=load, backlog=tuple(range(0, 200, 10)), within_slo=600)
+    held = gates(
+        budget("goodput", 1.0, bound="at least"), budget("throughput", 1.0, bound="at least")
+    )
+
+    results = only(judged(growing, gates=held)).budgets
+
+    assert [one.verdict for one in results] == [BudgetVerdict.INCONCLUSIVE] * 2
+    assert all("requests piled up until the end" in one.reason for one in results)
+
+
+def of_unknown_backlog(units):
+    """Return the units with windows that tell nothing of what piles up."""
+    return [
+        msgspec.structs.replace(
+            unit, open_loop=msgspec.structs.replace(unit.open_loop, backlog_arrived=(0,))
+        )
+        for unit in units
+    ]
+
+
+def test_where_nobody_can_say_whether_a_server_keeps_up_there_is_a_warning_without_any_gate():
+    whole = a_load([loaded(latencies=[0.02] * 40) for _ in range(6)])
+
+    def warned(units):
+        return only(judged(run(a_load(units)))).warnings
+
+    assert warned(whole.units) == ()
+    (warning,) = warned(of_unknown_backlog(whole.units))
+    assert "it is not known whether the server keeps up" in warning
+
+
+def test_where_nobody_can_say_whether_a_server_keeps_up_no_throughput_is_too_low():
+    whole = a_load([loaded(latencies=[0.02] * 40) for _ in range(6)])
+    held = gates(budget("throughput", 1000.0, bound="at least"))
+
+    def verdict(units):
+        (result,) = only(judged(run(a_load(units)), gates=held)).budgets
+        return result.verdict
+
+    assert verdict(whole.units) is BudgetVerdict.OVER
+    assert verdict(of_unknown_backlog(whole.units)) is BudgetVerdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("on_base", "head", "verdict"),
+    [
+        (False, 0.02, Verdict.REGRESSED),  # all the more
+        (False, 0.01, Verdict.INCONCLUSIVE),
+        (True, 0.02, Verdict.INCONCLUSIVE),
+        (True, 0.005, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_side_by_side_a_side_that_does_not_keep_up_is_no_reference_and_passes_nothing(
+    on_base, head, verdict
+):
+    piled = {"backlog": tuple(range(0, 200, 10))}
+    base = a_run(latency=0.01, **(piled if on_base else {})).measurements[0]
+    other = a_run(latency=head, **({} if on_base else piled)).measurements[0]
+
+    (comparison,) = side_by_side(base, other).comparisons
+
+    assert comparison.verdict is verdict
+    piled_up = ("on base, " * on_base + "requests piled up") in comparison.reason
+    assert piled_up == (verdict is Verdict.INCONCLUSIVE)
+
+
+def test_side_by_side_nothing_is_worse_beside_the_others_by_what_lateness_may_have_added():
+    # The first is clearly worse, so that less is asked of the second.
+    noise = np.random.default_rng(3).normal(0, 0.012, 6)
+
+    def pair(name, *, worse, late=1e-9):
+        workload = WorkloadId(nodeid=f"tests/test_load.py::{name}")
+        both = [
+            a_load([loaded(latencies=[0.01 * (1 + by)] * 20, lateness=late) for by in side])
+            for side in (noise, worse + noise[::-1])
+        ]
+        return [msgspec.structs.replace(one, workload=workload) for one in both]
+
+    def worse_beside_the_other(late):
+        found = []
+        for worse in np.linspace(0.038, 0.046, 9):
+            pairs = [pair("test_clear", worse=1.0), pair("test_close", worse=worse, late=late)]
+            base, head = (run(*side) for side in zip(*pairs, strict=True))
+            against = Against(requested="main", found_as="main", run=base, looks=(6, 10, 16, 24))
+            held = {str(one.workload): Gates(regressions=(regression("mean"),)) for _, one in pairs}
+            decided = decide_pairs(head, against, held, hypotheses=2)
+            found += [worse] * (pairs[1][0].workload in dict(decided.all_together))
+        return found
+
+    assert worse_beside_the_other(1e-9)
+    assert not worse_beside_the_other(0.00009)
+
+
+@pytest.mark.parametrize("late_on_base", [True, False])
+def test_side_by_side_the_side_is_named_whose_lateness_may_decide(late_on_base):
+    # 11 ms on base and 10.7 on head, and 0.8 % of one of them may be lateness.
+    wait = {"lateness": 0.00009}
+    base = a_run(latency=0.01, **(wait if late_on_base else {})).measurements[0]
+    head = a_run(latency=0.0097, **({} if late_on_base else wait)).measurements[0]
+
+    (comparison,) = side_by_side(base, head).comparisons
+
+    if late_on_base:
+        assert comparison.verdict is Verdict.INCONCLUSIVE
+        assert comparison.reason.startswith("on base, the load generator was late")
+    else:  # in time it would have been better still
+        assert comparison.verdict is Verdict.IMPROVED
 
 
 @pytest.mark.parametrize(
@@ -303,9 +431,12 @@ def test_a_highest_rate_that_was_sent_late_may_be_more_and_is_no_less(limit, ver
         (Verdict.UNCHANGED, -0.1, 0.09, False),
         (Verdict.IMPROVED, -0.3, -0.12, True),
         (Verdict.IMPROVED, -0.3, -0.1, False),
-        (Verdict.INCONCLUSIVE, 0.15, 0.3, False),
-        (Verdict.UNCHANGED, None, None, False),
-        (Verdict.REGRESSED, None, None, False),
+        (Verdict.UNCHANGED, 0.02, 0.05, True),
+        (Verdict.UNCHANGED, 0.04, 0.05, False),  # it may be surely more than what is allowed
+        (Verdict.INCONCLUSIVE, 0.15, 0.3, None),
+        (Verdict.UNCHANGED, None, None, None),
+        (Verdict.REGRESSED, None, None, None),
+        (Verdict.REGRESSED, 0.05, 0.3, None),  # another rule has decided
     ],
 )
 def test_bounds_give_way_to_what_lateness_may_have_done_on_either_side(
@@ -316,11 +447,44 @@ def test_bounds_give_way_to_what_lateness_may_have_done_on_either_side(
     head = Moved(figure=1.0, less=0.05, more=0.01)
     base = Moved(figure=1.0, less=0.03, more=0.02)
     found = holds(verdict, lower=lower, upper=upper, regression=rule, head=head, base=base)
-    assert found == expected
+    assert found is expected
 
 
-def test_nothing_holds_where_a_figure_may_be_all_lateness():
+def test_a_figure_that_may_be_all_lateness_accuses_nobody_and_excuses_nobody():
     everything = Moved(figure=1.0, less=1.0, more=0.0)
     rule = regression("mean")
-    for sides in ({"head": everything}, {"head": NOT_MOVED, "base": everything}):
-        assert not holds(Verdict.REGRESSED, lower=9.0, upper=9.5, regression=rule, **sides)
+    worse = {"lower": 9.0, "upper": 9.5, "regression": rule}
+    better = {"lower": -9.5, "upper": -9.0, "regression": rule}
+    assert holds(Verdict.REGRESSED, **worse, head=everything) is False
+    assert holds(Verdict.REGRESSED, **worse, head=NOT_MOVED, base=everything) is True
+    assert holds(Verdict.IMPROVED, **better, head=everything) is True
+    assert holds(Verdict.IMPROVED, **better, head=NOT_MOVED, base=everything) is False
+
+
+def test_a_verdict_at_its_limit_falls_with_lateness_that_is_hardly_worth_naming():
+    # 11 ms, of which 0.09 may be lateness: 0.8 %.
+    late = a_run(latency=0.01, lateness=0.00009)
+
+    near, far = (
+        only(judged(late, gates=gates(budget("mean", limit)))).budgets[0]
+        for limit in (0.01095, 0.0105)
+    )
+
+    assert near.verdict is BudgetVerdict.INCONCLUSIVE
+    assert "that may be what decides about the mean latency" in near.reason
+    assert far.verdict is BudgetVerdict.OVER
+    assert "load generator" not in far.reason
+
+
+def test_where_nothing_was_answered_no_latency_is_named():
+    sound = loaded(latencies=[0.02] * 200)
+    loop = a_loop(window_requests=(200,), unanswered=tuple(range(200)))
+    lost = msgspec.structs.replace(sound, latency_seconds=(), open_loop=loop)
+    held = gates(budget("error_rate", 0.01), budget("p50", 1.0), budget("mean", 1.0))
+
+    errors, median, mean = only(judged(run(a_load([lost] * 3)), gates=held)).budgets
+
+    assert (errors.verdict, median.verdict) == (BudgetVerdict.OVER, BudgetVerdict.OVER)
+    assert "surely no answer" in median.reason
+    assert mean.verdict is BudgetVerdict.INCONCLUSIVE
+    assert "infinitely long" in mean.reason

@@ -55,6 +55,22 @@ def test_throughput_says_the_same_the_other_way_round():
     assert (found.lower, found.upper) == (Decimal("52.3810"), Decimal("183.333"))
 
 
+def test_at_the_highest_rate_the_rate_is_what_cost_follows():
+    cost = msgspec.structs.replace(COST, basis="goodput under the SLO")
+    fewer = comparison("max_rate", ratio=1 / 1.1, lower=1 / 1.2, upper=1 / 1.05)
+
+    found = change(comparison("mean", ratio=3.0, lower=2.9, upper=3.1), fewer, cost=cost)
+
+    assert found.usd == Decimal("100.00")
+
+
+@pytest.mark.parametrize("metric", ["mean", "throughput"])
+def test_at_an_offered_rate_a_slower_answer_costs_no_more(metric):
+    cost = msgspec.structs.replace(COST, basis="throughput at the offered rate")
+
+    assert change(comparison(metric, ratio=3.0, lower=2.9, upper=3.1), cost=cost) is None
+
+
 @pytest.mark.parametrize("verdict", [Verdict.UNCHANGED, Verdict.INCONCLUSIVE, Verdict.NEW])
 def test_what_is_not_sure_is_no_money(verdict):
     assert change(comparison(verdict=verdict)) is None

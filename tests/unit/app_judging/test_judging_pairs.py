@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 from factories.judged import judged, only
 from factories.judging import WORKLOAD, gates, measurement, regression, run, unit
 
+from pytest_costguard.app import judging_pairs
 from pytest_costguard.records import (
     Against,
     Commit,
@@ -79,10 +81,24 @@ def test_noise_that_no_look_can_see_through_says_what_can_be_done_instead():
     assert "--costguard-deep ends at 48: raise catch (5 % now), or use a quieter" in found.reason
 
 
+def test_a_total_that_keeps_unchanged_back_says_what_to_do(monkeypatch):
+    decide = judging_pairs.decide_paired
+
+    def by_total(units, **how):
+        decided = decide(units, **how)
+        return dataclasses.replace(decided, verdict=Verdict.INCONCLUSIVE, total=0.04)
+
+    monkeypatch.setattr(judging_pairs, "decide_paired", by_total)
+    found = compared(0.0, spread=0.1, units=6)
+    assert found.reason.startswith("most inputs are unchanged, but their total is at +4.1 %")
+    assert found.reason.endswith("a test of their own, or measure longer (--costguard-deep)")
+
+
 def test_memory_of_too_few_units_says_how_many_there_are():
     found = compared(0.0, spread=0.1, units=8, memory=2, metric="peak_memory")
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.reason.startswith("2 units of both sides: at least 4 are needed")
+    assert "--costguard-time" in found.reason
 
 
 @pytest.mark.parametrize("change", [-0.2, 0.0])

@@ -55,8 +55,8 @@ def test_load_that_does_not_count_is_no_comparison():
 
 
 def test_a_generator_that_is_late_for_the_fast_part_alone_is_told_of_that_part():
-    # 0.4 ms late is nothing to 18 ms, and too much for 6 ms.
-    slow, fast = of(*parts_alone(), mixed(lateness=0.0004)).parts
+    # 0.1 ms late is nothing to 18 ms, and too much for 6 ms.
+    slow, fast = of(*parts_alone(), mixed(lateness=0.0001)).parts
     assert slow.longer
     assert "load generator was late" in fast.reason
 

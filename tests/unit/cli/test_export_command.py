@@ -48,6 +48,7 @@ def test_what_needs_no_name_needs_none(report, form):
     [
         (("hpa", "--traffic", "1/s"), 2, "give --deployment"),
         (("focus", "--traffic", "1/s", "--month", "soon"), 11, "is no month"),
+        (("focus", "--traffic", "1/s", "--month", "9999-12"), 11, "is no month"),
         (("focus",), 11, "how much it serves is not known"),
         (("alerts", "--traffic", "1/s", "--requests", "a b"), 11, "is no series"),
         (("nothing",), 2, "Invalid value"),

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from pytest_costguard.cli.main import main
 from pytest_costguard.records import Plan, PlanChange
+from pytest_costguard.reports.plan import render
 
 
 def plan(*words):
@@ -23,6 +24,28 @@ def test_it_says_replicas_and_bill(report):
     assert "replicas" in done.stdout
     assert "a month" in done.stdout
     assert "p95 within 50 ms" in done.stdout
+
+
+def test_lines_fit_a_narrow_terminal(report, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    done = plan(report, "--traffic", "peak=120/s,average=30/s", "--slo", "p95=50ms")
+    assert done.exit_code == 0, done.output
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "< 0.001 %" in done.stdout  # of the requests are late: 10 to the minus 20 is no figure
+
+
+def test_a_note_of_several_workloads_is_told_once(report):
+    done = plan(report, "--traffic", "3M/day", "--json")
+    found = msgspec.json.decode(done.stdout, type=Plan)
+    (one,) = found.workloads
+    other = msgspec.structs.replace(one, notes=(*one.notes[:1], "of its own"))
+
+    text = render(msgspec.structs.replace(found, workloads=(one, other)))
+
+    shared, *own = one.notes
+    told = " ".join(text.split())
+    assert told.count(f"note: {shared} (2 workloads)") == told.count(shared) == 1
+    assert all(told.count(note) == 1 for note in (*own, "of its own"))
 
 
 def test_json_is_one_record_of_the_schema(report):

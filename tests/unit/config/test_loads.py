@@ -102,6 +102,7 @@ def test_a_trace_gives_arrivals_and_rate(tmp_path):
         ("", "holds 0 arrivals"),
         ("5\n", "holds 1 arrivals"),
         ("5\n5\n", "no time between them"),
+        ("0,5\n1,25\n", "'0,5' is a number with a decimal comma, or two columns"),
     ],
 )
 def test_a_trace_that_is_none_is_refused_with_its_line(tmp_path, text, problem):

@@ -86,6 +86,21 @@ def test_a_test_that_failed_before_it_measured_is_a_failure_and_never_a_pass():
     assert failure.details == "assert 1 == 2"
 
 
+def test_the_remedy_of_an_error_of_ours_is_that_of_the_failure():
+    collection = Collection()
+    collection.test_details["test_a.py::test_a"] = (
+        ">       raise refusal(value)\n"
+        "E       pytest_costguard.errors.ConfigError: test_a.py: rate = 0 is not above zero\n"
+        "E         remedy: write a number above zero\n"
+        "\n"
+        "quantities.py:346: ConfigError\n"
+    )
+    collection.check_complete(["test_a.py::test_a"], units=2)
+    (failure,) = collection.failures
+    assert failure.reason.endswith("anything: test_a.py: rate = 0 is not above zero")
+    assert failure.remedy == "write a number above zero"
+
+
 def test_the_first_reason_for_a_failure_stays():
     collection = Collection()
     for reason in ("the cause", "its consequence"):

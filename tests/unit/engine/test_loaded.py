@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from factories.judging import block
 from factories.loads import a_loop
@@ -58,6 +60,15 @@ def test_a_window_lasts_four_times_a_unit_of_a_closed_loop():
     assert session.asked == [window]
     assert len(timed.latency_seconds) == 1000
     assert timed.open_loop.requests == 1000
+
+
+def test_of_requests_that_take_long_a_window_holds_what_tells_growth_from_chance():
+    session = Session()
+
+    serve_load(session, terms(Load(rate=20.0), seconds_per_request=1.5))
+
+    # Four times the 30 that are under way; two counts of them differ by the root of 60.
+    assert session.asked[0].requests == 120 + math.ceil(35 * math.sqrt(60))
 
 
 def test_percentiles_need_ten_times_what_independent_samples_would():
@@ -118,6 +129,21 @@ def test_two_sides_send_in_turns_the_same_schedules():
     turns = {side: [one.turn for one in session.asked] for side, session in sessions.items()}
     assert turns == {"base": [6, 7], "head": [6, 7]}
     assert timed["head"].open_loop.window_requests == (100, 100)
+
+
+def test_two_sides_send_windows_that_the_slower_one_needs():
+    pair, sessions, _ = both()
+    load = Load(rate=500.0)
+
+    serve_load_beside(
+        pair,
+        {"base": terms(load, seconds_per_request=0.1), "head": terms(load, seconds_per_request=1)},
+    )
+
+    requests = {side: [one.requests for one in session.asked] for side, session in sessions.items()}
+    # Four times the 500 under way; what chance adds is shared by both windows.
+    enough = 2000 + math.ceil(35 * math.sqrt(500))
+    assert requests == {"base": [enough, enough], "head": [enough, enough]}
 
 
 def test_two_sides_search_once_each_from_where_each_has_ended():

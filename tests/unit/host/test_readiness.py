@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+import trustme
 
 from pytest_costguard.host.readiness import (
     Ended,
@@ -121,7 +123,7 @@ def test_an_error_of_a_function_is_the_tests_own():
 
 
 @contextlib.contextmanager
-def serving(status):
+def serving(status, *, context=None):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(status if self.path == "/ready?model=a" else 404)
@@ -131,10 +133,12 @@ def serving(status):
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield f"http{'s' * (context is not None)}://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join()
@@ -167,3 +171,10 @@ def test_what_does_not_speak_http_is_not_ready():
         assert answers_200(f"http://127.0.0.1:{port}/")(5.0) != ""
         thread.join()
     assert "refused" in answers_200(f"http://127.0.0.1:{port}/")(5.0)
+
+
+def test_readiness_does_not_ask_whose_certificate_it_is():
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with serving(200, context=context) as address:
+        assert answers_200(f"{address}/ready?model=a")(5.0) == ""

@@ -13,6 +13,7 @@ from pytest_costguard.host.threads import (
     ThreadUse,
     busy_threads,
     check,
+    coordinating_under_load,
     corrected,
     thread_environment,
 )
@@ -78,6 +79,27 @@ def test_ticks_stand_in_where_schedule_statistics_are_not_kept(tree, process):
     assert [thread.cpu_seconds for thread in times.threads] == [1.5]
 
 
+class Working:
+    """A process whose one thread has worked a second more at each look but the first."""
+
+    def __init__(self, tree):
+        self._tree, self._seconds = tree, 0
+        self.root = tree(task(5, run_ns=0))
+
+    def cpu_seconds(self):
+        seconds, self._seconds = self._seconds, self._seconds + 1
+        self._tree(task(5, run_ns=seconds * 10**9))
+        return float(seconds)
+
+
+def test_what_a_thread_does_while_threads_are_listed_passes_for_none_that_has_ended(tree):
+    process = Working(tree)
+    use = ThreadUse(process.root, process=process)
+    times = use.since(use.start())
+    assert times is not None
+    assert times.unaccounted_seconds == 0
+
+
 def test_a_machine_that_does_not_list_threads_gives_no_answer(tree, process):
     use = ThreadUse(tree({}), process=process)
     assert use.since(use.start()) is None
@@ -107,6 +129,24 @@ def test_a_thread_made_for_each_request_that_does_all_the_work_is_one():
 
 def test_the_lag_of_a_running_threads_counter_is_not_a_thread():
     assert busy_threads(used(0.030, process=0.044), 0.05) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ([0.5] * 4, 4),  # four threads serve, a twentieth of the time
+        ([1.0] * 2, 2),
+        ([0.5, 0.1, 0.05], 1),  # one serves, and others wake up now and then
+        ([0.02, 0.15], 1),
+        ([9.0, 1.9], 1),  # one that hands over, at full load
+        ([9.0, 2.1], 2),
+        ([0.0], 1),
+    ],
+)
+def test_under_load_threads_are_held_against_the_time_of_serving(seconds, expected):
+    use = used(*seconds)
+    found = busy_threads(use, 10.0, coordinating_under_load(use, 10.0))
+    assert max(1, found) == expected
 
 
 def test_as_many_as_declared_or_fewer_is_no_complaint():

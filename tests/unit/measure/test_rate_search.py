@@ -7,12 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.load.queues import SimulatedServer, exponential, true_rate_mm1
+from benchmarks.load.queues import SimulatedServer, constant, exponential, true_rate_mm1
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.rate_search import (
     Allowance,
     affordable_requests,
     allowances,
+    is_short,
     search,
     window_requests,
 )
@@ -112,6 +113,55 @@ def test_a_window_is_long_enough_for_its_percentile_and_for_a_queue_to_fill():
     assert window_requests({"p50": 0.001}, 10.0) == 3 * 6
     assert window_requests({"p99": 0.001}, 10.0) == 3 * 368
     assert window_requests({"p99": 1.0}, 100.0) == 2000
+
+
+def test_a_window_is_short_where_less_fits_than_a_queue_needs():
+    full = window_requests({"p99": 0.2}, 2000.0)
+
+    assert not is_short({"p99": 0.2}, rate=2000.0, requests=full)
+    assert is_short({"p99": 2.0}, rate=2000.0, requests=window_requests({"p99": 2.0}, 2000.0))
+
+
+@pytest.mark.parametrize("limit", [1.0, 2.0])
+def test_windows_short_beside_the_limit_find_no_rate_beyond_what_the_server_can_do(limit):
+    capacity, rates = 2000.0, []
+    for seed in range(8):
+        server = SimulatedServer(
+            times=constant(1 / capacity), servers=1, slo={"p99": limit}, seed=seed
+        )
+        found = search(server.probe, slo={"p99": limit}, start=1900.0, known=True, max_seconds=60.0)
+        rates.append(found.rate)
+
+    assert np.mean(rates) == pytest.approx(capacity, rel=0.05)
+
+
+def test_a_rate_broken_before_requests_are_late_is_no_more_than_the_middle():
+    def probe(rate, requests):
+        passed = rate <= 100.0
+        return Probe(rate=rate, requests=requests, late=(0,), passed=passed, seconds=1.0)
+
+    found = search(probe, slo=SLO, start=100.0, known=True, max_seconds=1e9)
+
+    assert found.complete
+    assert 100.0 < found.rate < 105.0
+
+
+def test_windows_that_hold_hardly_more_than_the_limit_end_no_search():
+    probe, probed = sharp(8.0)
+    found = search(probe, slo={"p95": 12.0}, start=8.0, known=True, max_seconds=60.0)
+
+    assert probed
+    assert found.rate == pytest.approx(8.0, rel=0.13)
+    assert found.reason == (
+        "its windows last 20 s, and beside a limit of 12 s that is too little to see whether a"
+        " queue grows"
+    )
+
+
+def test_windows_of_two_limits_may_end_a_search():
+    probe, _ = sharp(7.77)
+
+    assert search(probe, slo={"p95": 10.0}, start=7.0, known=True, max_seconds=60.0).complete
 
 
 def test_searches_of_a_queue_are_right_on_average():

@@ -46,3 +46,22 @@ def test_a_late_generator_is_seen_where_tokens_alone_are_limited(metric):
 
 def test_what_is_far_below_a_limit_on_waiting_is_not_late():
     assert not any(probe.sent_late for probe in probes({"p50": 1.0}))
+
+
+def test_a_rate_that_the_server_cannot_do_is_broken_before_the_limit_is():
+    server = Server(
+        serve=lambda _: time.sleep(0.01),
+        synchronise=None,
+        serving=nullcontext,
+        clock=Clock.system(),
+    )
+    load = Load(workers=1, slo={"p50": 0.4})
+    under_load = UnderLoad(server, inputs=[0], items=[1], load=load, collate=None)
+
+    seen, _ = under_load.search(
+        start=130.0, known=False, turn=0, max_seconds=3.0, alone_seconds=0.01
+    )
+
+    # One worker of 10 ms: after a second a queue at 130 a second is not as long as the limit.
+    assert not seen.probes[0].passed
+    assert seen.rate < 130.0

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from pytest_costguard.errors import WorkloadError
+from pytest_costguard.measure.backlog import MOMENTS
 from pytest_costguard.measure.open_loop import Sent
 from pytest_costguard.measure.windows import (
-    BACKLOG_STRETCHES,
     joined,
     plan_window,
     ramp_of,
@@ -61,16 +61,52 @@ def test_the_ramp_is_not_counted():
 
     assert window.latency_seconds == pytest.approx((0.005, 0.005))
     assert window.block.requests == 2
-    # Two at 100 a second, and 5 ms until the last one was answered.
-    assert window.block.wall_seconds == pytest.approx(0.025)
+    assert window.block.wall_seconds == pytest.approx(0.02)  # two at 100 a second
 
 
 @pytest.mark.parametrize("every_ms", [0, 10, 5000])
 def test_so_many_requests_last_as_long_as_their_rate_says_however_they_fell(every_ms):
     # A window of a trace may hold a burst, or a gap; few requests have fewer gaps between them.
     window = window_of(what_became(latency_ms=[4], every_ms=every_ms), rate=0.5)
-    assert window.block.wall_seconds == pytest.approx(2.004)
+    assert window.block.wall_seconds == pytest.approx(2.0)
     assert window.open_loop.answered_seconds == window.block.wall_seconds
+
+
+@pytest.mark.parametrize("latency_ms", [1, 100, 600, 3000])
+@pytest.mark.parametrize("requests", [100, 400])
+def test_a_server_that_keeps_up_serves_the_rate_however_long_each_takes(latency_ms, requests):
+    ramp = ramp_of(requests)
+    window = window_of(what_became(latency_ms=[latency_ms] * (requests + ramp)), ramp=ramp)
+
+    assert requests / window.block.wall_seconds == pytest.approx(100.0)
+    # Those that are under way when the server has been filled are all that ever are.
+    filled = latency_ms - 10 * ramp <= 10 * requests / 2
+    assert (window.open_loop.backlog_arrived[0] > 0) is filled
+    assert not filled or len(set(window.open_loop.backlog)) <= 2
+
+
+@pytest.mark.parametrize("requests", [100, 400])
+def test_a_server_that_is_far_too_slow_serves_what_it_can(requests):
+    # One after another, 25 ms each, at 100 a second: the server takes 40.
+    ramp = ramp_of(requests)
+    late = [25 + 15 * place for place in range(requests + ramp)]
+    window = window_of(what_became(latency_ms=late), ramp=ramp)
+
+    assert requests / window.block.wall_seconds == pytest.approx(40.0, rel=0.03)
+
+
+def test_a_server_that_does_not_keep_up_serves_less():
+    # Every tenth is left over: 90 of 100 a second.
+    late = [5 + place * 10 / 9 for place in range(440)]
+    window = window_of(what_became(latency_ms=late), ramp=40)
+
+    assert 400 / window.block.wall_seconds == pytest.approx(90.0, rel=0.03)
+
+
+def test_of_a_server_that_answers_all_at_the_end_nothing_is_known():
+    window = window_of(what_became(latency_ms=[9000 - 10 * place for place in range(120)]), ramp=20)
+
+    assert window.open_loop.backlog_arrived == (0,)
 
 
 def test_requests_without_an_answer_keep_their_place_and_their_reason():
@@ -134,7 +170,7 @@ def test_the_backlog_is_what_has_arrived_and_has_no_answer():
     # Each takes 35 ms and one arrives every 10 ms: three or four are under way.
     window = window_of(what_became(latency_ms=[35] * 100))
 
-    assert len(window.open_loop.backlog) == BACKLOG_STRETCHES
+    assert len(window.open_loop.backlog) == MOMENTS
     assert set(window.open_loop.backlog) <= {3, 4}
 
 
@@ -164,7 +200,7 @@ def test_windows_of_a_unit_are_joined_in_their_order():
     assert both.unanswered == (1, 3)
     assert both.failures == {"full": 2}
     assert both.busy_periods == (0, 1, 3)
-    assert len(both.backlog) == 2 * BACKLOG_STRETCHES
+    assert len(both.backlog) == 2 * MOMENTS
     assert both.answered_seconds == first.answered_seconds + second.answered_seconds
 
 

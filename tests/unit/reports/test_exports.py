@@ -192,7 +192,11 @@ def test_a_highest_rate_is_told_with_its_interval():
     probe = Probe(rate=105.0, requests=400, late=(9,), passed=False, seconds=4.0)
     units = [loaded(latencies=[0.02] * 400, rate=rate, probes=(probe,)) for rate in (99.0, 101.0)]
     searched = a_load(units, load=Load(slo={"p99": 0.05}))
-    rates = families(judged(run(searched)))["costguard_highest_rate_requests_per_second"].samples
+    found = families(judged(run(searched)))
+    assert not {"costguard_latency_seconds", "costguard_error_ratio"} & {
+        name for name, family in found.items() if family.samples
+    }, "its windows were chosen"
+    rates = found["costguard_highest_rate_requests_per_second"].samples
     assert [one.value for one in rates if one.labels["bound"] == "estimate"] == [100.0]
     assert len(rates) == 3
 

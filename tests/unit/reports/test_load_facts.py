@@ -37,7 +37,9 @@ def test_a_search_tells_its_windows():
 
     facts = load_facts(a_load([loaded(latencies=[0.02] * 90, probes=probes)], load=load))
 
-    assert facts[0] == "searched in 7.0 windows a unit, bursts"
+    assert (
+        facts[0] == "searched for the highest rate with p99 ≤ 50 ms, in 7.0 windows a unit, bursts"
+    )
 
 
 def test_failures_are_told_with_their_reasons():

@@ -21,6 +21,7 @@ from pytest_costguard.reports.numbers import (
     quantity,
     scale_for,
     significant,
+    with_ends,
 )
 
 FINITE = st.floats(allow_nan=False, allow_subnormal=False, allow_infinity=False)
@@ -88,6 +89,17 @@ def test_an_interval_names_its_wider_side_rounded_up() -> None:
     scale = scale_for("mean", [0.0123])
 
     assert interval(0.0123, 0.0121, 0.01261, scale) == "12.3 ± 0.4"
+
+
+def test_a_lopsided_interval_is_written_with_both_ends_where_there_is_room() -> None:
+    scale = scale_for("p99", (0.01,))
+    seen = Interval(estimate=0.01, lower=0.0095, upper=0.014, confidence=0.95, n=600)
+    even = Interval(estimate=0.01, lower=0.0095, upper=0.0105, confidence=0.95, n=600)
+    alone = Interval(estimate=0.01, lower=0.01, upper=0.01, confidence=0.0, n=600)
+
+    assert with_ends(seen, scale) == "10.0 (9.5 to 14.0)"
+    assert with_ends(even, scale) == "10.0 ± 0.5"
+    assert with_ends(alone, scale) == "10.0"
 
 
 def test_one_unit_alone_has_no_interval() -> None:

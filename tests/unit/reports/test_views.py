@@ -3,6 +3,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+from factories.judged import head, judged
+from factories.judging import budget, gates
 from factories.reports import (
     CLASSIFY,
     EMBED,
@@ -32,6 +34,17 @@ from pytest_costguard.reports import markdown, terminal
 from pytest_costguard.reports.junit import properties
 from pytest_costguard.reports.rows import labels_of
 from pytest_costguard.reports.view import view_of
+
+
+def test_a_reason_that_follows_itself_is_told_at_the_first() -> None:
+    held = gates(budget("mean", 1.0), budget("throughput", 1.0, bound="at least"))
+
+    text = terminal.render(judged(head(units=1), gates=held), width=200)
+
+    first, _, rest = text.partition("one unit gives an estimate only")
+    assert first.count("inconclusive: ") == 1
+    assert "for the same reason" in rest
+    assert "one unit gives" not in rest
 
 
 def test_what_fails_comes_first_and_a_workloads_rows_stay_together() -> None:
@@ -196,6 +209,39 @@ def test_quiet_shows_the_headline_and_what_fails() -> None:
 
 def test_a_long_name_keeps_both_ends() -> None:
     assert terminal.shortened("tests/test_a.py::test_b[int8]", 15) == "test…st_b[int8]"
+
+
+def test_names_that_would_be_shortened_alike_are_told_apart():
+    names = [
+        "test_reranker_with_small_batches_int8[onnx-8-threads]",
+        "test_reranker_with_large_batches_int8[onnx-8-threads]",
+        "test_embedder",
+    ]
+
+    shown = terminal.shortened_apart(names, 30)
+
+    assert shown == [
+        "…th_small…int8[onnx-8-threads]",
+        "…th_large…int8[onnx-8-threads]",
+        "test_embedder",
+    ]
+
+
+def test_of_several_names_each_is_told_apart_from_the_one_it_reads_like():
+    names = [
+        f"test_reranker_{which}_int8[onnx-8-threads]"
+        for which in (
+            "aaa_batches_x_small",
+            "aaa_batches_x_large",
+            "bbb_batches_x_small",
+            "bbb_batches_x_large",
+        )
+    ]
+
+    for some in (names[:3], names):
+        shown = terminal.shortened_apart(some, 30)
+        assert len(set(shown)) == len(some)
+        assert all(len(name) <= 30 for name in shown)
 
 
 # A name that begins with a dash is refused before it gets here.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import msgspec
 import numpy as np
@@ -11,11 +12,11 @@ from factories.judging import declaration, unit
 from factories.loads import a_load, a_loop, loaded
 
 from pytest_costguard.records import BudgetVerdict, Load, Probe
+from pytest_costguard.stats.backlog import growing_backlog, may_pile_up
 from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.open_loop import (
     arrivals,
     figures_under_load,
-    growing_backlog,
     interval_under_load,
 )
 from pytest_costguard.stats.slo import decide_error_rate, decide_slo
@@ -113,6 +114,39 @@ def test_an_slo_is_not_kept_on_a_tail_that_nothing_bounds():
     assert "do not bound p99 from above" in decision.reason
 
 
+def test_a_limit_inside_the_interval_says_how_many_requests_would_decide():
+    rng = np.random.default_rng(7)
+    units = [rng.exponential(0.01, 400).tolist() for _ in range(6)]
+    played = a_load([loaded(latencies=unit, index=index) for index, unit in enumerate(units)])
+    limit = 0.0325  # p95 of this distribution is 30.0 ms
+
+    decision = decide_slo(played, "p95", limit=limit, alpha=0.01)
+
+    assert decision is not None
+    assert decision.verdict is BudgetVerdict.INCONCLUSIVE
+    told = re.search(r"about ([\d.]+) times as many would decide", decision.reason)
+    assert told is not None
+    # So many, and half as many again for chance, decide.
+    more = round(1.5 * float(told[1]) * 400)
+    longer = [rng.exponential(0.01, more).tolist() for _ in range(6)]
+    again = a_load([loaded(latencies=unit, index=index) for index, unit in enumerate(longer)])
+    decided = decide_slo(again, "p95", limit=limit, alpha=0.01)
+    assert decided is not None
+    assert decided.verdict is BudgetVerdict.WITHIN
+
+
+def test_a_limit_at_the_figure_itself_promises_no_number_of_requests():
+    rng = np.random.default_rng(7)
+    units = [rng.exponential(0.01, 400).tolist() for _ in range(6)]
+    played = a_load([loaded(latencies=unit, index=index) for index, unit in enumerate(units)])
+    limit = sorted(latency for unit in units for latency in unit)[2280 - 1]
+
+    decision = decide_slo(played, "p95", limit=limit, alpha=0.01)
+
+    assert decision is not None
+    assert decision.reason == "the limit lies inside the interval of 2,400 requests"
+
+
 def test_failures_break_an_slo_whatever_the_others_take():
     rng = np.random.default_rng(3)
     failing = a_load(
@@ -208,6 +242,30 @@ def test_a_backlog_that_grows_a_little_in_every_unit_is_seen():
 
     assert "piled up" in growing_backlog(with_backlogs(*a_little))
     assert growing_backlog(with_backlogs(a_little[0])) == ""
+
+
+@pytest.mark.parametrize("units", [2, 6])
+def test_a_server_that_may_be_five_per_cent_too_slow_keeps_no_limit(units):
+    # 28 of 600 are left over in each unit, more or less: too little, or too few, to accuse.
+    growths = [28 + more for more in (0, 25, -24, 20, -22, 3)][:units]
+    doubtful = with_backlogs(*([0] * 19 + [grown] for grown in growths))
+
+    assert growing_backlog(doubtful) == ""
+    assert "it is not sure that the server keeps up" in may_pile_up(doubtful)
+    decided = [
+        decide_slo(doubtful, "p90", limit=5.0, alpha=0.01),
+        decide_error_rate(doubtful, limit=0.05, alpha=0.01),
+    ]
+    for decision in decided:
+        assert decision is not None
+        assert decision.verdict is BudgetVerdict.INCONCLUSIVE
+        assert "keeps up" in decision.reason
+
+
+def test_a_server_that_keeps_up_is_not_doubted():
+    coming, going = (2, 3, 1, 4) * 5, (4, 1, 3, 2) * 5
+
+    assert may_pile_up(with_backlogs(coming, going, coming, going, coming, going)) == ""
 
 
 def test_requests_that_get_slower_and_slower_are_no_steady_state():
@@ -358,3 +416,23 @@ def test_a_single_request_has_no_spread_and_its_error_rate_the_exact_bounds():
 
     assert decision.verdict is BudgetVerdict.INCONCLUSIVE
     assert decision.interval.upper == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize("failed_units", [1, 3])
+def test_a_unit_in_which_nothing_was_answered_has_failures_and_no_latency(failed_units):
+    sound = loaded(latencies=[0.02] * 600)
+    nothing = msgspec.structs.replace(
+        sound.open_loop,
+        unanswered=tuple(range(600)),
+        failures={"full": 600},
+        service_seconds=(),
+    )
+    lost = msgspec.structs.replace(sound, latency_seconds=(), open_loop=nothing)
+    units = [lost] * failed_units + [sound] * (3 - failed_units)
+
+    decision = decide_error_rate(a_load(units), limit=0.1, alpha=0.01)
+
+    assert decision.interval.estimate == pytest.approx(failed_units / 3)
+    kept = decide_slo(a_load(units), "p99", limit=10.0, alpha=0.01)
+    assert kept is not None
+    assert kept.verdict is not BudgetVerdict.WITHIN

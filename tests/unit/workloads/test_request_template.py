@@ -111,6 +111,11 @@ def test_an_entry_that_an_input_does_not_have_is_named(value, template):
         request(value, {"x": template})
 
 
+def test_text_that_no_encoding_has_is_refused():
+    with pytest.raises(WorkloadError, match="cannot be written as text"):
+        request("half a pair: \ud800", None)
+
+
 @pytest.mark.parametrize("value", [{"x": object()}, {"x": float("nan")}, {1j: 1}])
 def test_what_json_does_not_have_is_refused(value):
     with pytest.raises(WorkloadError, match="cannot be written as JSON"):

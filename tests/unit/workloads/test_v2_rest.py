@@ -190,3 +190,8 @@ def test_what_was_written_is_read_again(binary, dtype):
 def test_an_answer_that_is_nested_without_end_is_told():
     with pytest.raises(NoAnswer, match="not one of the V2 protocol"):
         decoded(Reply(status=200, headers={}, body=b"[" * 200_000))
+
+
+def test_text_that_no_encoding_has_is_refused_with_its_input():
+    with pytest.raises(WorkloadError, match="input 'x' holds text that no encoding has"):
+        encoded({"x": ["half a pair: \ud800"]}, binary=True)
