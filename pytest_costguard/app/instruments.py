@@ -27,6 +27,7 @@ from pytest_costguard.host.threads import (
     check,
     coordinating_under_load,
     corrected,
+    surely_busy_threads,
 )
 from pytest_costguard.measure.scenarios import served_at_once
 from pytest_costguard.records import Energy, Memory, Scenario, Sensors
@@ -248,7 +249,7 @@ class MachineInstruments:
         if wall_seconds < _SHORTEST_THREAD_CHECK_SECONDS:
             return ("threads were not verified: the unit served for less than 0.2 s",)
         workloads_own = corrected(used, cpu_seconds=self._serving_cpu_seconds)
-        complaint = check(self._allowed, busy_threads(workloads_own, wall_seconds))
+        complaint = check(self._allowed, surely_busy_threads(workloads_own, wall_seconds))
         if complaint:
             raise WorkloadError(
                 f"the figures cannot stand: {complaint}",
@@ -257,11 +258,13 @@ class MachineInstruments:
         return self._doubted(workloads_own, wall_seconds)
 
     def _doubted(self, use: ThreadTimes, wall_seconds: float) -> tuple[str, ...]:
-        """Say that more threads may have worked: between requests the wall time tells little.
+        """Say that more threads may have worked than surely have.
 
-        One that hands short requests to a pool looks like a worker, so nothing is refused by it.
+        One that hands short requests to a pool and waits for it looks like a worker, and so do
+        threads that wait for something else half of the time: nothing is refused by it.
         """
-        if not self._is_dispatching:
-            return ()
-        share = coordinating_under_load(use, wall_seconds)
-        return (_MAY_BE_THREADS,) * (busy_threads(use, wall_seconds, share) > self._allowed)
+        if self._is_dispatching:  # between requests the wall time tells little
+            busy = busy_threads(use, wall_seconds, coordinating_under_load(use, wall_seconds))
+        else:
+            busy = busy_threads(use, wall_seconds)
+        return (_MAY_BE_THREADS,) * (busy > self._allowed)

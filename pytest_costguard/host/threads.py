@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.host.proc import (
+    ScheduleTimes,
     parse_core_list,
     parse_fields,
     parse_stat_cpu_seconds,
@@ -43,12 +45,14 @@ _AT_ANY_TIME = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadTime:
-    """One thread: its CPU seconds, and the cores it may run on, or None where not told."""
+    """One thread: its CPU seconds and the cores it may run on; None for what is not told."""
 
     tid: int
     name: str
     cpu_seconds: float
     cores: frozenset[int] | None
+    wait_seconds: float | None = None
+    """Seconds in which it could have run and waited for a core."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +90,9 @@ class ThreadUse:
         threads: list[ThreadTime] = []
         for tid in tids:
             folder = self._root / f"proc/self/task/{tid}"
-            if precise is None:
-                seconds = parse_stat_cpu_seconds(read_text(folder / "stat"))
-            else:
-                seconds = precise[tid].run_ns / 1e9 if tid in precise else None
-            if seconds is not None:
-                threads.append(_thread(folder, tid=tid, cpu_seconds=seconds))
+            thread = _thread(folder, tid=tid, precise=precise)
+            if thread is not None:
+                threads.append(thread)
         if not threads:
             return None
         return ThreadTimes(threads=tuple(threads), process_cpu_seconds=self._process.cpu_seconds())
@@ -130,16 +131,8 @@ def thread_environment(threads: int) -> dict[str, str]:
 
 def used_between(before: ThreadTimes, after: ThreadTimes) -> ThreadTimes:
     """Subtract; a thread that is new, or took over the id of an ended one, counts whole."""
-    earlier: Mapping[int, float] = {thread.tid: thread.cpu_seconds for thread in before.threads}
-    threads = tuple(
-        ThreadTime(
-            tid=thread.tid,
-            name=thread.name,
-            cpu_seconds=_growth(earlier.get(thread.tid, 0.0), thread.cpu_seconds),
-            cores=thread.cores,
-        )
-        for thread in after.threads
-    )
+    earlier: Mapping[int, ThreadTime] = {thread.tid: thread for thread in before.threads}
+    threads = tuple(_used(earlier.get(thread.tid), thread) for thread in after.threads)
     return ThreadTimes(
         threads=threads,
         process_cpu_seconds=max(0.0, after.process_cpu_seconds - before.process_cpu_seconds),
@@ -150,10 +143,15 @@ def corrected(use: ThreadTimes, *, cpu_seconds: Mapping[int, float]) -> ThreadTi
     """Return the use with other CPU seconds for some threads, by id; the rest stays as it is.
 
     For threads that did more than what is asked about. What is taken from a thread is taken from
-    the process, so that it does not pass for the work of threads that have ended.
+    the process, so that it does not pass for the work of threads that have ended. How long they
+    waited for a core meanwhile is not known, and counts as not at all.
     """
     threads = tuple(
-        replace(thread, cpu_seconds=min(thread.cpu_seconds, cpu_seconds[thread.tid]))
+        replace(
+            thread,
+            cpu_seconds=min(thread.cpu_seconds, cpu_seconds[thread.tid]),
+            wait_seconds=None if thread.wait_seconds is None else 0.0,
+        )
         if thread.tid in cpu_seconds
         else thread
         for thread in use.threads
@@ -184,6 +182,25 @@ def busy_threads(use: ThreadTimes, wall_seconds: float, share: float = _COORDINA
     return busy
 
 
+def surely_busy_threads(use: ThreadTimes, wall_seconds: float) -> int:
+    """Return how many threads have surely worked at the same time, for most of the wall time.
+
+    Threads that take turns, as where one hands each request to another and waits for it, use no
+    more together than one does alone: at any moment one of them runs, or waits for a core. Where
+    the kernel does not tell that wait, they count as those that can have done the work.
+    """
+    busy = busy_threads(use, wall_seconds)
+    ready = [
+        min(wall_seconds, thread.cpu_seconds + thread.wait_seconds)
+        for thread in use.threads
+        if thread.wait_seconds is not None
+    ]
+    if wall_seconds <= 0 or len(ready) < len(use.threads):
+        return busy
+    at_once = (sum(ready) + use.unaccounted_seconds) / wall_seconds
+    return min(busy, max(1, math.ceil(at_once - _COORDINATING)))
+
+
 def coordinating_under_load(use: ThreadTimes, wall_seconds: float) -> float:
     """Return the share of the wall time that others than workers may use while requests arrive.
 
@@ -209,11 +226,36 @@ def _growth(before: float, after: float) -> float:
     return after - before if after >= before else after
 
 
-def _thread(folder: Path, *, tid: int, cpu_seconds: float) -> ThreadTime:
+def _used(before: ThreadTime | None, after: ThreadTime) -> ThreadTime:
+    if before is None:
+        return after
+    wait = after.wait_seconds
+    return replace(
+        after,
+        cpu_seconds=_growth(before.cpu_seconds, after.cpu_seconds),
+        wait_seconds=None if wait is None else _growth(before.wait_seconds or 0.0, wait),
+    )
+
+
+def _thread(
+    folder: Path, *, tid: int, precise: Mapping[int, ScheduleTimes] | None
+) -> ThreadTime | None:
+    """Read one thread, or return None where it has ended; ticks do where nothing else is kept."""
+    wait_seconds = None
+    if precise is None:
+        cpu_seconds = parse_stat_cpu_seconds(read_text(folder / "stat"))
+    elif tid in precise:
+        cpu_seconds = precise[tid].run_ns / 1e9
+        wait_seconds = precise[tid].wait_ns / 1e9
+    else:
+        cpu_seconds = None
+    if cpu_seconds is None:
+        return None
     status = parse_fields(read_text(folder / "status") or "")
     return ThreadTime(
         tid=tid,
         name=status.get("Name", ""),
         cpu_seconds=cpu_seconds,
         cores=parse_core_list(status.get("Cpus_allowed_list")),
+        wait_seconds=wait_seconds,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _PREFIX = "costguard-sides-"
 _CLAIM = "claimed"
 _MARK = "pytest-costguard made this folder for one run, and removes it after that.\n"
 """What the claim says. A folder without these words is somebody's own, whatever its name is."""
-_UNFINISHED = "locked initializing"
+_UNFINISHED = "initializing"
 """How git locks a tree while it makes it; any other lock is a user's."""
 
 
@@ -45,25 +45,56 @@ def clear_leftovers(repository: Repository) -> None:
     trees = [tree for tree in _unlocked_trees(repository) if tree.name in SIDES]
     ours = [tree for tree in trees if _abandoned(tree.parent / _CLAIM)]
     for tree in ours:
-        # git takes away its note of a tree that is gone as well.
-        shutil.rmtree(tree, ignore_errors=True)
-        with contextlib.suppress(CommandFailed):
-            repository.ask("worktree", "remove", "--force", "--force", str(tree))
+        remove_tree(repository, tree)
     # The mark goes last: while it is there, another run can still tell what is ours.
     for folder in {tree.parent for tree in ours}:
         if not any((folder / side / ".git").exists() for side in SIDES):
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def remove_tree(repository: Repository, tree: Path) -> None:
+    """Take a work tree of ours away, and git's note of it."""
+    shutil.rmtree(tree, ignore_errors=True)
+    try:
+        # git takes away its note of a tree that is gone as well.
+        repository.ask("worktree", "remove", "--force", "--force", str(tree))
+    except CommandFailed:
+        # Where git was killed while it made a tree, be it another, it can no longer do that.
+        for note, noted in _noted_trees(repository):
+            if noted == tree:
+                shutil.rmtree(note, ignore_errors=True)
+
+
 def _unlocked_trees(repository: Repository) -> list[Path]:
-    # Without -z, which git knows from 2.36 on. A path with a line break is cut short by this, and
-    # what is left of it names no folder with our mark.
     found = []
-    for entry in repository.ask("worktree", "list", "--porcelain").split("\n\n"):
-        place, *attributes = entry.split("\n")
-        if all(not said.startswith("locked") or said == _UNFINISHED for said in attributes):
-            found.append(Path(place.removeprefix("worktree ")))
+    for note, tree in _noted_trees(repository):
+        lock_told = _first_line(note / "locked")
+        if lock_told is None or lock_told == _UNFINISHED:
+            found.append(tree)
     return found
+
+
+def _noted_trees(repository: Repository) -> Iterator[tuple[Path, Path]]:
+    """Return git's notes of work trees, each with its tree (gitrepository-layout, `worktrees`).
+
+    Read rather than asked for: `git worktree list` fails while a tree is being made, by another run
+    or by one that was killed in the midst of it.
+    """
+    common = repository.top / repository.ask("rev-parse", "--git-common-dir")
+    for note in sorted(common.glob("worktrees/*")):
+        link = _first_line(note / "gitdir")
+        if link:
+            yield note, Path(os.path.normpath(note / link)).parent
+
+
+def _first_line(file: Path) -> str | None:
+    """Return a file's first line: None where there is no such file, "" where it cannot be read."""
+    try:
+        return os.fsdecode(file.read_bytes()).partition("\n")[0]
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return ""
 
 
 def _abandoned(claim: Path) -> bool:

@@ -19,7 +19,7 @@ from pytest_costguard.errors import RevisionError, StoreError
 from pytest_costguard.records import SideName
 from pytest_costguard.revisions.checkout_paths import below
 from pytest_costguard.revisions.large_files import bring, resolve_pointers
-from pytest_costguard.revisions.leftovers import claimed, clear_leftovers
+from pytest_costguard.revisions.leftovers import claimed, clear_leftovers, remove_tree
 from pytest_costguard.revisions.naming import Revision
 from pytest_costguard.revisions.repository import CommandFailed, Repository
 from pytest_costguard.revisions.sharing import shared
@@ -139,7 +139,7 @@ def _grow(
     tree: Path, repository: Repository, sha: str, *, with_changes: bool, undo: ExitStack
 ) -> list[str]:
     """Make one work tree and those of its submodules; return the submodules left empty."""
-    undo.callback(_remove, repository, tree)
+    undo.callback(remove_tree, repository, tree)
     repository.ask("worktree", "add", "--detach", "--force", str(tree), sha)
     if with_changes:
         _copy_changes(repository, tree)
@@ -230,10 +230,3 @@ def _changed(repository: Repository, base: str) -> frozenset[str]:
         "diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", base, "--"
     )
     return frozenset(tracked) | frozenset(_uncommitted(repository))
-
-
-def _remove(repository: Repository, tree: Path) -> None:
-    """Take a work tree away, and what git notes of it."""
-    shutil.rmtree(tree, ignore_errors=True)
-    with contextlib.suppress(CommandFailed):
-        repository.ask("worktree", "remove", "--force", "--force", str(tree))

@@ -87,6 +87,19 @@ def test_our_own_work_on_the_main_thread_is_not_the_workloads():
         measured.end()
 
 
+def test_a_thread_that_hands_each_request_to_another_is_no_second_worker():
+    measured = instruments()
+    with ThreadPoolExecutor(1) as pool:
+        measured.begin()
+        with measured.serving():
+            for _ in range(10):
+                work(0.02)
+                pool.submit(work, 0.02).result()
+
+        *_, notes = measured.end()
+    assert any("one has handed requests to others" in note for note in notes)
+
+
 def test_coroutines_that_serve_at_once_may_use_no_more_than_declared():
     measured = instruments(scenario=Scenario(kind="concurrent", n=4), is_async=True)
     with ThreadPoolExecutor(6) as pool:  # so many that a busy machine serves some of them

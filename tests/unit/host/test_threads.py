@@ -15,22 +15,23 @@ from pytest_costguard.host.threads import (
     check,
     coordinating_under_load,
     corrected,
+    surely_busy_threads,
     thread_environment,
 )
 
 
-def used(*seconds: float, process: float | None = None) -> ThreadTimes:
+def used(*seconds: float, process: float | None = None, wait: float | None = None) -> ThreadTimes:
     threads = tuple(
-        ThreadTime(tid=number, name="python", cpu_seconds=one, cores=None)
+        ThreadTime(tid=number, name="python", cpu_seconds=one, cores=None, wait_seconds=wait)
         for number, one in enumerate(seconds)
     )
     total = sum(seconds) if process is None else process
     return ThreadTimes(threads=threads, process_cpu_seconds=total)
 
 
-def task(tid: int, *, run_ns: int, cores: str = "0") -> dict[str, str]:
+def task(tid: int, *, run_ns: int, wait_ns: int = 0, cores: str = "0") -> dict[str, str]:
     return {
-        f"proc/self/task/{tid}/schedstat": f"{run_ns} 0 5\n",
+        f"proc/self/task/{tid}/schedstat": f"{run_ns} {wait_ns} 5\n",
         f"proc/self/task/{tid}/status": f"Name:\tworker\nCpus_allowed_list:\t{cores}\n",
     }
 
@@ -55,13 +56,17 @@ def test_no_threads_at_all_are_refused_with_the_remedy():
 def test_each_thread_has_what_it_used_in_between(tree, process):
     use = ThreadUse(tree({**task(5, run_ns=10**9), **task(6, run_ns=10**9)}), process=process)
     start = use.start()
-    tree({**task(5, run_ns=3 * 10**9), **task(6, run_ns=10**9, cores="0-1")})
+    tree({**task(5, run_ns=3 * 10**9, wait_ns=10**9), **task(6, run_ns=10**9, cores="0-1")})
     process.cpu = 2.0
     times = use.since(start)
     assert times == ThreadTimes(
         threads=(
-            ThreadTime(tid=5, name="worker", cpu_seconds=2.0, cores=frozenset({0})),
-            ThreadTime(tid=6, name="worker", cpu_seconds=0.0, cores=frozenset({0, 1})),
+            ThreadTime(
+                tid=5, name="worker", cpu_seconds=2.0, cores=frozenset({0}), wait_seconds=1.0
+            ),
+            ThreadTime(
+                tid=6, name="worker", cpu_seconds=0.0, cores=frozenset({0, 1}), wait_seconds=0.0
+            ),
         ),
         process_cpu_seconds=2.0,
     )
@@ -131,6 +136,32 @@ def test_the_lag_of_a_running_threads_counter_is_not_a_thread():
     assert busy_threads(used(0.030, process=0.044), 0.05) == 1
 
 
+def test_threads_that_take_turns_are_surely_no_more_than_one():
+    taking_turns = used(0.38, 0.63, wait=0.005)
+    assert busy_threads(taking_turns, 1.0) == 2
+    assert surely_busy_threads(taking_turns, 1.0) == 1
+
+
+@pytest.mark.parametrize(
+    ("use", "expected"),
+    [
+        (used(0.9, 0.9, wait=0.0), 2),
+        (used(0.9, 0.5, wait=0.0), 2),
+        (used(0.5, 0.5, wait=0.5), 2),  # one core for both
+        (used(*[1 / 16] * 16, wait=15 / 16), 13),
+        (used(0.3, process=2.0, wait=0.0), 2),  # of threads that have ended
+        (used(5.0, 0.1, wait=0.0), 1),  # it spins while nothing is served as well
+        (used(0.0, wait=0.0), 0),
+    ],
+)
+def test_threads_that_are_ready_to_run_at_the_same_time_are_surely_busy(use, expected):
+    assert surely_busy_threads(use, 1.0) == expected
+
+
+def test_where_no_wait_is_told_threads_count_by_what_they_did():
+    assert surely_busy_threads(used(0.38, 0.63), 1.0) == 2
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
@@ -180,10 +211,11 @@ def test_a_thread_of_this_process_is_found_by_its_work():
 
 
 def test_what_a_thread_did_beside_the_workload_is_no_busy_thread():
-    use = used(0.2, 1.0, process=1.2)
+    use = used(0.2, 1.0, process=1.2, wait=1.0)
 
     workloads_own = corrected(use, cpu_seconds={0: 0.01})
 
+    assert [thread.wait_seconds for thread in workloads_own.threads] == [0.0, 1.0]
     assert busy_threads(workloads_own, 1.0) == 1
 
 

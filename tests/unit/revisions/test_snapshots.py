@@ -196,6 +196,37 @@ def test_a_tree_that_git_was_killed_in_the_midst_of_is_cleared(project, reposito
         assert not left.exists()
 
 
+def half_noted(project, name):
+    """Leave the note of a work tree as git leaves it that is killed while it writes it."""
+    note = project.folder / ".git/worktrees" / name
+    note.mkdir(parents=True, exist_ok=True)
+    (note / "locked").write_text("initializing\n")
+    if not (note / "gitdir").exists():
+        (note / "gitdir").write_text(f"{project.folder.parent / name}/.git\n")
+    (note / "commondir").write_text("")
+    with pytest.raises(subprocess.CalledProcessError):
+        project.git("worktree", "list")
+    return note
+
+
+def test_a_note_that_git_was_killed_in_the_midst_of_is_cleared(project, repository, temporary):
+    left = killed_run(project, temporary)
+    note = half_noted(project, "head")
+
+    with snapshots(repository, base=base_of(project)):
+        assert not left.exists()
+
+    assert not note.exists()
+    assert project.git("worktree", "list").count("\n") == 0
+
+
+def test_a_note_of_another_that_is_being_made_stays_and_ours_go(project, repository):
+    with snapshots(repository, base=base_of(project)):
+        note = half_noted(project, "mine")
+
+    assert [one.name for one in note.parent.iterdir()] == ["mine"]
+
+
 def test_two_runs_at_once_leave_each_other_alone(project, repository):
     base = base_of(project)
 
