@@ -295,6 +295,12 @@ class Measurement(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     """What a reader must know: threads not as declared, modules not reset, and the like."""
 
+    def __post_init__(self) -> None:
+        is_loaded = self.declaration.scenario.load is not None
+        for unit in self.units:
+            if (unit.open_loop is not None) != is_loaded:
+                raise ValueError("open_loop must be in each unit of an open loop, and in no other")
+
 
 class Failure(Record, frozen=True, kw_only=True):
     """A workload, or a whole test, that could not be measured, and why."""

@@ -59,7 +59,7 @@ def unknown_backlog(measurement: Measurement) -> str:
     that was slow, and a window in five may have had one slow request in its ramp.
     """
     loops = list(loops_of(measurement))
-    if any(loop.probes for loop in loops) or not any(loop.backlog for loop in loops):
+    if not loops or any(loop.probes for loop in loops):
         return ""
     windows = sum(len(loop.window_requests) for loop in loops)
     if sum(1 for loop in loops for _ in _growths(loop)) >= _TELLING_SHARE * windows:

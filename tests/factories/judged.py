@@ -6,10 +6,11 @@ import datetime as dt
 from typing import Any
 
 from factories.judging import baseline, measurement, run, stored_run, stored_workload, unit
+from factories.loads import loaded_as_declared
 from fakes.pricing import dollar_an_hour
 
 from pytest_costguard.app.judging import judge
-from pytest_costguard.records import Baseline, FailOn, Report, Run, WorkloadVerdict
+from pytest_costguard.records import Baseline, FailOn, Report, Run, Scenario, WorkloadVerdict
 
 TODAY = dt.date(2026, 3, 1)
 WOBBLE = (-0.002, 0.001, 0.0, 0.002, -0.001, 0.0)
@@ -42,6 +43,9 @@ def head(latency: float = 0.001, *, units: int = 6, **declared: Any) -> Run:
     """Return a run of one workload whose units wobble a little around `latency`."""
     wobble = (WOBBLE * 10)[:units]
     timed = [unit(latency * (1 + share), index=index) for index, share in enumerate(wobble)]
+    load = declared.get("scenario", Scenario()).load
+    if load is not None:
+        timed = [loaded_as_declared(one, load) for one in timed]
     return run(measurement(timed, **declared))
 
 

@@ -70,6 +70,23 @@ def loaded(
     )
 
 
+def loaded_as_declared(one: Unit, load: Load) -> Unit:
+    """Return a unit of a closed loop as one under load, or of a search for what it has served."""
+    rate = load.rate or one.requests / sum(block.wall_seconds for block in one.blocks)
+    probe = Probe(
+        rate=rate, requests=one.requests, late=(0,) * len(load.slo), passed=True, seconds=4.0
+    )
+    loop = a_loop(
+        rate=rate,
+        dispatched_rate=rate,
+        answered_seconds=one.requests / rate,
+        window_requests=(one.requests,),
+        service_seconds=one.latency_seconds,
+        probes=() if load.rate else (probe,),
+    )
+    return msgspec.structs.replace(one, open_loop=loop)
+
+
 def a_load(units: Sequence[Unit], *, load: Load | None = None) -> Measurement:
     """Return a measurement of such units; by default at 100 requests a second."""
     load = load or Load(rate=100.0)

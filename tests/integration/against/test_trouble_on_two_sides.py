@@ -240,11 +240,13 @@ def test_the_trees_of_a_killed_run_are_removed_by_the_next(tmp_path):
     # Not asked of git, whose `worktree list` fails while a tree is being added.
     notes = project.folder / ".git/worktrees"
     deadline = time.monotonic() + patience(at_least=60)
-    while sum(note.stat().st_size > 0 for note in notes.glob("*/gitdir")) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    try:
+        while sum(note.stat().st_size > 0 for note in notes.glob("*/gitdir")) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
     assert len(list(notes.iterdir())) == 2
     _, output, report = measure(project, room, ONE_UNIT)
     assert len(report["verdicts"]) == 1, output

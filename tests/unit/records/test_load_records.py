@@ -6,7 +6,7 @@ import json
 
 import msgspec
 import pytest
-from factories.judging import block, unit
+from factories.judging import block, measurement, unit
 from factories.loads import a_load, a_loop, loaded
 
 from pytest_costguard.records import ColdStart, Energy, Measurement, Memory, Probe
@@ -109,7 +109,7 @@ def test_what_nobody_can_have_measured_under_load_is_refused_by_its_name(field, 
 def test_what_no_unit_can_have_measured_is_refused_by_its_name(path, value):
     whole = json.loads(
         msgspec.json.encode(
-            a_load(
+            measurement(
                 [
                     msgspec.structs.replace(
                         unit(
@@ -133,6 +133,22 @@ def test_what_no_unit_can_have_measured_is_refused_by_its_name(path, value):
 
     name = next(key for key in reversed(path) if isinstance(key, str))
     with pytest.raises(msgspec.ValidationError, match=f"^{name} must"):
+        decoded(whole)
+
+
+def test_an_open_loop_whose_units_tell_nothing_of_it_is_refused():
+    whole = json.loads(msgspec.json.encode(a_load([loaded(latencies=[0.1] * 4)])))
+    whole["units"][0]["open_loop"] = None
+
+    with pytest.raises(msgspec.ValidationError, match="open_loop must be in each unit"):
+        decoded(whole)
+
+
+def test_a_closed_loop_with_what_load_has_shown_is_refused():
+    whole = json.loads(msgspec.json.encode(a_load([loaded(latencies=[0.1] * 4)])))
+    whole["declaration"]["scenario"] = {"kind": "single_stream"}
+
+    with pytest.raises(msgspec.ValidationError, match="open_loop must be in each unit"):
         decoded(whole)
 
 

@@ -160,9 +160,10 @@ def test_what_a_server_answers_that_is_far_too_slow_to_be_filled_is_its_own_rate
     assert throughputs(found) == pytest.approx([10] * UNITS, rel=0.02)
 
 
-def test_a_report_of_before_these_counts_tells_nothing_of_keeping_up():
+@pytest.mark.parametrize("absent", [{"backlog_arrived": ()}, {"backlog": ()}])
+def test_a_report_without_these_counts_tells_nothing_of_keeping_up(absent):
     unit = loaded(latencies=[0.01] * 600)
-    loop = msgspec.structs.replace(unit.open_loop, backlog_arrived=())
+    loop = msgspec.structs.replace(unit.open_loop, **absent)
     old = a_load([msgspec.structs.replace(unit, open_loop=loop)] * 6)
 
     assert "it is not known" in may_pile_up(old)
