@@ -105,7 +105,9 @@ For each metric on its own, the most specific place wins:
 
 Of two rules that are equally specific, the later one wins. `"off"` (in Python also `None`) turns a
 limit off. A change surely above `allow` fails; `unchanged` is claimed only for a change surely
-below `catch`. A single percentage is `allow`, and `catch` is then 2.5 times as much.
+below `catch`. A single percentage is `allow`, and `catch` is then 2.5 times as much. Where more is
+better (throughput, highest rate), worse is by how much base was more than head: a quarter of base's
+throughput is 300 % worse.
 """
 
 _UNITS: Mapping[str, tuple[str, str]] = {

@@ -23,7 +23,8 @@ ALMOST = 1e-9
 _WORDS: Mapping[Sizing, str] = MappingProxyType(
     {
         "Erlang C": "a replica serves one request at a time: Erlang C",
-        "utilisation": "goodput times the utilisation aimed at",
+        "utilisation": "so many replicas that each has to serve no more than a share of its goodput"
+        " (--utilisation)",
     }
 )
 

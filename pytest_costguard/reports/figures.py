@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from pytest_costguard.records import (
@@ -55,6 +56,8 @@ class WorkloadLine:
     mark: Mark
     fails: bool
     cells: tuple[str, ...]
+    figures: tuple[str, ...]
+    """The same for a reader of this line alone: with the unit, and that as fits its own values."""
     unjudged: str = ""
     """What is said of a budget that could not be judged, beside a verdict: `not priced`."""
     change_of_mean: str = ABSENT
@@ -115,6 +118,7 @@ def figure_table(
             fails=_fails(verdict, first, excused=report.expected_failures),
             figures=figures[str(verdict.workload)],
             scales=scales,
+            currency=currency,
             measurement=measured.get(str(verdict.workload)),
         )
         for verdict, first in ordered[:most]
@@ -174,21 +178,22 @@ def _line(
     fails: bool,
     figures: Mapping[str, Interval],
     scales: Mapping[str, Scale],
+    currency: Currency,
     measurement: Measurement | None,
 ) -> WorkloadLine:
     mean = next((one for one in verdict.comparisons if one.metric == "mean"), None)
     unsupported = telling(verdict.unsupported, measurement)
+    own_scales = {**scales, **_scales([figures], currency=currency)}
+    cell = partial(_cell, verdict=verdict, figures=figures, unsupported=unsupported)
     return WorkloadLine(
         workload=str(verdict.workload),
         label=label,
         mark=_mark(first),
         fails=fails,
         unjudged=unjudged.mark.word if unjudged is not None and unjudged is not first else "",
-        cells=tuple(
-            _cell(
-                figures.get(metric), scale, metric=metric, verdict=verdict, unsupported=unsupported
-            )
-            for metric, scale in scales.items()
+        cells=tuple(cell(metric, scale) for metric, scale in scales.items()),
+        figures=tuple(
+            _with_unit(cell(metric, scale), scale.unit) for metric, scale in own_scales.items()
         ),
         change_of_mean=_change(mean),
         failing=verdict.failing,
@@ -205,19 +210,24 @@ def _line(
 
 
 def _cell(
-    seen: Interval | None,
+    metric: str,
     scale: Scale,
     *,
-    metric: str,
     verdict: WorkloadVerdict,
+    figures: Mapping[str, Interval],
     unsupported: Mapping[str, str],
 ) -> str:
+    seen = figures.get(metric)
     if seen is not None:
         return figure(seen, scale)
     has_rate = metric in COSTS and COSTS[metric] in verdict.figures
     if verdict.cost is not None and (has_rate or metric == "cost_per_1k"):
         return verdict.cost.state
     return "not supported" if metric in unsupported else ABSENT
+
+
+def _with_unit(cell: str, unit: str) -> str:
+    return f"{cell} {unit}" if unit and cell[:1].isdigit() else cell
 
 
 def _change(comparison: Comparison | None) -> str:

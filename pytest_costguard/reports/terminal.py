@@ -265,12 +265,10 @@ def _everything(view: ReportView, line: WorkloadLine, *, width: int) -> Iterator
     told = ", ".join(part for part in (line.scenario, line.units) if part)
     yield from wrapped(told, width=width, indent=4)
     titled = max([_TITLE_AT_LEAST, *(len(one.title) + _GAP for one in view.figures.columns)])
-    for column, cell in zip(view.figures.columns, line.cells, strict=True):
-        if cell == ABSENT:
+    for column, figure in zip(view.figures.columns, line.figures, strict=True):
+        if figure == ABSENT:
             continue  # what another workload has
-        unit = f" {column.unit}" if column.unit and cell[:1].isdigit() else ""
-        told = f"{column.title:<{titled}}{cell}{unit}"
-        yield from wrapped(told, width=width, indent=4, keep=True)
+        yield from wrapped(f"{column.title:<{titled}}{figure}", width=width, indent=4, keep=True)
     for text in (*line.unsupported, *line.load, *line.sensors):
         yield from wrapped(text, width=width, indent=4)
 
