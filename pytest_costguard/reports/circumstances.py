@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
@@ -18,6 +18,7 @@ from pytest_costguard.records import (
     Against,
     BudgetVerdict,
     ClockName,
+    Cost,
     Escalation,
     Pairing,
     PairingKind,
@@ -74,8 +75,13 @@ class BaselineView:
     column: Literal["Baseline", "Base"] = "Baseline"
 
 
-def assumptions_of(report: Report) -> tuple[Fact, ...]:
-    """Return what the money rests on: price, its source and date, share, basis, currency."""
+def assumptions_of(report: Report, labels: Mapping[str, str]) -> tuple[Fact, ...]:
+    """Return what the money rests on: price, its source and date, share, basis, currency.
+
+    Args:
+        report: what to show.
+        labels: a short name for each workload.
+    """
     if report.target is None:
         asked = any(
             one.verdict is BudgetVerdict.NOT_PRICED
@@ -88,7 +94,7 @@ def assumptions_of(report: Report) -> tuple[Fact, ...]:
         return (Fact(label="Cost", value=f"not priced: {reason}"),)
     return (
         *_price_facts(report.target),
-        *_cost_facts(report),
+        *_cost_facts(report, labels),
         *_capacity_facts(report),
         *_currency_facts(report.target),
     )
@@ -119,24 +125,38 @@ def _price_facts(target: Target) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-def _cost_facts(report: Report) -> tuple[Fact, ...]:
-    costs = [verdict.cost for verdict in report.verdicts if verdict.cost is not None]
-    shares = dict.fromkeys(
-        f"{percent(cost.share)} of the machine{f': {cost.share_reason}' * bool(cost.share_reason)}"
-        for cost in costs
-        if cost.state == "priced"
-    )
-    bases = dict.fromkeys(cost.basis for cost in costs if cost.state == "priced")
+def _cost_facts(report: Report, labels: Mapping[str, str]) -> tuple[Fact, ...]:
+    costs = [
+        (labels[str(verdict.workload)], verdict.cost)
+        for verdict in report.verdicts
+        if verdict.cost is not None
+    ]
+    priced = [(name, cost) for name, cost in costs if cost.state == "priced"]
     reasons = dict.fromkeys(
         f"{cost.state}: {cost.reason}" if cost.reason else cost.state
-        for cost in costs
+        for _, cost in costs
         if cost.state != "priced"
     )
     return (
-        *(Fact(label="Share", value=share) for share in shares),
-        *(Fact(label="Basis", value=basis) for basis in bases),
+        *_whose("Share", [(name, _share_of_machine(cost)) for name, cost in priced]),
+        *_whose("Basis", [(name, cost.basis) for name, cost in priced]),
         *(Fact(label="Cost", value=reason) for reason in reasons),
     )
+
+
+def _share_of_machine(cost: Cost) -> str:
+    because = f": {cost.share_reason}" if cost.share_reason else ""
+    return f"{percent(cost.share)} of the machine{because}"
+
+
+def _whose(label: str, values: Sequence[tuple[str, str]]) -> Iterator[Fact]:
+    """Yield a fact for each value, and whose it is where workloads differ in it."""
+    by_value: dict[str, list[str]] = {}
+    for name, value in values:
+        by_value.setdefault(value, []).append(name)
+    for value, names in by_value.items():
+        told = f" ({_some(names)})" if len(by_value) > 1 else ""
+        yield Fact(label=label, value=f"{value}{told}")
 
 
 def _capacity_facts(report: Report) -> tuple[Fact, ...]:
@@ -288,8 +308,12 @@ def _pairings(pairings: Mapping[str, Pairing]) -> Iterator[Fact]:
     for name, how in pairings.items():
         names.setdefault((_WAYS[how.kind][how.clock], how.reason), []).append(name)
     for (label, reason), found in names.items():
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        yield Fact(label=label, value=f"{', '.join(found[:3])}{more}: {reason}")
+        yield Fact(label=label, value=f"{_some(found)}: {reason}")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
 
 
 def _commits(report: Report) -> tuple[Fact, ...]:

@@ -340,13 +340,17 @@ def shortened(name: str, room: int) -> str:
 def shortened_apart(names: Sequence[str], room: int) -> list[str]:
     """Return each name shortened, those that would read alike from where they differ on.
 
-    Where some read alike even so, they have a number in place of the first character.
+    Where some read alike even so, they have a number in place of the first characters.
     """
     apart = _apart(set(names), room, begin=0)
     for short, times in Counter(apart.values()).items():
         alike = sorted(name for name in apart if apart[name] == short)
+        digits = len(str(times))
         if times > 1:
-            apart |= {name: f"{number}{short[1:]}" for number, name in enumerate(alike, start=1)}
+            apart |= {
+                name: f"{number:0{digits}}{short[digits:]}"
+                for number, name in enumerate(alike, start=1)
+            }
     return [apart[name] for name in names]
 
 

@@ -95,7 +95,7 @@ def view_of(report: Report, *, most_lines: int | None = None) -> ReportView:
         figures=figure_table(report, rows, labels, most=most_lines),
         tally=_tally(rows),
         baseline=baseline_of(report),
-        assumptions=assumptions_of(report),
+        assumptions=assumptions_of(report, labels),
         machine=machine_of(report),
         warnings=_warnings(report, labels),
         reproduce=reproduce_commands(report, action),

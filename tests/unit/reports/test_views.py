@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import msgspec
 from factories.judged import head, judged
-from factories.judging import budget, gates
+from factories.judging import budget, gates, run
+from factories.money import target
 from factories.reports import (
     CLASSIFY,
     EMBED,
@@ -22,6 +23,7 @@ from factories.reports import (
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.records import (
     FailOn,
     Gates,
@@ -89,6 +91,22 @@ def test_what_is_not_priced_has_no_cost_column_and_says_why() -> None:
 
     assert "cost_per_1k" not in [column.metric for column in view.figures.columns]
     assert view.assumptions[0].value.startswith("not priced: no price is known for")
+
+
+def test_where_workloads_take_different_shares_it_is_said_whose_they_are():
+    one, two = (
+        msgspec.structs.replace(found, workload=WorkloadId(nodeid=f"test_it.py::{name}"))
+        for threads, name in ((1, "test_one"), (2, "test_two"))
+        for found in head(threads=threads).measurements
+    )
+    report = judged(run(one, two), target=target(stands_for=True), pricer=cost_of)
+
+    told = {fact.value for fact in view_of(report).assumptions if fact.label == "Share"}
+
+    assert told == {
+        "12.5 % of the machine: 8 workers fit: 8 cores ÷ 1 thread (test_one)",
+        "25 % of the machine: 4 workers fit: 8 cores ÷ 2 threads (test_two)",
+    }
 
 
 def test_a_baseline_of_one_day_is_named_as_such() -> None:
@@ -242,6 +260,15 @@ def test_of_several_names_each_is_told_apart_from_the_one_it_reads_like():
         shown = terminal.shortened_apart(some, 30)
         assert len(set(shown)) == len(some)
         assert all(len(name) <= 30 for name in shown)
+
+
+def test_many_names_that_read_alike_are_numbered_within_the_room():
+    names = [f"test_{'x' * 8 * number}_reranker" for number in range(20, 35)]
+
+    shown = terminal.shortened_apart(names, 16)
+
+    assert len(set(shown)) == len(names)
+    assert all(len(name) <= 16 for name in shown)
 
 
 # A name that begins with a dash is refused before it gets here.
