@@ -53,6 +53,7 @@ class Progress:
     share: float
     """Of the way to `until`."""
     elapsed_seconds: float
+    """That this way has taken, without what was spent on tests that failed."""
     until: Literal["end", "look"] = "end"
     """A look may find that more units are needed; the end is the end."""
     undecided: tuple[str, ...] = ()
@@ -81,7 +82,8 @@ class Coordinator:
         self._effort = effort
         self._isolation = isolation
         self._progress = progress
-        self._started = time.monotonic()
+        self._lap_began = time.monotonic()
+        self._seconds_done = 0.0
         self._steps_done = 0
         self.collection = Collection()
         self.fingerprint: Fingerprint | None = None
@@ -106,7 +108,7 @@ class Coordinator:
 
     def run(self) -> None:
         """Measure every test in every unit, then memory of what no process has served alone."""
-        self._started = time.monotonic()
+        self._lap_began = time.monotonic()
         for unit in range(self._effort.units):
             for group in self._groups(unit):
                 self._run_group(group, unit=unit)
@@ -270,6 +272,7 @@ class Coordinator:
                 self._refuse(refused.refusal)
                 return
         self._steps_done += 1
+        self._seconds_done += self._lap()
         session.tell(Proceed(measurement=self.collection.measurement(workload)))
 
     def _run_alone(self, workload: WorkloadId, *, unit: int) -> bool:
@@ -328,6 +331,7 @@ class Coordinator:
         if isinstance(refusal, Skipped):
             self.collection.skipped[refusal.workload] = refusal
             return
+        self._lap()
         self.collection.fail(
             Failure(
                 workload=refusal.workload,
@@ -338,6 +342,7 @@ class Coordinator:
         )
 
     def _fail(self, workload: WorkloadId, error: WorkerError) -> None:
+        self._lap()
         self.collection.fail(Failure(workload=workload, reason=error.message, remedy=error.remedy))
 
     def _tell(self, *, unit: int, doing: str) -> None:
@@ -349,9 +354,15 @@ class Coordinator:
                 units=self._effort.units,
                 doing=doing,
                 share=min(0.99, self._steps_done / (known * self._effort.units)),
-                elapsed_seconds=time.monotonic() - self._started,
+                elapsed_seconds=self._seconds_done,
             )
         )
+
+    def _lap(self) -> float:
+        """Return the seconds since the last lap, which a test that was measured or failed ends."""
+        now = time.monotonic()
+        began, self._lap_began = self._lap_began, now
+        return now - began
 
 
 def rotated(group: Sequence[Item], unit: int) -> list[Item]:

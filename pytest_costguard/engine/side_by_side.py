@@ -218,8 +218,8 @@ class SideBySide:
 
     def begins(self, workload: WorkloadId, *, unit: int) -> None:
         """Tell a person who waits what is measured now, and how far it all is."""
-        known = [w for nodeid in self._tests for w in self.collection.workloads(nodeid)]
-        done = expected = 0
+        known = self.collection.sound_workloads()
+        done = expected = 0.0
         words = ""
         undecided: list[str] = []
         looks = [self._effort.least_units]
@@ -229,21 +229,24 @@ class SideBySide:
             standing = self._standing(one) if self.paired(one) else None
             goal = self._effort.least_units if standing is None else standing.next_look
             ended = standing is not None and not self.undecided(one)
-            done += units
-            expected += units if ended else max(units, goal)
+            seconds = self.seconds.get(one, 0.0)
+            done += seconds
+            expected += seconds if ended else seconds * max(units, goal) / max(1, units)
             looks.append(goal)
             if standing is not None and standing.looked and not ended:
                 undecided.append(f"{one}: {standing.words}")
             if one == workload and standing is not None:
                 words = standing.words
-        expected += self._effort.least_units * max(0, len(self._tests) - len(known))
+        reached = {one.nodeid for one in known}
+        ahead = [t for t in self._tests if t not in reached and not self.collection.failed(t)]
+        expected *= 1 + len(ahead) / max(1, len(known))
         self._progress(
             Progress(
                 unit=unit,
                 units=max(unit + 1, *looks),
                 doing=f"{workload}, {words}" if words else str(workload),
-                share=min(0.99, done / max(1, expected)),
-                elapsed_seconds=time.monotonic() - self._started,
+                share=min(0.99, done / expected) if expected else 0.0,
+                elapsed_seconds=done,
                 until="look",
                 undecided=tuple(undecided),
             )
