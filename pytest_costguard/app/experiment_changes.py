@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_costguard.app.judging_pairs import changes_of
+from pytest_costguard.app.judging_hypotheses import changes_of
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.targets import PricedSetup
 from pytest_costguard.cost.unit_cost import cost_of

@@ -25,11 +25,11 @@ from pytest_costguard.app.judging_history import (
     missing_workloads,
     reference,
 )
+from pytest_costguard.app.judging_hypotheses import Pairs, decide_pairs
 from pytest_costguard.app.judging_load import fitting
 from pytest_costguard.app.judging_messages import failing_messages
 from pytest_costguard.app.judging_month import monthly_change
 from pytest_costguard.app.judging_outcome import outcome_of
-from pytest_costguard.app.judging_pairs import Pairs, decide_pairs
 from pytest_costguard.app.judging_scenario import own_gates
 from pytest_costguard.app.judging_subject import Pricer, Subject, subject
 from pytest_costguard.app.judging_together import counted_once, mixtures_of
@@ -51,7 +51,7 @@ from pytest_costguard.records import (
     WorkloadVerdict,
 )
 from pytest_costguard.reports.load_facts import failures_told
-from pytest_costguard.stats.backlog import growing_backlog, unknown_backlog
+from pytest_costguard.stats.backlog import steady_state_fault
 from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.limits import SUITE_ALPHA
 
@@ -292,8 +292,7 @@ def _warnings(measured: Subject, *, past: History | None) -> tuple[str, ...]:
     if told := failures_told(measured.measurement):
         found.append(told)
     measurement = measured.measurement
-    backlog = growing_backlog(measurement) or unknown_backlog(measurement)
-    found += filter(None, (generator_fault(measurement), backlog))
+    found += filter(None, (generator_fault(measurement), steady_state_fault(measurement)))
     if measured.slowing_down:
         found.append(f"it got {measured.slowing_down:.0%} slower within a unit".replace("%", " %"))
     return (*found, *token_warnings(measured.measurement))

@@ -8,7 +8,8 @@ import msgspec
 
 from pytest_costguard.app.judging_comparisons import Terms, compare
 from pytest_costguard.app.judging_history import History, Reference, reference
-from pytest_costguard.app.judging_pairs import Pairs, compare_pair
+from pytest_costguard.app.judging_hypotheses import Pairs
+from pytest_costguard.app.judging_pairs import compare_pair
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.records import Against, Baseline, BaselineRun, Comparison, Regression, Run
 from pytest_costguard.reports.ways import base_name

@@ -113,15 +113,13 @@ def _of_units(budget: Budget, *, subject: Subject, limit: float, alpha: float) -
         if budget.metric in subject.unsupported:
             verdict = BudgetVerdict.INCONCLUSIVE
         return _result(budget, verdict, subject.absence(budget.metric), limit=limit)
-    estimate = subject.estimate(budget.metric)
 
     def decide(times: float) -> BudgetDecision:
-        if budget.metric in COSTS and estimate is not None:
+        if budget.metric in COSTS and subject.estimate(budget.metric) is not None:
             return _of_cost(budget, subject, slower=times, limit=limit, alpha=alpha)
         scale = times if budget.bound == "at most" else 1 / times
         return decide_budget(
             [scale * value for value in values],
-            estimate=None if estimate is None else scale * estimate,
             limit=limit,
             bound=budget.bound,
             alpha=alpha,

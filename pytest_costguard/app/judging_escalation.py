@@ -18,7 +18,7 @@ import msgspec
 from pytest_costguard.app.judging_base import compare_with, measured_beside
 from pytest_costguard.app.judging_comparisons import Terms
 from pytest_costguard.app.judging_history import History, failed, history
-from pytest_costguard.app.judging_pairs import Pairs, decide_pairs
+from pytest_costguard.app.judging_hypotheses import Pairs, decide_pairs
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.records import (
     Comparison,

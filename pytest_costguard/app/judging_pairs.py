@@ -1,166 +1,41 @@
-"""Head against base, measured side by side: every gated metric of every workload together."""
+"""Head against base, measured side by side: the verdict about a metric, and its reason."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from pytest_costguard.app.judging_comparisons import limits_of
-from pytest_costguard.app.judging_lateness import ALTHOUGH, holds, worse_by
+from pytest_costguard.app.judging_hypotheses import Pairs, both_moved, changes_of
+from pytest_costguard.app.judging_lateness import ALTHOUGH, holds
 from pytest_costguard.app.judging_ratio import ratio
-from pytest_costguard.app.judging_subject import Subject
-from pytest_costguard.measure.scenarios import inputs_per_request
+from pytest_costguard.app.judging_subject import Subject, unknown_rate
 from pytest_costguard.records import (
     METRICS,
     OF_OWN_PROCESS,
-    Against,
     Comparison,
-    Gates,
     Measurement,
     Pairing,
     Regression,
-    Run,
     Verdict,
-    WorkloadId,
 )
 from pytest_costguard.reports.numbers import change, counted, percent
 from pytest_costguard.reports.ways import way
-from pytest_costguard.stats.backlog import growing_backlog, unknown_backlog
+from pytest_costguard.stats.backlog import steady_state_fault
 from pytest_costguard.stats.disturbances import disturbances
 from pytest_costguard.stats.generator import (
     generator_fault,
     may_be_lateness,
     moved_by_lateness,
 )
-from pytest_costguard.stats.lateness import NOT_MOVED, Moved
-from pytest_costguard.stats.limits import Limits
 from pytest_costguard.stats.paired import (
     DEEP_LOOKS,
     FEWEST_UNITS,
-    Looks,
     PairedDecision,
-    PairedUnit,
-    decide_paired,
-    holm,
 )
-from pytest_costguard.stats.pairing import paired_units
 
-Key = tuple[WorkloadId, str]
 _TOO_LONG_SECONDS = 3600.0
 _DONE_BY_THE_MACHINE = ("the hypervisor", "the container")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pairs:
-    """Both sides' measurements by workload, and what was decided about each gated metric."""
-
-    against: Against
-    base: Mapping[WorkloadId, Measurement]
-    decisions: Mapping[Key, PairedDecision]
-    all_together: frozenset[Key]
-    """The hypotheses that are regressed by Holm's procedure only."""
-
-
-def decide_pairs(
-    run: Run, against: Against, gates: Mapping[str, Gates], *, hypotheses: int
-) -> Pairs:
-    """Decide about every gated metric that both sides measured; quality has its own rule.
-
-    Args:
-        run: head's.
-        against: base's, and when it was looked.
-        gates: by `str(workload)`.
-        hypotheses: among which the run's error is shared.
-    """
-    base = {measurement.workload: measurement for measurement in against.run.measurements}
-    looks = Looks(units=against.looks)
-    decisions: dict[Key, PairedDecision] = {}
-    beyond_lateness: dict[Key, PairedDecision] = {}
-    for head in run.measurements:
-        other = base.get(head.workload)
-        if other is None:
-            continue
-        for rule in gates.get(str(head.workload), Gates()).regressions:
-            units = changes_of(rule.metric, base=other, head=head)
-            decision = decide_hypothesis(
-                rule, units, looks=looks, hypotheses=hypotheses, final=True
-            )
-            if decision is not None:
-                key = head.workload, rule.metric
-                decisions[key] = decision
-                worse = _worse_by_lateness(rule.metric, base=other, head=head)
-                limits = limits_of(rule, hypotheses=hypotheses)
-                beyond_lateness[key] = _beyond_lateness(
-                    decision, units, limits=limits, worse=worse, looks=looks
-                )
-    return Pairs(
-        against=against,
-        base=base,
-        decisions=decisions,
-        all_together=holm(beyond_lateness, hypotheses=hypotheses),
-    )
-
-
-def _beyond_lateness(
-    decision: PairedDecision,
-    units: Sequence[PairedUnit],
-    *,
-    limits: Limits,
-    worse: float,
-    looks: Looks,
-) -> PairedDecision:
-    """Return a decision with its p-value beside what is allowed and what lateness may have added.
-
-    Of one that is inconclusive: another does not become regressed by it. Where lateness may have
-    added all that lies between what is allowed and what must be caught, nothing is regressed by it.
-    """
-    if decision.verdict is not Verdict.INCONCLUSIVE or worse <= 0:
-        return decision
-    allow = math.expm1(math.log1p(limits.allow) + worse)
-    if allow >= limits.catch:
-        return dataclasses.replace(decision, p_regressed=1.0)
-    late = dataclasses.replace(limits, allow=allow)
-    p_value = decide_paired(units, limits=late, looks=looks, final=True).p_regressed
-    return dataclasses.replace(decision, p_regressed=max(decision.p_regressed, p_value))
-
-
-def _worse_by_lateness(metric: str, *, base: Measurement, head: Measurement) -> float:
-    """Return by how much lateness may have made head look worse, as a logarithm; 0.0: not known."""
-    moved = _both_moved(metric, base=base, head=head)
-    return 0.0 if moved is None else worse_by(moved[1], base=moved[0])
-
-
-def changes_of(metric: str, *, base: Measurement, head: Measurement) -> tuple[PairedUnit, ...]:
-    """Return what each unit says about a metric; nothing about quality, which has its own rule."""
-    if metric == "quality":
-        return ()
-    taken = inputs_per_request(head.declaration.scenario)
-    return paired_units(metric, base=base, head=head, inputs_per_request=taken)
-
-
-def decide_hypothesis(
-    rule: Regression,
-    units: Sequence[PairedUnit],
-    *,
-    looks: Looks,
-    hypotheses: int,
-    final: bool,
-) -> PairedDecision | None:
-    """Decide about one metric of one workload; None while the units are too few to say anything.
-
-    Args:
-        rule: what is allowed and what must be caught.
-        units: what each says about the metric.
-        looks: when to look.
-        hypotheses: among which the run's error is shared.
-        final: whether no more units will come.
-    """
-    if len(units) < FEWEST_UNITS or len({unit.first for unit in units}) < 2:
-        return None
-    limits = limits_of(rule, hypotheses=hypotheses)
-    return decide_paired(units, limits=limits, looks=looks, final=final)
 
 
 def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> Comparison:
@@ -198,8 +73,8 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
         verdict = verdict if held else Verdict.INCONCLUSIVE
     elif held is False:
         verdict, reason = Verdict.INCONCLUSIVE, _decided_by_lateness(metric, subject, base)
-    if piled := _piled_up(verdict, metric, subject=subject, base=base):
-        verdict, reason = Verdict.INCONCLUSIVE, piled
+    if unsteady := _unsteady(verdict, metric, subject=subject, base=base):
+        verdict, reason = Verdict.INCONCLUSIVE, unsteady
     higher = METRICS[metric].better == "higher"
     bounds = (decision.upper, decision.lower) if higher else (decision.lower, decision.upper)
     sign = -1 if higher else 1
@@ -216,18 +91,17 @@ def compare_pair(regression: Regression, *, subject: Subject, pairs: Pairs) -> C
     )
 
 
-def _piled_up(verdict: Verdict, metric: str, *, subject: Subject, base: Measurement | None) -> str:
+def _unsteady(verdict: Verdict, metric: str, *, subject: Subject, base: Measurement | None) -> str:
     """Say which side did not keep up with its rate; "" where that speaks against no verdict.
 
-    Only head: it is worse all the more. Nothing is said of what is held against a base that did not
-    keep up either.
+    Where head alone did not, it is worse all the more. A base that did not is no reference.
     """
     if metric in OF_OWN_PROCESS or verdict is Verdict.INCONCLUSIVE:
         return ""
-    if unknown := subject.unknown_rate(metric):
+    if unknown := unknown_rate(metric, subject.measurement):
         return unknown
-    if base is not None and (growing := growing_backlog(base) or unknown_backlog(base)):
-        return f"on base, {growing}"
+    if base is not None and (fault := steady_state_fault(base)):
+        return f"on base, {fault}"
     return "" if verdict is Verdict.REGRESSED else subject.piling_up(metric)
 
 
@@ -250,7 +124,7 @@ def _holds(
     base: Measurement | None,
 ) -> bool | None:
     """Whether a verdict says the same, as far as lateness can have moved either side."""
-    moved = _both_moved(regression.metric, base=base, head=subject.measurement)
+    moved = both_moved(regression.metric, base=base, head=subject.measurement)
     if moved is None:
         return None
     return holds(
@@ -261,17 +135,6 @@ def _holds(
         head=moved[1],
         base=moved[0],
     )
-
-
-def _both_moved(
-    metric: str, *, base: Measurement | None, head: Measurement
-) -> tuple[Moved, Moved] | None:
-    """Return how far lateness can have moved a figure of base and of head; None: no bound."""
-    if metric in OF_OWN_PROCESS:
-        return None
-    of_head = moved_by_lateness(head, metric)
-    of_base = NOT_MOVED if base is None else moved_by_lateness(base, metric)
-    return None if of_head is None or of_base is None else (of_base, of_head)
 
 
 def _decided_by_lateness(metric: str, subject: Subject, base: Measurement | None) -> str:

@@ -27,7 +27,7 @@ from pytest_costguard.records import (
     Scenario,
     Target,
 )
-from pytest_costguard.stats.backlog import growing_backlog, may_pile_up, unknown_backlog
+from pytest_costguard.stats.backlog import may_pile_up, steady_state_fault, unknown_backlog
 from pytest_costguard.stats.budgets import ONE_UNIT
 from pytest_costguard.stats.disturbances import disturbances
 from pytest_costguard.stats.generator import (
@@ -137,15 +137,11 @@ class Subject:
             return self.lone_unit
         if self.warming_up and metric in _WARMS_UP:
             return "it was still getting faster while it was measured: the warm-up was not over"
-        if unknown := self.unknown_rate(metric):
+        if unknown := unknown_rate(metric, self.measurement):
             return unknown
         if metric in _OF_LOAD and (late := self._late(metric, holds)):
             return late
         return ""
-
-    def unknown_rate(self, metric: str) -> str:
-        """Say that what is served a second is not known, nor what that costs; "" if it is."""
-        return unknown_backlog(self.measurement) if metric in _OF_RATE else ""
 
     def unsteady(self, metric: str) -> str:
         """Say why nothing that is said of a load passes a limit; "" if it may.
@@ -153,14 +149,11 @@ class Subject:
         A server that does not keep up reaches any limit on its latencies, and serves more than it
         can go on to serve.
         """
-        doubtful = may_pile_up(self.measurement) if metric in _OF_LOAD else ""
-        return self.piling_up(metric) or doubtful
+        return may_pile_up(self.measurement) if metric in _OF_LOAD else ""
 
     def piling_up(self, metric: str) -> str:
         """Say that requests piled up, or nobody knows: the load says nothing good; "" if not."""
-        if metric not in _OF_LOAD:
-            return ""
-        return growing_backlog(self.measurement) or unknown_backlog(self.measurement)
+        return steady_state_fault(self.measurement) if metric in _OF_LOAD else ""
 
     def _late(self, metric: str, holds: Callable[[Moved], bool | None]) -> str:
         fault = generator_fault(self.measurement, metric)
@@ -231,6 +224,11 @@ class Subject:
         if cost is None or base <= 0:
             return None
         return cost * mean(self.values(COSTS[metric])) / base
+
+
+def unknown_rate(metric: str, measurement: Measurement) -> str:
+    """Say that what is served a second is not known, nor what that costs; "" if it is."""
+    return unknown_backlog(measurement) if metric in _OF_RATE else ""
 
 
 def _bounded(cost: float, bounds: tuple[Decimal | None, Decimal | None], *, n: int) -> Interval:

@@ -16,7 +16,7 @@ from pytest_costguard.records import (
     WorkloadId,
     WorkloadVerdict,
 )
-from pytest_costguard.stats.backlog import growing_backlog, unknown_backlog
+from pytest_costguard.stats.backlog import steady_state_fault
 from pytest_costguard.stats.generator import generator_fault
 from pytest_costguard.stats.intervals import mean
 from pytest_costguard.stats.lateness import figures_moved
@@ -122,10 +122,9 @@ def _fault(
     # Whoever waited behind a late request may be of another part.
     moved = figures_moved(mixture, part=list(load.shares).index(name))
     faults = {
-        "alone": generator_fault(alone, metric) or growing_backlog(alone) or unknown_backlog(alone),
+        "alone": generator_fault(alone, metric) or steady_state_fault(alone),
         "beside the others": generator_fault(beside, metric, moved=moved)
-        or growing_backlog(mixture)
-        or unknown_backlog(mixture),
+        or steady_state_fault(mixture),
     }
     return "; ".join(f"{where}, {fault}" for where, fault in faults.items() if fault)
 

@@ -78,7 +78,8 @@ class MeasureCall:
         if not abs(number) <= MOST_QUALITY:
             raise WorkloadError(
                 f"{self.workload}: quality= returned {value!r}",
-                remedy="return one finite number for the list of outputs, higher is better",
+                remedy="return one number for the list of outputs, higher is better, from"
+                f" {-MOST_QUALITY:g} to {MOST_QUALITY:g}",
             )
         return number
 

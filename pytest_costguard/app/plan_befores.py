@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_costguard.app.judging_pairs import changes_of
+from pytest_costguard.app.judging_hypotheses import changes_of
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.judging_subject import subject
 from pytest_costguard.app.plan_subjects import NoPlan, PlanSubject

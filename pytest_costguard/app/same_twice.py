@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_costguard.app.judging_pairs import changes_of
+from pytest_costguard.app.judging_hypotheses import changes_of
 from pytest_costguard.app.worker import WorkerSettings
 from pytest_costguard.engine.coordinator import Coordinator, Progress
 from pytest_costguard.engine.launch import Side

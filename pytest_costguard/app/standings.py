@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pytest_costguard.app.judging import hypotheses
+from pytest_costguard.app.judging_hypotheses import decide_hypothesis
 from pytest_costguard.app.judging_load import fitting
-from pytest_costguard.app.judging_pairs import decide_hypothesis
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.unit_changes import UnitChanges, on_both_sides
 from pytest_costguard.engine.side_by_side import SideBySide, Standing

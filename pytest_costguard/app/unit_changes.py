@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pytest_costguard.app.judging_pairs import changes_of
+from pytest_costguard.app.judging_hypotheses import changes_of
 from pytest_costguard.records import Measurement, WorkloadId
 from pytest_costguard.stats.paired import PairedUnit
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from pytest_costguard.errors import ConfigError
@@ -63,10 +64,14 @@ class ThreadTimes:
     process_cpu_seconds: float
 
     @property
-    def unaccounted_seconds(self) -> float:
-        """CPU seconds of threads that have ended, as when a pool is made for each request."""
+    def ended_seconds(self) -> float:
+        """CPU seconds of threads that have ended, as when a pool is made for each request.
+
+        0.0 where it is no more than the lag of those that run.
+        """
         listed = sum(thread.cpu_seconds for thread in self.threads)
-        return max(0.0, self.process_cpu_seconds - listed)
+        unaccounted = self.process_cpu_seconds - listed
+        return unaccounted if unaccounted > _CLOCK_SLACK_SECONDS else 0.0
 
 
 class ThreadUse:
@@ -169,9 +174,8 @@ def busy_threads(use: ThreadTimes, wall_seconds: float, share: float = _COORDINA
     too coarse to say.
     """
     seconds = [thread.cpu_seconds for thread in use.threads]
-    ended = use.unaccounted_seconds
-    if wall_seconds > 0 and ended > _CLOCK_SLACK_SECONDS:
-        whole, rest = divmod(ended, wall_seconds)
+    if wall_seconds > 0 and use.ended_seconds > 0:
+        whole, rest = divmod(use.ended_seconds, wall_seconds)
         seconds += [*[wall_seconds] * int(whole), rest]
     left, busy = sum(seconds), 0
     for of_thread in sorted(seconds, reverse=True):
@@ -183,22 +187,25 @@ def busy_threads(use: ThreadTimes, wall_seconds: float, share: float = _COORDINA
 
 
 def surely_busy_threads(use: ThreadTimes, wall_seconds: float) -> int:
-    """Return how many threads have surely worked at the same time, for most of the wall time.
+    """Return how many threads were surely ready to work at the same time, on average.
 
     Threads that take turns, as where one hands each request to another and waits for it, use no
-    more together than one does alone: at any moment one of them runs, or waits for a core. Where
-    the kernel does not tell that wait, they count as those that can have done the work.
+    more together than one does alone. So n are surely more than one where they ran, or waited for
+    a core because others of them ran, for more than n - 0.8 times the wall time together. What
+    their cores did besides may be the work of other processes, for which all of them may have
+    waited. Where the kernel does not tell of waiting, they count as those that can have done the
+    work.
     """
     busy = busy_threads(use, wall_seconds)
-    ready = [
-        min(wall_seconds, thread.cpu_seconds + thread.wait_seconds)
-        for thread in use.threads
-        if thread.wait_seconds is not None
-    ]
-    if wall_seconds <= 0 or len(ready) < len(use.threads):
+    waits = [thread.wait_seconds for thread in use.threads if thread.wait_seconds is not None]
+    if wall_seconds <= 0 or len(waits) < len(use.threads):
         return busy
-    at_once = (sum(ready) + use.unaccounted_seconds) / wall_seconds
-    return min(busy, max(1, math.ceil(at_once - _COORDINATING)))
+    # One that spins while nothing is served used more than that time.
+    ran = sum(min(wall_seconds, thread.cpu_seconds) for thread in use.threads) + use.ended_seconds
+    cores = frozenset(chain.from_iterable(thread.cores or () for thread in use.threads))
+    by_others = max(0.0, len(cores) * wall_seconds - ran) if cores else math.inf
+    waited = sum(max(0.0, min(wall_seconds, wait) - by_others) for wait in waits)
+    return min(busy, max(1, math.ceil((ran + waited) / wall_seconds - _COORDINATING)))
 
 
 def coordinating_under_load(use: ThreadTimes, wall_seconds: float) -> float:

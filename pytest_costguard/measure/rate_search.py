@@ -216,9 +216,9 @@ class _Search:
         than the middle of the bracket.
         """
         found = self._by_late_ones()
-        return min(found, math.sqrt(self._kept * self._broken)) if self._piled_up() else found
+        return min(found, math.sqrt(self._kept * self._broken)) if self._broken_by_few() else found
 
-    def _piled_up(self) -> bool:
+    def _broken_by_few(self) -> bool:
         """Whether the lowest rate that broke the SLO left room for the requests that were late."""
         broken = [one for one in self._probes if one.rate == self._broken and not one.passed]
         return any(

@@ -143,10 +143,11 @@ class OpenLoop(Record, frozen=True, kw_only=True):
     failures: dict[str, int] = {}
     """Their reasons, and how many each has; none where nobody knows whose they are."""
     backlog: tuple[int, ...] = ()
-    """Requests under way at moments of each window, evenly spaced, once the server was filled."""
+    """Requests under way at moments of each window, evenly spaced, once the server was filled; of
+    those that were answered in the end."""
     backlog_arrived: tuple[int, ...] = ()
-    """How many arrived between the first and the last of these, for each window; 0 where requests
-    take so long that nothing is known of what piles up. Empty: not known of any."""
+    """How many of them arrived between the first and the last of these moments, for each window; 0
+    where requests take so long that nothing is known of what piles up. Empty: not known of any."""
     window_requests: tuple[int, ...]
     """How many requests each window held."""
     within_slo: int | None = None
@@ -193,6 +194,8 @@ class OpenLoop(Record, frozen=True, kw_only=True):
         for name in ("ramp_lateness_seconds", "backlog_arrived"):
             if len(getattr(self, name)) not in (0, len(self.window_requests)):
                 raise ValueError(f"{name} must hold one for each window")
+        if len(self.backlog) % len(self.window_requests):
+            raise ValueError("backlog must hold as many moments of each window")
         for arrived, held in zip(self.backlog_arrived, self.window_requests, strict=False):
             if arrived > 2 * held + _SHORTEST_RAMP:  # of a burst some of the ramp may be among them
                 raise ValueError(f"backlog_arrived={arrived} is not of a window of {held} requests")

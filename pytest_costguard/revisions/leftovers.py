@@ -75,7 +75,7 @@ def _unlocked_trees(repository: Repository) -> list[Path]:
 
 
 def _noted_trees(repository: Repository) -> Iterator[tuple[Path, Path]]:
-    """Return git's notes of work trees, each with its tree (gitrepository-layout, `worktrees`).
+    """Yield git's notes of work trees, each with its tree (gitrepository-layout, `worktrees`).
 
     Read rather than asked for: `git worktree list` fails while a tree is being made, by another run
     or by one that was killed in the midst of it.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
+from statistics import geometric_mean
 
-from pytest_costguard.records import Measurement, OpenLoop
+from pytest_costguard.records import Measurement, OpenLoop, Unit
 from pytest_costguard.stats.generator import loops_of
 from pytest_costguard.stats.intervals import margin, mean
 from pytest_costguard.stats.percentiles import percentile
@@ -47,8 +50,8 @@ def growing_backlog(measurement: Measurement) -> str:
     if len(slower) < _FEWEST_GROWTHS or mean(slower) - margin(slower, 0.99) <= _SLOWER:
         return ""
     return (
-        f"requests got slower until the end ({math.expm1(mean(slower)):.0%} from the first to the"
-        " last third of a window)".replace("%", " %")
+        f"requests got slower until the end ({share_in_words(math.expm1(mean(slower)))} from the"
+        " first to the last third of a window)"
     )
 
 
@@ -56,11 +59,29 @@ def unknown_backlog(measurement: Measurement) -> str:
     """Say that nobody knows whether the server keeps up; "" where it is known, or does not matter.
 
     It is known where four fifths of the windows tell it: those that do not are those of a server
-    that was slow, and a window in five may have had one slow request in its ramp.
+    that was slow, and a window in five may have had one slow request in its ramp. It is known as
+    well of a server that surely does not: it may be too slow to be filled within its ramp.
     """
+    return "" if growing_backlog(measurement) else _not_told(measurement)
+
+
+def steady_state_fault(measurement: Measurement) -> str:
+    """Say why a load shows no steady state, of which alone figures can be told; "" if it may.
+
+    Requests surely pile up, or nobody knows whether they do.
+    """
+    return growing_backlog(measurement) or _not_told(measurement)
+
+
+def _not_told(measurement: Measurement) -> str:
     loops = list(loops_of(measurement))
     if not loops or any(loop.probes for loop in loops):
         return ""
+    if not any(loop.backlog and loop.backlog_arrived for loop in loops):
+        return (
+            "it is not known whether the server keeps up: the report does not tell what was under"
+            " way in its windows; measure again"
+        )
     windows = sum(len(loop.window_requests) for loop in loops)
     if sum(1 for loop in loops for _ in _growths(loop)) >= _TELLING_SHARE * windows:
         return ""
@@ -71,14 +92,14 @@ def unknown_backlog(measurement: Measurement) -> str:
 
 
 def may_pile_up(measurement: Measurement) -> str:
-    """Say that it is not sure that the server keeps up with the rate; "" if it is, or surely not.
+    """Say why it is not sure that the server keeps up with the rate; "" if it is.
 
     It keeps up where the growth over windows is, at 95 %, no more than 5 % of what arrived, and no
     more of the requests were left without an answer. Of a server that is slower than that a limit
     far away says nothing: its queue reaches any.
     """
-    if unknown := unknown_backlog(measurement):
-        return unknown
+    if fault := steady_state_fault(measurement):
+        return fault
     loops = list(loops_of(measurement))
     growths = [growth for loop in loops for growth in _growths(loop)]
     if any(loop.probes for loop in loops) or not growths:
@@ -96,18 +117,31 @@ def may_pile_up(measurement: Measurement) -> str:
     if most <= _MAY_GROW_SHARE:
         return ""
     return (
-        f"it is not sure that the server keeps up: up to {most:.0%} of the requests may have piled"
-        " up in a window; measure longer (--costguard-unit-time), or at a lower rate"
-    ).replace("%", " %")
+        f"it is not sure that the server keeps up: up to {share_in_words(most)} of the requests may"
+        " have piled up in a window; measure longer (--costguard-unit-time), or at a lower rate"
+    )
 
 
 def _slowdowns(measurement: Measurement) -> Iterator[float]:
-    """Yield of each unit the median latency of its last third, as a multiple of its first's."""
+    """Yield of each unit the median latency of the last third of a window over its first's.
+
+    Of several windows the geometric mean.
+    """
     for unit in measurement.units:
-        third = len(unit.latency_seconds) // 3
-        if unit.open_loop is not None and third:
-            ends = unit.latency_seconds[:third], unit.latency_seconds[-third:]
-            yield percentile(ends[1], 0.5) / percentile(ends[0], 0.5)
+        windows = [] if unit.open_loop is None else list(_windows(unit, unit.open_loop))
+        thirds = [(one[: len(one) // 3], one[-(len(one) // 3) :]) for one in windows if one[2:]]
+        if thirds:
+            yield geometric_mean(
+                percentile(last, 0.5) / percentile(first, 0.5) for first, last in thirds
+            )
+
+
+def _windows(unit: Unit, loop: OpenLoop) -> Iterator[Sequence[float]]:
+    """Yield the latencies of each window, of the requests that were answered."""
+    edges = [0, *accumulate(loop.window_requests)]
+    # How many of the requests before an edge were answered is where its latencies begin.
+    answered = [edge - bisect_left(loop.unanswered, edge) for edge in edges]
+    return (unit.latency_seconds[start:stop] for start, stop in pairwise(answered))
 
 
 def _growths(loop: OpenLoop) -> Iterator[tuple[int, int]]:

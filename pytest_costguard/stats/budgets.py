@@ -29,7 +29,6 @@ def decide_budget(
     bound: Literal["at most", "at least"],
     alpha: float,
     confidence: float,
-    estimate: float | None = None,
 ) -> BudgetDecision:
     """Hold the values of the units against a limit.
 
@@ -43,8 +42,6 @@ def decide_budget(
         bound: whether the limit is a ceiling or a floor.
         alpha: P(over is said of a figure that is within).
         confidence: 1 - P(within is said of a figure that is over).
-        estimate: the figure itself, where it is not the mean of the values: a cost is that of the
-            mean throughput. The values then give its spread.
 
     Raises:
         ValueError: if there are no values.
@@ -57,7 +54,7 @@ def decide_budget(
         return BudgetDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=lone, reason=ONE_UNIT)
     interval = _decisive_interval(
         values,
-        centre=mean(values) if estimate is None else estimate,
+        centre=mean(values),
         bound=bound,
         alpha=alpha,
         confidence=confidence,

@@ -187,26 +187,29 @@ def _lateness(
     if not sent_late(measurement, metric, against=against):
         return ""
     if (share := _share_of_mean(measurement, metric, against=against)) > _MOST_CHANGED:
-        return f"{_told(measurement)}, on average by {share_in_words(share)} of {_name(metric)}"
+        of_mean = f"{share_in_words(share)} of {_name(metric)}"
+        return f"{_told(measurement, metric)}, on average by {of_mean}"
     searches = any(loop.probes for loop in loops_of(measurement))
     of_limit = searches or against > (_typical(measurement, metric) or 0.0)
     of = "of the limit" if of_limit else f"of the median {_title(metric)}"
-    return f"{_told(measurement)}, more than {LATE_SHARE * 100:g} % {of}"
+    return f"{_told(measurement, metric)}, more than {LATE_SHARE * 100:g} % {of}"
 
 
-def _told(measurement: Measurement) -> str:
-    """Say how late requests were: at the 99th percentile, and at most where that is another."""
-    late = _lateness_of_all(measurement)
-    usual, most = percentile(late, 0.99), max(late)
+def _told(measurement: Measurement, metric: str = "") -> str:
+    """Say how late requests were: by the percentile that counts, or at most where that is more."""
+    late, looked_at = _lateness_of_all(measurement), _looked_at(metric)
+    usual, most = percentile(late, looked_at), max(late)
     if most <= _FAR_MORE * usual:
-        return f"the load generator was late by {usual * 1e3:.3g} ms (p99)"
+        return f"the load generator was late by {usual * 1e3:.3g} ms (p{looked_at * 100:g})"
     return f"the load generator was late by up to {most * 1e3:.3g} ms"
 
 
 def _told_of_all(measurement: Measurement) -> str:
     """Say how late requests were, those of the ramp where they were far later than the others."""
-    loops = list(loops_of(measurement))
+    loops, typical = list(loops_of(measurement)), _typical(measurement, "") or 0.0
     most = max((late for loop in loops for late in loop.lateness_seconds), default=0.0)
+    if most <= _MOST_CHANGED * typical and not all(one.ramp_lateness_seconds for one in loops):
+        return "how late the requests before a window were sent is not in the report"
     before = max((late for loop in loops for late in loop.ramp_lateness_seconds), default=0.0)
     if before <= _FAR_MORE * most:
         return _told(measurement)

@@ -255,7 +255,7 @@ def _moved(figure: float, least: float, most: float) -> Moved:
 
 
 def _rates_moved(measurement: Measurement) -> list[Moved]:
-    """Return how far lateness moved the time that requests took, unit by unit; () if not known."""
+    """Return how far lateness moved the time that requests took, unit by unit; [] if not known."""
     load = measurement.declaration.scenario.load
     loops = [(unit, unit.open_loop) for unit in measurement.units if unit.open_loop is not None]
     known = all(math.isfinite(late) for _, loop in loops for _, late in _ramps(loop))

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pytest_costguard.records import QUANTILES, BudgetVerdict, Interval, Measurement
-from pytest_costguard.stats.backlog import growing_backlog, may_pile_up
+from pytest_costguard.stats.backlog import may_pile_up
 from pytest_costguard.stats.generator import generator_fault, missed_rate, sent_late
 from pytest_costguard.stats.lateness import in_time
 from pytest_costguard.stats.open_loop import (
@@ -61,7 +61,7 @@ def decide_slo(
     if interval is None:
         return None
     late = generator_fault(measurement, metric, against=limit)
-    growing = growing_backlog(measurement) or may_pile_up(measurement)
+    growing = may_pile_up(measurement)
     bounds = _bounds_in_time(
         measurement, metric, limit=limit, felt=interval, alpha=alpha, confidence=confidence
     )
@@ -162,7 +162,7 @@ def decide_error_rate(
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=late)
     if interval.lower > limit:
         return LoadDecision(verdict=BudgetVerdict.OVER, interval=interval)
-    if growing := growing_backlog(measurement) or may_pile_up(measurement):
+    if growing := may_pile_up(measurement):
         return LoadDecision(verdict=BudgetVerdict.INCONCLUSIVE, interval=interval, reason=growing)
     if interval.upper <= limit:
         return LoadDecision(verdict=BudgetVerdict.WITHIN, interval=interval)

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from pytest_costguard.app import instruments as instruments_module
 from pytest_costguard.app.instruments import MachineInstruments
 from pytest_costguard.errors import WorkloadError
+from pytest_costguard.host.threads import ThreadTime, ThreadTimes
 from pytest_costguard.records import Load, Scenario
 
 DATA = b"x" * 2_000_000
@@ -87,16 +89,29 @@ def test_our_own_work_on_the_main_thread_is_not_the_workloads():
         measured.end()
 
 
-def test_a_thread_that_hands_each_request_to_another_is_no_second_worker():
-    measured = instruments()
-    with ThreadPoolExecutor(1) as pool:
-        measured.begin()
-        with measured.serving():
-            for _ in range(10):
-                work(0.02)
-                pool.submit(work, 0.02).result()
+class TakingTurns:
+    """Two threads that hand a request to each other: at any time one of them works at most."""
 
-        *_, notes = measured.end()
+    def start(self):
+        return time.perf_counter()
+
+    def since(self, start):
+        seconds = 0.35 * (time.perf_counter() - start)
+        both = tuple(
+            ThreadTime(tid=tid, name="turn", cpu_seconds=seconds, cores=None, wait_seconds=0.0)
+            for tid in (1, 2)
+        )
+        return ThreadTimes(threads=both, process_cpu_seconds=2 * seconds)
+
+
+def test_a_thread_that_hands_each_request_to_another_is_told_and_refused_by_none(monkeypatch):
+    monkeypatch.setattr(instruments_module, "ThreadUse", TakingTurns)
+    measured = instruments()
+    measured.begin()
+    with measured.serving():
+        time.sleep(0.3)
+
+    *_, notes = measured.end()
     assert any("one has handed requests to others" in note for note in notes)
 
 

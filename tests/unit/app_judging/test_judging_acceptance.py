@@ -9,7 +9,7 @@ import pytest
 from factories.judged import head, judged, only, series
 from factories.judging import WORKLOAD, gates, regression
 
-from pytest_costguard.app.judging_pairs import decide_hypothesis
+from pytest_costguard.app.judging_hypotheses import decide_hypothesis
 from pytest_costguard.app.reporting import remake
 from pytest_costguard.config.acceptances import AcceptedChange, accepted_rule
 from pytest_costguard.records import FailOn, Verdict

@@ -9,9 +9,9 @@ from factories.judged import judged, only
 from factories.judging import MACHINE, budget, gates, regression, run
 from factories.loads import a_load, a_loop, loaded
 
+from pytest_costguard.app.judging_hypotheses import decide_pairs
 from pytest_costguard.app.judging_lateness import holds
 from pytest_costguard.app.judging_load import fitting
-from pytest_costguard.app.judging_pairs import decide_pairs
 from pytest_costguard.records import (
     Against,
     BudgetVerdict,
@@ -377,10 +377,45 @@ def test_side_by_side_nothing_is_worse_beside_the_others_by_what_lateness_may_ha
     assert not worse_beside_the_other(0.00009)
 
 
+@pytest.mark.parametrize("late_on_both", [True, False])
+def test_side_by_side_what_is_worse_by_lateness_alone_makes_nothing_else_worse(late_on_both):
+    # Of ten milliseconds two are lateness, on head or on both; the other is too close to tell.
+    noise = np.random.default_rng(3).normal(0, 0.012, 6)
+    late = {"latencies": [0.012] * 20, "lateness": 0.002}
+    in_time = late if late_on_both else {"latencies": [0.01] * 20}
+    pairs = {
+        "test_late": ([in_time] * 6, [late] * 6),
+        "test_close": tuple(
+            [{"latencies": [0.01 * (1 + by)] * 20} for by in side]
+            for side in (noise, 0.042 + noise[::-1])
+        ),
+    }
+    sides = zip(
+        *(
+            [
+                msgspec.structs.replace(
+                    a_load([loaded(**unit) for unit in side]),
+                    workload=WorkloadId(nodeid=f"tests/test_load.py::{name}"),
+                )
+                for side in both
+            ]
+            for name, both in pairs.items()
+        ),
+        strict=True,
+    )
+    base, head = (run(*side) for side in sides)
+    against = Against(requested="main", found_as="main", run=base, looks=(6, 10, 16, 24))
+    held = {
+        f"tests/test_load.py::{name}": Gates(regressions=(regression("mean"),)) for name in pairs
+    }
+
+    assert decide_pairs(head, against, held, hypotheses=2).all_together == frozenset()
+
+
 @pytest.mark.parametrize("late_on_base", [True, False])
 def test_side_by_side_the_side_is_named_whose_lateness_may_decide(late_on_base):
-    # 11 ms on base and 10.7 on head, and 0.8 % of one of them may be lateness.
-    wait = {"lateness": 0.00009}
+    # 11 ms on base and 10.7 on head, and 1 % of one of them may be lateness.
+    wait = {"lateness": 0.00012}
     base = a_run(latency=0.01, **(wait if late_on_base else {})).measurements[0]
     head = a_run(latency=0.0097, **({} if late_on_base else wait)).measurements[0]
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import msgspec
 import pytest
 from factories.judged import judged, only
-from factories.judging import WORKLOAD, gates, measurement, regression, run, unit
+from factories.judging import WORKLOAD, block, gates, measurement, regression, run, unit
 
-from pytest_costguard.app import judging_pairs
 from pytest_costguard.records import (
     Against,
     Commit,
@@ -42,6 +40,10 @@ def sides(change, *, spread, units, memory=0):
 
 def reported(change, *, spread, units, seconds=10.0, memory=0, metric="mean") -> Report:
     base, head = sides(change, spread=spread, units=units, memory=memory)
+    return reported_of(base, head, seconds=seconds, metric=metric)
+
+
+def reported_of(base, head, *, seconds=10.0, metric="mean") -> Report:
     against = Against(
         requested="main",
         found_as="branch main",
@@ -81,16 +83,25 @@ def test_noise_that_no_look_can_see_through_says_what_can_be_done_instead():
     assert "--costguard-deep ends at 48: raise catch (5 % now), or use a quieter" in found.reason
 
 
-def test_a_total_that_keeps_unchanged_back_says_what_to_do(monkeypatch):
-    decide = judging_pairs.decide_paired
+def in_four_slices(third):
+    """A unit of eight inputs, two a block: the third slice takes `third` seconds a request."""
+    seconds = [0.001, 0.001, third, 0.001] * 4
+    return {
+        "samples": [one for one in seconds for _ in range(2)],
+        "blocks": [block(2 * one, requests=2) for one in seconds],
+    }
 
-    def by_total(units, **how):
-        decided = decide(units, **how)
-        return dataclasses.replace(decided, verdict=Verdict.INCONCLUSIVE, total=0.04)
 
-    monkeypatch.setattr(judging_pairs, "decide_paired", by_total)
-    found = compared(0.0, spread=0.1, units=6)
-    assert found.reason.startswith("most inputs are unchanged, but their total is at +4.1 %")
+def test_a_total_that_keeps_unchanged_back_says_what_to_do():
+    # The third slice takes half of the time and is 10 % slower, give or take.
+    base = [unit(index=k, **in_four_slices(0.003)) for k in range(6)]
+    head = [unit(index=k, **in_four_slices(0.003 * math.exp(0.1 + SPREAD[k]))) for k in range(6)]
+    (found,) = only(
+        reported_of(measurement(base, input_count=8), measurement(head, input_count=8))
+    ).comparisons
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason.startswith("most inputs are unchanged, but their total is at +5.3 %")
     assert found.reason.endswith("a test of their own, or measure longer (--costguard-deep)")
 
 

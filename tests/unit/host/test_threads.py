@@ -20,9 +20,15 @@ from pytest_costguard.host.threads import (
 )
 
 
-def used(*seconds: float, process: float | None = None, wait: float | None = None) -> ThreadTimes:
+def used(
+    *seconds: float,
+    process: float | None = None,
+    wait: float | None = None,
+    cores: int | None = None,
+) -> ThreadTimes:
+    may_run_on = None if cores is None else frozenset(range(cores))
     threads = tuple(
-        ThreadTime(tid=number, name="python", cpu_seconds=one, cores=None, wait_seconds=wait)
+        ThreadTime(tid=number, name="python", cpu_seconds=one, cores=may_run_on, wait_seconds=wait)
         for number, one in enumerate(seconds)
     )
     total = sum(seconds) if process is None else process
@@ -102,7 +108,7 @@ def test_what_a_thread_does_while_threads_are_listed_passes_for_none_that_has_en
     use = ThreadUse(process.root, process=process)
     times = use.since(use.start())
     assert times is not None
-    assert times.unaccounted_seconds == 0
+    assert times.ended_seconds == 0
 
 
 def test_a_machine_that_does_not_list_threads_gives_no_answer(tree, process):
@@ -147,11 +153,15 @@ def test_threads_that_take_turns_are_surely_no_more_than_one():
     [
         (used(0.9, 0.9, wait=0.0), 2),
         (used(0.9, 0.5, wait=0.0), 2),
-        (used(0.5, 0.5, wait=0.5), 2),  # one core for both
-        (used(*[1 / 16] * 16, wait=15 / 16), 13),
+        (used(0.5, 0.5, wait=0.5, cores=1), 2),  # one core for both
+        (used(0.25, 0.25, wait=0.75, cores=1), 1),  # and for another process
+        (used(*[1 / 16] * 16, wait=15 / 16, cores=1), 13),
+        # Turns of five threads: who has had one waits for a core, and another process has one.
+        (used(0.212, 0.223, 0.201, 0.18, 0.158, wait=0.41, cores=2), 1),
         (used(0.3, process=2.0, wait=0.0), 2),  # of threads that have ended
         (used(5.0, 0.1, wait=0.0), 1),  # it spins while nothing is served as well
         (used(0.0, wait=0.0), 0),
+        (used(0.95, 0.241, process=1.21, wait=0.0), 1),  # the rest is the lag of their counters
     ],
 )
 def test_threads_that_are_ready_to_run_at_the_same_time_are_surely_busy(use, expected):
@@ -222,4 +232,4 @@ def test_what_a_thread_did_beside_the_workload_is_no_busy_thread():
 def test_what_is_taken_from_a_thread_does_not_pass_for_one_that_has_ended():
     workloads_own = corrected(used(0.9, 1.0, process=1.9), cpu_seconds={0: 0.0})
 
-    assert workloads_own.unaccounted_seconds == pytest.approx(0.0)
+    assert workloads_own.ended_seconds == pytest.approx(0.0)

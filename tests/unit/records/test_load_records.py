@@ -136,6 +136,11 @@ def test_what_no_unit_can_have_measured_is_refused_by_its_name(path, value):
         decoded(whole)
 
 
+def test_moments_that_are_not_of_as_many_windows_are_refused():
+    with pytest.raises(ValueError, match="backlog must hold as many moments of each window"):
+        a_loop(window_requests=(300, 200), backlog=(0,) * 25, backlog_arrived=(300, 200))
+
+
 def test_an_open_loop_whose_units_tell_nothing_of_it_is_refused():
     whole = json.loads(msgspec.json.encode(a_load([loaded(latencies=[0.1] * 4)])))
     whole["units"][0]["open_loop"] = None

@@ -124,7 +124,7 @@ def test_where_requests_take_longer_than_half_of_a_window_nothing_is_known():
 @pytest.mark.parametrize(("telling", "known"), [(1, False), (4, False), (5, True)])
 def test_windows_that_tell_do_not_speak_for_more_than_one_in_five_that_do_not(telling, known):
     told = played(rate=50, times=constant(0.01), servers=1, requests=400).units[:telling]
-    others = played(rate=50, times=constant(5.0), servers=1, requests=400).units[telling:]
+    others = played(rate=50, times=constant(5.0), servers=500, requests=400).units[telling:]
 
     mixed = a_load([*told, *others], load=Load(rate=50.0, connections=64))
 
@@ -156,8 +156,20 @@ def test_what_it_refuses_at_once_is_no_part_of_what_it_answers():
 def test_what_a_server_answers_that_is_far_too_slow_to_be_filled_is_its_own_rate():
     found = played(rate=100, times=constant(0.1), servers=1, requests=400)
 
-    assert unknown_backlog(found)
+    assert "requests got slower until the end" in growing_backlog(found)
+    assert not unknown_backlog(found)
     assert throughputs(found) == pytest.approx([10] * UNITS, rel=0.02)
+
+
+def test_latencies_that_grow_within_each_window_are_seen_whatever_their_number():
+    window = np.linspace(0.01, 0.015, 300)
+    unit = loaded(latencies=[*window, *window])
+    loop = msgspec.structs.replace(
+        unit.open_loop, window_requests=(300, 300), backlog=(0,) * 40, backlog_arrived=(300, 300)
+    )
+    found = a_load([msgspec.structs.replace(unit, open_loop=loop)] * UNITS)
+
+    assert "requests got slower until the end (31 % from" in growing_backlog(found)
 
 
 @pytest.mark.parametrize("absent", [{"backlog_arrived": ()}, {"backlog": ()}])
