@@ -16,6 +16,7 @@ from pytest_costguard.config.acceptances import (
     FILE,
     AcceptedChange,
     new_acceptances,
+    newest,
     parse_acceptances,
 )
 from pytest_costguard.config.files import parse_yaml
@@ -55,6 +56,8 @@ def regressions_of(report: Report) -> tuple[AcceptableChange, ...]:
 def accept(changes: Sequence[AcceptableChange], *, said: Said, rootdir: Path) -> Path:
     """Add entries to the project's file and return it; what it says already stays as it is.
 
+    An entry that counts already, until the same day, is not added once more.
+
     Args:
         changes: at least one.
         said: of all of them.
@@ -78,20 +81,32 @@ def _add(changes: Sequence[AcceptableChange], *, path: Path, said: Said) -> None
         before = _HEAD
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", remedy="mend the file") from error
+    name = FILE.as_posix()
+    known = parse_acceptances(parse_yaml(before, path=path, name=name))
+    changes = [one for one in changes if not _counts(one, said, known=known)]
+    if not changes:
+        return
     gap = "" if before.endswith("\n") or not before else "\n"
     entries = "".join(_entry(one, said) for one in changes)
     # What is wrong with them by themselves is not the file's fault.
     parse_acceptances(parse_yaml(f"{_HEAD}{entries}", path=path, name="command line"))
     after = f"{before or _HEAD}{gap}{entries}"
-    name = FILE.as_posix()
-    known = len(parse_acceptances(parse_yaml(before, path=path, name=name)))
     try:
         written = parse_acceptances(parse_yaml(after, path=path, name=name))
     except ConfigError as error:
         raise _not_at_the_end(name) from error
-    if len(written) != known + len(changes):
+    if len(written) != len(known) + len(changes):
         raise _not_at_the_end(name)
     write_atomically(path, after.encode())
+
+
+def _counts(change: AcceptableChange, said: Said, *, known: Sequence[AcceptedChange]) -> bool:
+    """Whether the entry that counts for this test and metric says the same."""
+    entry = newest(known, nodeid=change.nodeid, metric=change.metric)
+    return entry is not None and (
+        (entry.up_to, entry.reason, entry.by, entry.until, entry.ahead)
+        == (change.up_to, said.reason, said.by, said.until, said.ahead)
+    )
 
 
 @contextmanager

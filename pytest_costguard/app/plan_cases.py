@@ -196,13 +196,20 @@ def told(objective: Objective | None) -> str:
     return f"p{objective.quantile * 100:g} within {objective.seconds * 1e3:g} ms"
 
 
+def _not_kept(case: PlanCase) -> str:
+    return f": {told(case.objective)} is not kept" if case.objective is not None else ""
+
+
 def shortages(case: PlanCase, *, static: Month, autoscaled: Month | None) -> tuple[str, ...]:
     """Say where there are fewer replicas than are needed, and what then is not served."""
     notes = []
     limits = case.terms.limits
     if case.need.short:
-        most = counted(limits.maximum or 0, "replica")
-        notes.append(f"{most} at most are allowed, and the peak needs {case.need.exact:.1f}")
+        most = limits.maximum or 0
+        notes.append(
+            f"no more than {counted(most, 'replica')} may run, and the peak needs"
+            f" {case.need.exact:.1f}{_not_kept(case)}"
+        )
     scaler = case.scaler
     by_itself = None if scaler is None or limits.maximum is not None else scaler.most
     if scaler is not None and by_itself is not None and case.need.exact > by_itself:

@@ -53,6 +53,10 @@ _STARTUP = (
     "a replica starts as quickly as the model loads and first answers here; starting the process,"
     " fetching its image and waiting for a machine come on top (--startup)"
 )
+_STARTUP_OF_SERVER = (
+    "a replica starts as quickly as the server's process does here, until it is ready and answers;"
+    " fetching its image and waiting for a machine come on top (--startup)"
+)
 _NO_SPARE = "spare replicas are in the static month alone: an autoscaler has none"
 _GOODPUT: Mapping[Basis, str] = MappingProxyType(
     {
@@ -237,5 +241,7 @@ def _notes(subject: PlanSubject, *, case: PlanCase) -> tuple[str, ...]:
 def _of_scaling(subject: PlanSubject, case: PlanCase) -> list[str]:
     if case.replica.startup_seconds is None:
         return [_NO_STARTUP]
-    notes = [_STARTUP] if subject.terms.startup_seconds is None else []
+    declared = subject.measurement.declaration
+    measured = _STARTUP_OF_SERVER if declared.in_server else _STARTUP
+    notes = [measured] if subject.terms.startup_seconds is None else []
     return notes + [_NO_SPARE] * bool(subject.terms.limits.spare)

@@ -10,7 +10,7 @@ from pytest_costguard.app.judging_load import fitting
 from pytest_costguard.app.judging_ratio import ratio
 from pytest_costguard.app.unit_changes import UnitChanges, on_both_sides
 from pytest_costguard.engine.side_by_side import SideBySide, Standing
-from pytest_costguard.records import Gates, Measurement, WorkloadId
+from pytest_costguard.records import METRICS, Gates, Measurement, WorkloadId
 from pytest_costguard.reports.numbers import change
 from pytest_costguard.stats.paired import Looks
 
@@ -70,7 +70,9 @@ class Standings:
                 continue
             if decision.verdict is None:
                 open_words.append(rule.metric)
-                estimate = estimate or f"{rule.metric} {change(ratio(decision.change))} %"
+                sign = -1 if METRICS[rule.metric].better == "higher" else 1
+                changed = change(ratio(sign * decision.change))
+                estimate = estimate or f"{rule.metric} {changed} %"
         next_look = next((look for look in self._looks.units if look > units), units)
         decided = not open_words and units >= _UNGATED_UNITS
         words = estimate + f" after {units} of {next_look} units" if estimate else ""

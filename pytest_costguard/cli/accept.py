@@ -105,6 +105,15 @@ def accept(
 
 
 def _last_day(given: dt.datetime | None) -> dt.date:
-    if given is not None:
-        return given.date()
-    return dt.datetime.now(tz=dt.UTC).date() + dt.timedelta(days=_DAYS)
+    from pytest_costguard.errors import ConfigError
+
+    today = dt.datetime.now(tz=dt.UTC).date()
+    if given is None:
+        return today + dt.timedelta(days=_DAYS)
+    if given.date() < today:
+        raise ConfigError(
+            f"--until {given.date().isoformat()} is over: nothing would be accepted, and what an"
+            " older entry accepts no longer",
+            remedy="give a day that is to come",
+        )
+    return given.date()

@@ -23,8 +23,7 @@ ALMOST = 1e-9
 _WORDS: Mapping[Sizing, str] = MappingProxyType(
     {
         "Erlang C": "a replica serves one request at a time: Erlang C",
-        "utilisation": "so many replicas that each has to serve no more than a share of its goodput"
-        " (--utilisation)",
+        "utilisation": "no replica is filled beyond the utilisation that is allowed",
     }
 )
 

@@ -73,8 +73,11 @@ def _slo(planned: PlannedWorkload, series: Series) -> list[dict[str, Any]]:
 def _cost(planned: PlannedWorkload, series: Series) -> dict[str, Any]:
     month = planned.autoscaled or planned.static
     limit = float(month.usd_per_1k) * _MARGIN
-    served = f"sum(rate({series.requests}[1h])) * 3600 * {planned.items_per_request:.6g}"
-    spent = f"sum(avg_over_time({series.replicas}[1h])) * {float(planned.usd_per_hour):.6g}"
+    # What was planned is an average: at night the same replicas serve less, and each is dearer.
+    swings = planned.peak_per_second > planned.average_per_second
+    over = "7d" if swings else "1h"
+    served = f"sum(rate({series.requests}[{over}])) * 3600 * {planned.items_per_request:.6g}"
+    spent = f"sum(avg_over_time({series.replicas}[{over}])) * {float(planned.usd_per_hour):.6g}"
     return {
         "alert": "CostguardCostPer1k",
         "expr": f"{spent} / ({served}) * 1000 > {limit:.6g}",

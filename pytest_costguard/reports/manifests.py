@@ -120,6 +120,8 @@ def _metadata(planned: PlannedWorkload, deployment: Deployment) -> dict[str, Any
         f"{_requests(planned):.4g} requests a second for each replica, from the measured goodput of"
         f" {planned.workload}: {planned.sizing}"
     )
+    if deployment.most(planned) < planned.replicas:
+        told += f"; at most {deployment.most(planned)}, and the peak needs {planned.replicas}"
     return {
         "name": deployment.name,
         "annotations": {"costguard/target": plain(told, limit=_NOTE_LIMIT)},

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pytest_costguard.records import (
-    OF_CAPACITY,
     PERCENTILES,
     TOKEN_COSTS,
     BudgetVerdict,
@@ -225,10 +224,6 @@ def _budgets(verdict: WorkloadVerdict, labels: Mapping[str, str]) -> Iterator[_S
                 labels={**named, "verdict": str(word)},
                 value=float(one.verdict is word),
             )
-        # Of these the budget alone has the figure; a second one on it would say it twice.
-        first = next(other for other in verdict.budgets if other.budget.metric == metric)
-        if metric in OF_CAPACITY and one.interval is not None and one is first:
-            yield from _ends(metric, one.interval, labels)
 
 
 def _labels(labels: Mapping[str, str]) -> str:

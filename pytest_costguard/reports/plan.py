@@ -23,6 +23,7 @@ from pytest_costguard.records import (
 from pytest_costguard.reports.escaping import plain
 from pytest_costguard.reports.numbers import ABSENT, day, money, percent, significant
 
+_ROUNDING = 1e-6
 _LATE_TOLD = 1e-5
 """Below it a share of late requests is no longer told apart."""
 _LABEL, _GAP = 14, "  "
@@ -102,7 +103,9 @@ def _workload(
         f" {_starts(one.startup_seconds)}",
         width=width,
     )
-    objective = f" for {one.objective}" if one.objective else ""
+    # Where fewer may run than are needed, the objective is not kept, and a note says so.
+    kept = bool(one.objective) and one.replicas >= one.exact.estimate - _ROUNDING
+    objective = f" for {one.objective}" if kept else ""
     yield from labelled(
         "replicas",
         f"{one.replicas} at the peak{objective} ({_exact(one.exact)} before rounding)",

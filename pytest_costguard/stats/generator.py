@@ -32,6 +32,7 @@ _FIGURES = {
     SECONDS_AN_ANSWER: "the throughput",
 }
 _OF_RATE = frozenset({"throughput", "cost_per_1k"})
+_OF_SEARCH = _OF_RATE | {"max_rate"}
 _COUNTED = frozenset({"error_rate", "goodput", "max_rate"})
 """What is counted beyond a limit: one request can be there by its lateness alone."""
 
@@ -125,7 +126,7 @@ def moved_by_lateness(measurement: Measurement, metric: str) -> Moved | None:
         was at fault for more than lateness.
     """
     loops, fault = list(loops_of(measurement)), generator_fault(measurement, metric)
-    if metric == "max_rate" and fault:
+    if fault and metric in _OF_SEARCH and loops[0].probes:
         # A window that kept its SLO with lateness in it keeps it without: the server may take more.
         return None if _unended(loops) else Moved(figure=1 / loops[0].rate, less=1.0, more=0.0)
     if metric in _COUNTED or missed_rate(measurement):

@@ -55,6 +55,20 @@ def test_a_workload_of_single_requests_is_sized_by_its_waiting():
     assert one.static.late_share < 0.05
 
 
+def test_an_objective_that_too_few_replicas_do_not_keep_is_not_claimed():
+    done = plan_report(
+        report(),
+        terms=PlanTerms(
+            traffic="5k/s", objectives=(P95,), limits=FleetLimits(maximum=1), scaler=None
+        ),
+    ).plan
+
+    told = " ".join(render(done).split())
+    assert "replicas 1 at the peak (" in told
+    assert "no more than 1 replica may run, and the peak needs" in told
+    assert "p95 within 10 ms is not kept" in told
+
+
 def test_without_an_objective_the_utilisation_counts():
     one = planned(limits=FleetLimits(utilisation=0.5))
     assert one.sizing == "utilisation"
@@ -218,7 +232,7 @@ def test_only_what_was_chosen_is_planned():
 def test_too_few_replicas_allowed_are_said():
     one = planned(limits=FleetLimits(maximum=1, utilisation=0.01))
     assert one.replicas == 1
-    assert any("1 replica at most" in note for note in one.notes)
+    assert any("no more than 1 replica may run" in note for note in one.notes)
 
 
 def test_the_text_holds_the_figures_and_keeps_to_its_width():

@@ -89,59 +89,58 @@ def test_our_own_work_on_the_main_thread_is_not_the_workloads():
         measured.end()
 
 
-class TakingTurns:
-    """Two threads that hand a request to each other: at any time one of them works at most."""
+class Working:
+    """Threads that each work for a share of the time between two looks, and never wait."""
+
+    def __init__(self, *shares):
+        self._shares = shares
+
+    def __call__(self):
+        return self
 
     def start(self):
         return time.perf_counter()
 
     def since(self, start):
-        seconds = 0.35 * (time.perf_counter() - start)
-        both = tuple(
-            ThreadTime(tid=tid, name="turn", cpu_seconds=seconds, cores=None, wait_seconds=0.0)
-            for tid in (1, 2)
+        seconds = [share * (time.perf_counter() - start) for share in self._shares]
+        threads = tuple(
+            ThreadTime(tid=-number, name="", cpu_seconds=one, cores=None, wait_seconds=0.0)
+            for number, one in enumerate(seconds, start=1)
         )
-        return ThreadTimes(threads=both, process_cpu_seconds=2 * seconds)
+        return ThreadTimes(threads=threads, process_cpu_seconds=sum(seconds))
 
 
-def test_a_thread_that_hands_each_request_to_another_is_told_and_refused_by_none(monkeypatch):
-    monkeypatch.setattr(instruments_module, "ThreadUse", TakingTurns)
-    measured = instruments()
-    measured.begin()
-    with measured.serving():
-        time.sleep(0.3)
+@pytest.fixture
+def observed(monkeypatch):
+    """Measure for a while in which threads work for such shares of it; return the notes."""
 
-    *_, notes = measured.end()
+    def measure(*shares, **declared):
+        monkeypatch.setattr(instruments_module, "ThreadUse", Working(*shares))
+        measured = instruments(**declared)
+        measured.begin()
+        with measured.serving():
+            time.sleep(0.3)
+        return measured.end()[-1]
+
+    return measure
+
+
+def test_a_thread_that_hands_each_request_to_another_is_told_and_refused_by_none(observed):
+    notes = observed(0.35, 0.35)
+
     assert any("one has handed requests to others" in note for note in notes)
 
 
-def test_coroutines_that_serve_at_once_may_use_no_more_than_declared():
-    measured = instruments(scenario=Scenario(kind="concurrent", n=4), is_async=True)
-    with ThreadPoolExecutor(6) as pool:  # so many that a busy machine serves some of them
-        measured.begin()
-        with measured.serving():
-            others = [pool.submit(work, 0.2) for _ in range(6)]
-            work(0.2)
-            for other in others:
-                other.result()
-
-        with pytest.raises(WorkloadError, match=r"declared 1 thread, at least \d worked"):
-            measured.end()
+def test_coroutines_that_serve_at_once_may_use_no_more_than_declared(observed):
+    with pytest.raises(WorkloadError, match=r"declared 1 thread, at least \d worked"):
+        observed(0.9, 0.9, scenario=Scenario(kind="concurrent", n=4), is_async=True)
 
 
-def test_the_thread_that_sends_load_leaves_the_workload_no_thread_more():
+def test_the_thread_that_sends_load_leaves_the_workload_no_thread_more(observed):
     load = Scenario(kind="server", load=Load(rate=100.0))
-    measured = instruments(scenario=load)
-    with ThreadPoolExecutor(4) as pool:
-        measured.begin()
-        with measured.serving():
-            others = [pool.submit(work, 0.3) for _ in range(4)]
-            work(0.05)
-            for other in others:
-                other.result()
 
-        with pytest.raises(WorkloadError, match=r"declared 1 thread, at least \d worked"):
-            measured.end()
+    with pytest.raises(WorkloadError, match=r"declared 1 thread, at least \d worked"):
+        observed(0.9, 0.9, scenario=load)
 
 
 def test_threads_that_serve_a_small_part_of_the_time_are_told():

@@ -211,8 +211,11 @@ def test_what_was_sent_says_nothing_of_what_could_be():
     assert "measure scenario='max_rate'" in result.reason
 
 
-def searched(rate):
-    """A unit of a search for the highest rate, that ended at `rate` requests a second."""
+def searched(rate, *, limited=False):
+    """A unit of a search for the highest rate, that ended at `rate` requests a second.
+
+    By the load generator, where that was what could not send more in time.
+    """
     found = unit(0.001, count=400)
     loop = OpenLoop(
         rate=rate,
@@ -221,7 +224,17 @@ def searched(rate):
         lateness_seconds=(1e-6,) * 400,
         service_seconds=(0.001,) * 400,
         window_requests=(400,),
-        probes=(Probe(rate=rate, requests=400, late=(0,), passed=True, seconds=4.0),),
+        probes=(
+            Probe(rate=rate, requests=400, late=(0,), passed=True, seconds=4.0),
+            Probe(
+                rate=1.1 * rate,
+                requests=400,
+                late=(40,),
+                passed=False,
+                sent_late=limited,
+                seconds=4.0,
+            ),
+        ),
     )
     return msgspec.structs.replace(found, open_loop=loop)
 
@@ -236,6 +249,20 @@ def test_of_a_search_the_rate_under_its_own_slo_is_what_a_replica_serves():
     assert result.verdict is BudgetVerdict.WITHIN
     assert result.interval.estimate == pytest.approx(2.857, abs=0.01)
     assert "with p95 within 10 ms" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("limit", "verdict"), [(3, BudgetVerdict.WITHIN), (2, BudgetVerdict.INCONCLUSIVE)]
+)
+def test_a_server_that_may_take_more_needs_no_more_replicas(limit, verdict):
+    under = Scenario(kind="max_rate", load=Load(slo={"p95": 0.01}))
+    rates = (100.0, 100.2, 99.8, 100.1, 99.9, 100.0)
+    now = run(measurement([searched(rate, limited=True) for rate in rates], scenario=under))
+
+    result = held("replicas", limit, now=now, traffic=serving(200))
+
+    assert result.verdict is verdict
+    assert "the load generator could not send faster in time" in result.reason
 
 
 def test_one_unit_is_an_estimate_only():

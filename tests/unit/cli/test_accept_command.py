@@ -34,11 +34,27 @@ def accept(*words):
 
 
 def test_what_regressed_in_a_report_is_accepted_up_to_the_whole_per_cent_above(project):
-    done = accept("report.json", *SAID, "--until", "2026-06-01")
+    done = accept("report.json", *SAID, "--until", "2099-06-01")
     assert done.exit_code == 0, done.output
     (found,) = read_acceptances(project)
     assert (found.metric, found.up_to) == ("mean", 0.11)
     assert found.reason == "beam search: #412 | worth it"
+
+
+def test_what_counts_already_is_not_written_twice(project):
+    assert accept("report.json", *SAID, "--until", "2099-06-01").exit_code == 0
+    once = read_acceptances(project)
+    assert accept("report.json", *SAID, "--until", "2099-06-01").exit_code == 0
+    assert read_acceptances(project) == once
+    assert accept("report.json", *SAID, "--until", "2099-06-02").exit_code == 0
+    assert len(read_acceptances(project)) == 2
+
+
+def test_a_last_day_that_is_over_is_refused(project):
+    done = accept("report.json", *SAID, "--until", "2026-01-01")
+    assert done.exit_code == 11
+    assert "--until 2026-01-01 is over" in done.output
+    assert not (project / FILE).exists()
 
 
 def test_a_second_entry_comes_after_the_first_and_comments_stay(project):

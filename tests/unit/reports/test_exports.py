@@ -13,7 +13,7 @@ import promql_parser
 import pytest
 import yaml
 from factories.judged import head, judged
-from factories.judging import budget, gates, measurement, run
+from factories.judging import WORKLOAD, budget, gates, measurement, run
 from factories.loads import a_load, loaded
 from factories.money import quote, target
 from factories.reports import TARGET, hostile_names, regressed_and_over
@@ -25,7 +25,7 @@ from pytest_costguard.app.planning import plan_report
 from pytest_costguard.cost.queueing import Objective
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.errors import ConfigError
-from pytest_costguard.records import Currency, Load, Probe
+from pytest_costguard.records import Currency, Gates, Load, Probe, Traffic
 from pytest_costguard.reports import focus, openmetrics
 from pytest_costguard.reports.alerts import Series, alert_rules
 from pytest_costguard.reports.manifests import (
@@ -103,10 +103,19 @@ def test_the_rules_are_about_the_objective_and_the_cost():
         "histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))"
         " > 0.05"
     )
-    assert 'rate(http_requests_total{service="rerank"}[1h])' in cost["expr"]
+    assert 'rate(http_requests_total{service="rerank"}[7d])' in cost["expr"]
     for rule in group["rules"]:
         promql_parser.parse(rule["expr"])
         assert {"alert", "expr", "for", "labels", "annotations"} == rule.keys()
+
+
+def test_the_cost_of_a_steady_traffic_is_seen_within_an_hour():
+    steady = planned()
+    steady = msgspec.structs.replace(steady, average_per_second=steady.peak_per_second)
+
+    (group,) = yaml.safe_load(alert_rules(steady, Series()))["groups"]
+
+    assert "rate(http_requests_total[1h])" in group["rules"][1]["expr"]
 
 
 @pytest.mark.parametrize("text", ["", "a b", "x{y", "up; drop", "x[5m]"])
@@ -186,6 +195,21 @@ def test_what_load_shows_and_what_budgets_say_are_figures_too():
     assert said["p99", "slo"] in ("over", "inconclusive")
     limits = {one.labels["metric"]: one.value for one in found["costguard_budget_limit"].samples}
     assert limits == {"error_rate": 0.5, "p99": 0.01, "replicas": 3.0}
+
+
+def test_figures_that_budgets_ask_for_are_told_once():
+    held = {
+        str(WORKLOAD): Gates(
+            budgets=(budget("replicas", 3.0), budget("monthly_cost", 4000.0)),
+            traffic=Traffic(items_per_month=5e9, text="5G/month", origin="marker"),
+        )
+    }
+    serves = msgspec.structs.replace(TARGET, stands_for=True)
+    found = families(judged(head(), gates=held, target=serves, pricer=cost_of))
+
+    for name in ("costguard_replicas", "costguard_monthly_cost_usd"):
+        bounds = [one.labels["bound"] for one in found[name].samples]
+        assert sorted(bounds) == ["estimate", "lower", "upper"]
 
 
 def test_a_highest_rate_is_told_with_its_interval():
