@@ -190,11 +190,11 @@ def surely_busy_threads(use: ThreadTimes, wall_seconds: float) -> int:
     """Return how many threads were surely ready to work at the same time, on average.
 
     Threads that take turns, as where one hands each request to another and waits for it, use no
-    more together than one does alone. So n are surely more than one where they ran, or waited for
-    a core because others of them ran, for more than n - 0.8 times the wall time together. What
-    their cores did besides may be the work of other processes, for which all of them may have
-    waited. Where the kernel does not tell of waiting, they count as those that can have done the
-    work.
+    more together than one does alone. So there are surely n where they ran, or waited for a core
+    on which others of them ran, for more than n - 0.8 times the wall time together. What their
+    cores did besides may be the work of other processes, for which all of them may have waited;
+    and so may threads that hand on Python's lock. Where the kernel does not tell of waiting, they
+    count as those that can have done the work.
     """
     busy = busy_threads(use, wall_seconds)
     waits = [thread.wait_seconds for thread in use.threads if thread.wait_seconds is not None]
