@@ -100,7 +100,7 @@ def declared_server(
         ConfigError: something is not understood, or the port cannot be known.
     """
     words = _command(command, nodeid=nodeid)
-    environ = {name: str(value) for name, value in (env or {}).items()}
+    environ = _environ(env, nodeid=nodeid)
     looks = _ready(ready, nodeid=nodeid)
     return DeclaredServer(
         nodeid=nodeid,
@@ -112,6 +112,15 @@ def declared_server(
         startup_seconds=parse_duration(startup_timeout, origin=nodeid, key="startup_timeout"),
         stop_seconds=parse_duration(stop_timeout, origin=nodeid, key="stop_timeout"),
     )
+
+
+def _environ(env: object, *, nodeid: str) -> dict[str, str]:
+    if not (env is None or isinstance(env, Mapping)):
+        raise ConfigError(
+            f"{nodeid}: server(env={env!r}) is not understood",
+            remedy='give variables and their values: {"OMP_NUM_THREADS": "1"}',
+        )
+    return {str(name): str(value) for name, value in (env or {}).items()}
 
 
 def _command(command: Sequence[str | os.PathLike[str]] | str, *, nodeid: str) -> tuple[str, ...]:

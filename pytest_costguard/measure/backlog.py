@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, stdev
 
-MOMENTS = 20
-"""So many times the requests under way are counted."""
+from pytest_costguard.records import BACKLOG_MOMENTS
+
 _SURELY = 2.0
 """In standard errors: a twenty-fifth of rates at which the backlog has no trend are taken for more
 than the server can do; where it has a level it returns to, far fewer."""
@@ -25,7 +25,7 @@ class Backlog:
     """The requests under way in a window, from when the server was filled."""
 
     counts: tuple[int, ...]
-    """At each of `MOMENTS`, evenly spaced."""
+    """At each of `BACKLOG_MOMENTS`, evenly spaced."""
     arrived: int
     """How many arrived between the first of these moments and the last; 0 where the server was
     still being filled for half of the window, so that nothing is known of what piles up."""
@@ -76,7 +76,9 @@ def backlog_of(due: Sequence[float], ended: Sequence[float], *, ramp: int) -> Ba
     # Where nothing of the ramp was answered, nobody knows when the server is filled.
     known = bool(spans or not ramp) and filled - first <= _LONGEST_START * (last - first)
     start = filled if known else first
-    moments = [start + (last - start) * (part + 0.5) / MOMENTS for part in range(MOMENTS)]
+    moments = [
+        start + (last - start) * (part + 0.5) / BACKLOG_MOMENTS for part in range(BACKLOG_MOMENTS)
+    ]
     dues = [due[place] for place in answered]
     ends = sorted(ended[place] for place in answered)
     return Backlog(

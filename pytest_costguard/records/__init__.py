@@ -1,6 +1,6 @@
 """The frozen facts that pass between all layers: import them from here."""
 
-from pytest_costguard.records.base import SCHEMA_VERSION, Record
+from pytest_costguard.records.base import MOST_COUNT, SCHEMA_VERSION, Record
 from pytest_costguard.records.doctor import (
     Disturbed,
     DoctorReport,
@@ -19,6 +19,7 @@ from pytest_costguard.records.experiment import (
 )
 from pytest_costguard.records.interval import Interval
 from pytest_costguard.records.load import (
+    BACKLOG_MOMENTS,
     LATE_SHARE,
     ArrivalKind,
     Arrivals,
@@ -125,10 +126,12 @@ from pytest_costguard.records.verdict import (
 )
 
 __all__ = [
+    "BACKLOG_MOMENTS",
     "COSTS",
     "LATE_SHARE",
     "MEANS",
     "METRICS",
+    "MOST_COUNT",
     "MOST_QUALITY",
     "OF_CAPACITY",
     "OF_OWN_PROCESS",

@@ -22,6 +22,8 @@ LATE_SHARE = 0.05
 """Load is not what was asked for where requests are sent later than this share of a latency."""
 _ROUNDING = 1e-9
 _SHORTEST_RAMP = 20
+BACKLOG_MOMENTS = 20
+"""How often the requests under way are counted in a window."""
 ArrivalKind = Literal["poisson", "constant", "gamma", "trace"]
 
 
@@ -194,11 +196,15 @@ class OpenLoop(Record, frozen=True, kw_only=True):
         for name in ("ramp_lateness_seconds", "backlog_arrived"):
             if len(getattr(self, name)) not in (0, len(self.window_requests)):
                 raise ValueError(f"{name} must hold one for each window")
-        if len(self.backlog) % len(self.window_requests):
-            raise ValueError("backlog must hold as many moments of each window")
-        for arrived, held in zip(self.backlog_arrived, self.window_requests, strict=False):
-            if arrived > 2 * held + _SHORTEST_RAMP:  # of a burst some of the ramp may be among them
-                raise ValueError(f"backlog_arrived={arrived} is not of a window of {held} requests")
+        if len(self.backlog) not in (0, BACKLOG_MOMENTS * len(self.window_requests)):
+            raise ValueError(f"backlog must hold {BACKLOG_MOMENTS} counts for each window")
+        for number, held in enumerate(self.window_requests):
+            most = 2 * held + _SHORTEST_RAMP  # of a burst some of the ramp may be among them
+            arrived = self.backlog_arrived[number : number + 1]
+            under_way = self.backlog[number * BACKLOG_MOMENTS : (number + 1) * BACKLOG_MOMENTS]
+            for name, counts in (("backlog_arrived", arrived), ("backlog", under_way)):
+                if max(counts, default=0) > most:
+                    raise ValueError(f"{name}={max(counts)} is not of a window of {held} requests")
 
     def _require_agreement(self) -> None:
         """Raise `ValueError` where what is told of requests is not of as many as there were."""

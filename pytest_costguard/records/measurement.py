@@ -205,6 +205,10 @@ class Warmup(Record, frozen=True, kw_only=True):
     seconds: float
     settled: bool
 
+    def __post_init__(self) -> None:
+        require_counts("requests", (self.requests,))
+        require_waits("seconds", (self.seconds,))
+
 
 class Pairing(Record, frozen=True, kw_only=True):
     """How both sides of a workload were measured beside each other, and why so.
@@ -285,6 +289,10 @@ class Declaration(Record, frozen=True, kw_only=True):
     in_server: bool = False
     """Whether another process serves: what its threads take of a machine is not known here."""
 
+    def __post_init__(self) -> None:
+        require_counts("threads", (self.threads,), least=1)
+        require_counts("input_count", (self.input_count,))
+
 
 class Measurement(Record, frozen=True, kw_only=True):
     """What one side yields for one workload."""
@@ -296,10 +304,12 @@ class Measurement(Record, frozen=True, kw_only=True):
     """What a reader must know: threads not as declared, modules not reset, and the like."""
 
     def __post_init__(self) -> None:
-        is_loaded = self.declaration.scenario.load is not None
+        load = self.declaration.scenario.load
         for unit in self.units:
-            if (unit.open_loop is not None) != is_loaded:
+            if (unit.open_loop is not None) != (load is not None):
                 raise ValueError("open_loop must be in each unit of an open loop, and in no other")
+        if len({unit.index for unit in self.units}) < len(self.units):
+            raise ValueError(f"units of {self.workload} must have an index each of its own")
 
 
 class Failure(Record, frozen=True, kw_only=True):

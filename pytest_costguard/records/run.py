@@ -63,6 +63,8 @@ class Run(Record, frozen=True, kw_only=True, tag="run", tag_field="kind"):
         for measurement in self.measurements:
             if not measurement.units:
                 raise ValueError(f"measurements: units of {measurement.workload} are none")
+        if len({one.workload for one in self.measurements}) < len(self.measurements):
+            raise ValueError("measurements must hold each workload once")
 
 
 class BaselineWorkload(Record, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from pytest_costguard.workloads.answers import Answer, UnreadAnswers
 from pytest_costguard.workloads.endpoint_options import headers_of, method_of, seconds_of, verify_of
 from pytest_costguard.workloads.http_exchange import (
     Exchange,
+    NoAnswer,
     Reply,
     Request,
     require_success,
@@ -30,15 +31,17 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 _MODEL = r".*/v2/models/[^/?]+(?:/versions/[^/?]+)?"
 _INFER = re.compile(rf"({_MODEL})/infer/?(?:\?.*)?")
+_EMPTY = "nothing"
 _NO_INFER = re.compile(rf"{_MODEL}/?")
 
 
 class Endpoint:
     """Sends each input to an address and waits for the whole answer.
 
-    Requests are made of the inputs once, beforehand. Of each answer the status is checked; the
-    first one to each input is read and checked in full when a stretch of requests is over, later
-    ones when somebody looks at them.
+    Requests are made of the inputs once, beforehand. Of each answer the status is checked, and
+    that its media type is that of the first answer to the same input, and something where that was;
+    the first one to each input is read and checked in full when a stretch of requests is over,
+    later ones when somebody looks at them.
 
     Args:
         url: where to send.
@@ -75,6 +78,8 @@ class Endpoint:
         self._details = {"protocol": self._protocol, "path": path}
         self._remedy = _remedy(self._protocol, given)
         self._details |= _choices(self._protocol, given)
+        self._shapes: dict[int, str] = {}
+        """Of the first answer to each input, by its id: the media type, or that it was empty."""
         self._is_loaded = False
 
     @property
@@ -108,7 +113,20 @@ class Endpoint:
         reply = self._exchange.send(self._requests.of(value))
         remedy = "" if self._answers.knows(value) else self._remedy
         require_success(reply, origin=self._where, remedy=remedy)
+        self._require_alike(value, reply)
         return self._answers.of(value, reply)
+
+    def _require_alike(self, value: Any, reply: Reply) -> None:
+        """Raise `NoAnswer` for one that is plainly another thing than the first to this input."""
+        kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+        shape = kind if reply.body else _EMPTY
+        first = self._shapes.setdefault(id(value), shape)
+        if shape != first:
+            raise NoAnswer(
+                f"{self._where} answered with {shape or 'bytes'} where it had answered with"
+                f" {first or 'bytes'}",
+                remedy="see what the server's log says of this request",
+            )
 
 
 def _protocol(url: str, options: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from pytest_costguard.workloads.deadlines import with_deadlines
 from pytest_costguard.workloads.unended_bodies import UnendedBodies
 
 _SHOWN = 300
+_SECONDS = re.compile(r" ?\((?:read|connect) timeout=[^()]*\)")
 _OBJECT = re.compile(r"<\w+\(host=[^>]*> ?[,:]? ?|^None: ")
 """A connection as it names itself, with its place in memory: each failure would be another."""
 _MOST_CONNECTIONS = 1024
@@ -235,7 +236,11 @@ def _words(error: Exception) -> str:
     words = str(error)
     front, found, rest = words.partition(": ")
     names_connection = found and front.endswith((")", ">")) and not front.startswith("(")
-    return _OBJECT.sub("", rest if names_connection else words).strip("(), ")[:_SHOWN]
+    told = _OBJECT.sub("", rest if names_connection else words).strip(", ")
+    told = _SECONDS.sub("", told)  # they differ from request to request
+    if told.startswith("(") and told.endswith(")"):
+        told = told[1:-1].strip(", ")
+    return told[:_SHOWN]
 
 
 def _pool(urllib3: Any, address: Any, *, verify: bool | str) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from pytest_costguard.measure.streamed import Streamed
-from pytest_costguard.records import TokenCount
+from pytest_costguard.records import MOST_COUNT, TokenCount
 from pytest_costguard.workloads.http_exchange import NoAnswer
 from pytest_costguard.workloads.server_sent_events import ServerSentEvent
 
@@ -209,5 +209,5 @@ def _error(said: Mapping[str, Any]) -> str:
 
 def _count(usage: Mapping[str, Any] | None, key: str) -> int | None:
     value = None if usage is None else usage.get(key)
-    sound = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    sound = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_COUNT
     return value if sound else None

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from pytest_costguard.records import (
     Baseline,
     BaselineRun,
@@ -90,7 +92,9 @@ def declaration(**changes: Any) -> Declaration:
 def measurement(
     units: Sequence[Unit], *, workload: WorkloadId = WORKLOAD, **declared: Any
 ) -> Measurement:
-    """Return a measurement of `units`."""
+    """Return a measurement of `units`, numbered anew where some have the same index."""
+    if len({one.index for one in units}) < len(units):
+        units = [msgspec.structs.replace(one, index=index) for index, one in enumerate(units)]
     return Measurement(workload=workload, declaration=declaration(**declared), units=tuple(units))
 
 

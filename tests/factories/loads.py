@@ -19,10 +19,10 @@ def a_loop(**changes: Any) -> OpenLoop:
         "rate": 100.0,
         "dispatched_rate": 100.0,
         "answered_seconds": 5.0,
-        "backlog": BACKLOG,
         "window_requests": (500,),
         **changes,
     }
+    fields.setdefault("backlog", BACKLOG * len(fields["window_requests"]))
     requests, lost = sum(fields["window_requests"]), len(fields.get("unanswered", ()))
     fields.setdefault("lateness_seconds", (1e-6,) * requests)
     fields.setdefault("service_seconds", (0.01,) * (requests - lost))

@@ -48,7 +48,7 @@ def test_a_part_that_was_not_measured_alone_is_held_against_nothing():
 
 
 def test_load_that_does_not_count_is_no_comparison():
-    reranker, _ = of(*parts_alone(), mixed(backlog=tuple(range(0, 2000, 100)))).parts
+    reranker, _ = of(*parts_alone(), mixed(backlog=tuple(range(0, 400, 20)))).parts
     assert not reranker.longer
     assert "beside the others, requests piled up" in reranker.reason
     assert reranker.served_longer is None

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from pytest_costguard.errors import WorkloadError
-from pytest_costguard.measure.backlog import MOMENTS
 from pytest_costguard.measure.open_loop import Sent
 from pytest_costguard.measure.windows import (
     joined,
@@ -14,7 +13,7 @@ from pytest_costguard.measure.windows import (
     told,
     within_slo,
 )
-from pytest_costguard.records import Load
+from pytest_costguard.records import BACKLOG_MOMENTS, Load
 
 MS = 1_000_000
 
@@ -170,7 +169,7 @@ def test_the_backlog_is_what_has_arrived_and_has_no_answer():
     # Each takes 35 ms and one arrives every 10 ms: three or four are under way.
     window = window_of(what_became(latency_ms=[35] * 100))
 
-    assert len(window.open_loop.backlog) == MOMENTS
+    assert len(window.open_loop.backlog) == BACKLOG_MOMENTS
     assert set(window.open_loop.backlog) <= {3, 4}
 
 
@@ -200,7 +199,7 @@ def test_windows_of_a_unit_are_joined_in_their_order():
     assert both.unanswered == (1, 3)
     assert both.failures == {"full": 2}
     assert both.busy_periods == (0, 1, 3)
-    assert len(both.backlog) == 2 * MOMENTS
+    assert len(both.backlog) == 2 * BACKLOG_MOMENTS
     assert both.answered_seconds == first.answered_seconds + second.answered_seconds
 
 

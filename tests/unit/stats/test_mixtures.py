@@ -40,7 +40,9 @@ def test_a_request_without_an_answer_is_counted_where_it_belongs():
 def test_windows_keep_the_number_of_their_requests():
     mixed = together(lambda _: [0.1] * 8, ROUND * 2, units=1)
     (unit,) = mixed.units
-    loop = msgspec.structs.replace(unit.open_loop, window_requests=(4, 4), backlog_arrived=())
+    loop = msgspec.structs.replace(
+        unit.open_loop, window_requests=(4, 4), backlog=(), backlog_arrived=()
+    )
     halved = msgspec.structs.replace(mixed, units=(msgspec.structs.replace(unit, open_loop=loop),))
     assert part_of(halved, "reranker").units[0].open_loop.window_requests == (3, 3)
 
@@ -48,7 +50,9 @@ def test_windows_keep_the_number_of_their_requests():
 def test_a_window_that_sent_nothing_of_a_part_is_left_out():
     mixed = together(lambda _: [0.1] * 8, (0,) * 4 + (0, 1) * 2, units=1)
     (unit,) = mixed.units
-    loop = msgspec.structs.replace(unit.open_loop, window_requests=(4, 4), backlog_arrived=())
+    loop = msgspec.structs.replace(
+        unit.open_loop, window_requests=(4, 4), backlog=(), backlog_arrived=()
+    )
     halved = msgspec.structs.replace(mixed, units=(msgspec.structs.replace(unit, open_loop=loop),))
     assert part_of(halved, "embedder").units[0].open_loop.window_requests == (2,)
 
