@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from os import PathLike
+from types import TracebackType
 from typing import Any, Protocol
 
 from pytest_costguard.app.adapters import is_address
@@ -29,6 +30,23 @@ class Backend(Protocol):
 
     def server(self, declared: DeclaredServer) -> AbstractContextManager[StartedServer]:
         """Return what starts a server, waits until it is ready, and stops it in the end."""
+
+
+class _TheTestsLine:
+    """Shows an argument that is not understood where the test gives it, not where we read it."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, ConfigError):
+            error.__traceback__ = error.__cause__ = None
+            error.__suppress_context__ = True
 
 
 class Costguard:
@@ -108,17 +126,18 @@ class Costguard:
             WorkloadError: the workload cannot be loaded, or raised.
         """
         __tracebackhide__ = True
-        call = self._call(
-            workload,
-            inputs=inputs,
-            load=load,
-            batch_size=batch_size,
-            quality=declared_quality(quality, reference, tolerance),
-            scenario=scenario,
-            name=name,
-            served_by=served_by,
-            options={"rate": rate, "slo": slo, **options},
-        )
+        with _TheTestsLine():
+            call = self._call(
+                workload,
+                inputs=inputs,
+                load=load,
+                batch_size=batch_size,
+                quality=declared_quality(quality, reference, tolerance),
+                scenario=scenario,
+                name=name,
+                served_by=served_by,
+                options={"rate": rate, "slo": slo, **options},
+            )
         return self._backend.measure(call)
 
     async def measure_async(
@@ -140,17 +159,18 @@ class Costguard:
     ) -> Result:
         """Measure a coroutine function on the test's own event loop; else as `measure`."""
         __tracebackhide__ = True
-        call = self._call(
-            workload,
-            inputs=inputs,
-            load=load,
-            batch_size=batch_size,
-            quality=declared_quality(quality, reference, tolerance),
-            scenario=scenario,
-            name=name,
-            served_by=served_by,
-            options={"rate": rate, "slo": slo, **options},
-        )
+        with _TheTestsLine():
+            call = self._call(
+                workload,
+                inputs=inputs,
+                load=load,
+                batch_size=batch_size,
+                quality=declared_quality(quality, reference, tolerance),
+                scenario=scenario,
+                name=name,
+                served_by=served_by,
+                options={"rate": rate, "slo": slo, **options},
+            )
         return await self._backend.measure_async(call)
 
     def server(
@@ -190,16 +210,17 @@ class Costguard:
             PortInUse: on entering: something else answers where it should.
         """
         __tracebackhide__ = True
-        declared = declared_server(
-            nodeid=self.nodeid,
-            command=command,
-            ready=ready,
-            port=port,
-            env=env,
-            cwd=cwd,
-            startup_timeout=startup_timeout,
-            stop_timeout=stop_timeout,
-        )
+        with _TheTestsLine():
+            declared = declared_server(
+                nodeid=self.nodeid,
+                command=command,
+                ready=ready,
+                port=port,
+                env=env,
+                cwd=cwd,
+                startup_timeout=startup_timeout,
+                stop_timeout=stop_timeout,
+            )
         return AtTheTestsLine(self._up(declared))
 
     @contextmanager
@@ -299,16 +320,17 @@ class Costguard:
             WorkloadError: a workload cannot be loaded, or raised.
         """
         __tracebackhide__ = True
-        self._require_slo(scenario, slo)
-        calls = calls_of(
-            parts,
-            scenario=scenario,
-            options={"rate": rate, "slo": slo, **options},
-            name=name,
-            nodeid=self.nodeid,
-        )
-        for call in calls.values():
-            self._claim(call.workload.name)
+        with _TheTestsLine():
+            self._require_slo(scenario, slo)
+            calls = calls_of(
+                parts,
+                scenario=scenario,
+                options={"rate": rate, "slo": slo, **options},
+                name=name,
+                nodeid=self.nodeid,
+            )
+            for call in calls.values():
+                self._claim(call.workload.name)
         return {key: self._backend.measure(call) for key, call in calls.items()}
 
     def _call(

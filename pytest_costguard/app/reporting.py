@@ -10,6 +10,7 @@ import msgspec
 
 from pytest_costguard.app.judging import expecting, judge
 from pytest_costguard.baselines.files import write_atomically
+from pytest_costguard.baselines.reading import read_record
 from pytest_costguard.errors import RecordError
 from pytest_costguard.records import Report, WorkloadVerdict, to_json
 from pytest_costguard.reports.markdown import render
@@ -45,6 +46,15 @@ def remake(report: Report, *, origin: str = "the report") -> Report:
     """
     with consistent(origin):
         return _remade(report)
+
+
+def read_remade(path: Path) -> Report:
+    """Read a report for its figures: what was measured counts, not what the file says of it.
+
+    Raises:
+        RecordError: it is no report, or its figures contradict each other.
+    """
+    return remake(read_record(path, Report), origin=str(path))
 
 
 @contextmanager

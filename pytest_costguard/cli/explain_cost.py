@@ -23,12 +23,11 @@ def explain_cost(report_path: Path, workload: str | None) -> None:
       costguard explain-cost report.json test_rerank
       costguard explain-cost report.json "tests/test_search.py::*"
     """  # noqa: D301 - click takes the backspace itself for "leave this paragraph as it is"
-    from pytest_costguard.baselines.reading import read_record
+    from pytest_costguard.app.reporting import read_remade
     from pytest_costguard.cli.chosen_workloads import chosen
     from pytest_costguard.cost.arithmetic import explain
-    from pytest_costguard.records import Report
 
-    report = read_record(report_path, Report)
+    report = read_remade(report_path)
     parts = []
     wanted = report.verdicts
     if workload is not None:

@@ -90,12 +90,11 @@ def export(
     from msgspec.structs import replace
 
     from pytest_costguard.app.planning import plan_report
+    from pytest_costguard.app.reporting import read_remade
     from pytest_costguard.baselines.files import write_atomically
-    from pytest_costguard.baselines.reading import read_record
-    from pytest_costguard.records import Report
 
     own = {key: given.pop(key) for key in [*given] if key in _OF_FORMS}
-    report = read_record(report_path, Report)
+    report = read_remade(report_path)
     if form == "openmetrics":
         with figures_of(report_path):
             text = _openmetrics(report)

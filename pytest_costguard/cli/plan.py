@@ -67,15 +67,15 @@ def plan(
     """  # noqa: D301 - click takes the backspace itself for "leave this paragraph as it is"
     from pytest_costguard.app.plan_changes import compare_plans
     from pytest_costguard.app.planning import plan_report
+    from pytest_costguard.app.reporting import read_remade
     from pytest_costguard.baselines.files import write_atomically
-    from pytest_costguard.baselines.reading import read_record
-    from pytest_costguard.records import Report, to_json
+    from pytest_costguard.records import to_json
     from pytest_costguard.reports import plan as text
     from pytest_costguard.reports import plan_plot
     from pytest_costguard.reports.plan_change import render_change
 
     terms = terms_of(**given)
-    report = read_record(report_path, Report)
+    report = read_remade(report_path)
     chosen = names_of(report, workloads, origin=str(report_path))
     with figures_of(report_path):
         found = plan_report(report, terms=terms, chosen=chosen)
@@ -104,9 +104,8 @@ def plan(
 def _before(before: str, *, after: Report, path: Path) -> Before:
     """Return what a report is compared with: its own base, or another report."""
     from pytest_costguard.app.plan_befores import base_of, report_before
-    from pytest_costguard.baselines.reading import read_record
-    from pytest_costguard.records import Report
+    from pytest_costguard.app.reporting import read_remade
 
     if before == _BASE:
         return base_of(after, origin=str(path))
-    return report_before(read_record(Path(before), Report), after=after)
+    return report_before(read_remade(Path(before)), after=after)

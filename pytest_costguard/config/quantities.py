@@ -15,6 +15,7 @@ from decimal import Decimal
 
 from pytest_costguard.config.words import nearest, refusal
 from pytest_costguard.cost.traffic import HOURS_A_MONTH
+from pytest_costguard.records import MOST_MONEY
 
 _LONGEST = 64
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?"
@@ -267,7 +268,8 @@ def parse_money(value: object, *, origin: str, key: str) -> tuple[Decimal, str]:
     match = _MONEY_BEFORE.fullmatch(text) or _MONEY_AFTER.fullmatch(text)
     amount = Decimal(match["number"]) if match else Decimal(0)
     if match is None or not _priceable(amount):
-        problem = "is negative" if text.startswith("-") else "is not an amount of money above zero"
+        problem = f"is not an amount of money above zero, of at most {MOST_MONEY:g}"
+        problem = "is negative" if text.startswith("-") else problem
         raise refusal(
             value,
             problem,
@@ -292,8 +294,8 @@ def parse_usd(value: object, *, origin: str, key: str) -> tuple[Decimal, str]:
 
 
 def _priceable(amount: Decimal) -> bool:
-    """Whether an amount survives the arithmetic of prices: above zero, and a finite float."""
-    return 0 < float(amount) < math.inf
+    """Whether an amount survives the arithmetic of prices: above zero, also as a float."""
+    return float(amount) > 0 and amount <= MOST_MONEY
 
 
 def _text_of(value: object) -> str:

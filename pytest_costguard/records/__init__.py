@@ -68,6 +68,7 @@ from pytest_costguard.records.metrics import (
 )
 from pytest_costguard.records.mixture import Capacity, PartTogether, Peaks, Together
 from pytest_costguard.records.money import (
+    MOST_MONEY,
     Basis,
     Cost,
     Currency,
@@ -132,6 +133,7 @@ __all__ = [
     "MEANS",
     "METRICS",
     "MOST_COUNT",
+    "MOST_MONEY",
     "MOST_QUALITY",
     "OF_CAPACITY",
     "OF_OWN_PROCESS",

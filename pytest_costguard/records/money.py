@@ -8,6 +8,9 @@ from typing import Literal
 
 from pytest_costguard.records.base import Record
 
+MOST_MONEY = Decimal("1e15")
+"""More is no price; its digits would not survive the arithmetic."""
+
 
 class Quote(Record, frozen=True, kw_only=True):
     """The price of one machine for one hour, with where it comes from."""
@@ -27,8 +30,13 @@ class Quote(Record, frozen=True, kw_only=True):
     """Already subtracted from `usd_per_hour`; 0.3 is 30 %."""
 
     def __post_init__(self) -> None:
-        if not self.usd_per_hour.is_finite() or self.usd_per_hour <= 0:
-            raise ValueError(f"usd_per_hour must be above zero, got {self.usd_per_hour}")
+        if not self.usd_per_hour.is_finite() or not 0 < self.usd_per_hour <= MOST_MONEY:
+            raise ValueError(
+                f"usd_per_hour must be above zero and at most {MOST_MONEY:g}, got"
+                f" {self.usd_per_hour:g}"
+            )
+        if not 0 <= self.discount < 1:
+            raise ValueError(f"discount must be from 0 to below 1, got {self.discount:g}")
 
     @property
     def key(self) -> str:

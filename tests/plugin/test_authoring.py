@@ -182,6 +182,25 @@ def test_threads_are_set_before_anything_is_imported(project):
     project.measure().assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("flags", [(), ("--costguard",)])
+def test_an_argument_that_is_not_understood_is_shown_at_the_tests_own_line(project, flags):
+    project.tests("""
+        def test_it(costguard):
+            costguard.measure(abs, inputs=[1], scenario="server", rate=5, arrivals="no.csv")
+    """)
+    result = project.run(*flags)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*> *costguard.measure(abs*",
+            "*the trace no.csv cannot be read*",
+            "test_it.py:2: ConfigError",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*declared_scenarios.py*")
+    result.stdout.no_fnmatch_line("*During handling*")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are listed in /proc")
 def test_more_threads_than_declared_are_refused(project, monkeypatch):
     monkeypatch.setenv("COSTGUARD_UNIT_TIME", "400ms")

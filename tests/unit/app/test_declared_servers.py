@@ -51,6 +51,13 @@ def test_it_is_enough_to_tell_the_port_by_a_variable():
     )
 
 
+def test_variables_that_are_none_are_refused_with_their_remedy():
+    with pytest.raises(
+        ConfigError, match=r"server\(env=5\) is not understood.*\n.*OMP_NUM_THREADS"
+    ):
+        declared(env=5)
+
+
 def test_a_given_port_is_put_in_its_place_too():
     server = declared(["serve", "{port}"], ready=lambda: True, port=8000)
     assert server.on(server.port).command == ("serve", "8000")

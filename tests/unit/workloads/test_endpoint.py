@@ -301,3 +301,22 @@ def test_a_request_of_v2_is_what_the_protocol_says(server):
         "inputs": [{"name": "x", "shape": [2], "datatype": "FP32", "data": [1.0, 2.0]}]
     }
     assert json.loads(server.state.seen[0].body)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "told"),
+    [
+        (b"", "application/json", "answered with nothing where it had answered with"),
+        (b"<html>", "text/html; charset=utf-8", "answered with text/html where it had answered"),
+    ],
+)
+def test_an_answer_of_another_kind_than_the_first_is_a_failure(server, body, kind, told):
+    answers = [(200, b'{"score": 1}', {"Content-Type": "application/json"})] * 2
+    answers += [(200, body, {"Content-Type": kind})]
+    server.state.answer = lambda _: answers.pop(0)
+    ask = Endpoint(server.url("/predict"), options={"answer": "score"}).function()
+    value = {"x": 1}
+
+    assert [read(ask(value)), read(ask(value))] == [1, 1]
+    with pytest.raises(NoAnswer, match=told):
+        ask(value)

@@ -57,7 +57,15 @@ def test_the_last_of_several_counts_is_taken():
     assert read(first, chat("b"), END, usage(2), DONE).answer().output_tokens == 2
 
 
-@pytest.mark.parametrize("told", [{}, {"usage": None}, {"usage": {"completion_tokens": 0}}])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"usage": None},
+        {"usage": {"completion_tokens": 0}},
+        {"usage": {"completion_tokens": 10**30, "prompt_tokens": 10**30}},
+    ],
+)
 def test_without_a_count_the_events_with_output_are(told):
     answer = read(chat("a"), chat("b"), {**END, **told}, DONE).answer()
 
