@@ -118,9 +118,10 @@ def interval(
     middle = None if estimate is None else scale.of(estimate)
     if middle is None:
         return ABSENT
-    places = _places(middle, digits=3)
-    text = _fixed(middle, places=places)
     half = _half_width(middle, _in(scale, lower), _in(scale, upper))
+    places = _places_beside(middle, half)
+    # Zero is told as that, whatever may be besides.
+    text = _fixed(middle, places=places if middle else 0)
     return text if half is None else f"{text} ± {_rounded_up(half, places=places)}"
 
 
@@ -141,9 +142,11 @@ def with_ends(seen: Interval, scale: Scale) -> str:
         return short
     if not _lopsided(middle - low, high - middle):
         return short
-    places = _places(middle, digits=3)
-    ends = f"{_fixed(low, places=places)} to {_fixed(high, places=places)}"
-    return f"{_fixed(middle, places=places)} ({ends})"
+    places = _places_beside(middle, max(abs(low), abs(high)))
+    low_told, middle_told, high_told = (
+        _fixed(end, places=places if end else 0) for end in (low, middle, high)
+    )
+    return f"{middle_told} ({low_told} to {high_told})"
 
 
 def _lopsided(below: Decimal, above: Decimal) -> bool:
@@ -228,6 +231,13 @@ def _places(value: Decimal, *, digits: int) -> int:
 
 
 @lru_cache(maxsize=64)
+def _places_beside(middle: Decimal, width: Decimal | None) -> int:
+    """Return the decimals of a figure and its bounds: of zero those in which these can be seen."""
+    if middle or not width:
+        return _places(middle, digits=3)
+    return _places(width, digits=2)
+
+
 def _step(places: int) -> Decimal:
     """The last digit that is shown: 0.01 for two places."""
     return Decimal(1).scaleb(-places)

@@ -23,6 +23,7 @@ from pytest_costguard.records import (
 )
 from pytest_costguard.stats.intervals import margin, mean, variance
 from pytest_costguard.stats.percentiles import support
+from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
 from pytest_costguard.stats.quantiles import normal_quantile, t_quantile
 from pytest_costguard.stats.samples import arrivals, quantiles_of
 from pytest_costguard.stats.words import samples_in_words, seconds_in_words
@@ -193,6 +194,37 @@ def figures_under_load(measurement: Measurement) -> LoadFigures:
         if math.isfinite(estimate):
             percentiles[metric] = estimate
     return LoadFigures(bounded=bounded, unsupported=missing, percentiles=percentiles)
+
+
+def error_rate_under_load(measurement: Measurement, *, below: float, above: float) -> Interval:
+    """Return the share of requests without an answer in time, between two one-sided bounds.
+
+    Both ways to bound it must agree: the exact one of independent failures (Clopper and Pearson,
+    Biometrika 26 (1934) 404), which knows what no failure at all still leaves open, and t over
+    batches, since failures come in bursts.
+
+    Args:
+        measurement: of an open loop.
+        below: probability that the truth is above the lower bound.
+        above: probability that it is below the upper one.
+    """
+    units = [arrivals(unit) for unit in measurement.units]
+    total = sum(map(len, units))
+    failed = sum(math.isinf(latency) for unit in units for latency in unit)
+    rate = failed / total
+    each = max(1, min(math.ceil(BATCHES / len(units)), *map(len, units), total))
+    shares = batch_shares(units, each, math.isinf)
+    # A single batch has no spread that could be seen: only the exact bounds are left.
+    margins = [batch_margin(shares, p) if total > 1 else 0.0 for p in (below, above)]
+    lower = min(rate - margins[0], proportion_lower(failed, total, below))
+    upper = max(rate + margins[1], proportion_upper(failed, total, above))
+    return Interval(
+        estimate=rate,
+        lower=max(0.0, lower),
+        upper=min(1.0, upper),
+        confidence=below + above - 1,
+        n=total,
+    )
 
 
 def _unbounded(metric: str, interval: Interval) -> str:

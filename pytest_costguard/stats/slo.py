@@ -10,13 +10,10 @@ from pytest_costguard.stats.backlog import may_pile_up
 from pytest_costguard.stats.generator import generator_fault, missed_rate, sent_late
 from pytest_costguard.stats.lateness import in_time
 from pytest_costguard.stats.open_loop import (
-    BATCHES,
-    batch_margin,
-    batch_shares,
+    error_rate_under_load,
     interval_under_load,
     requests_to_decide,
 )
-from pytest_costguard.stats.proportions import proportion_lower, proportion_upper
 from pytest_costguard.stats.samples import arrivals
 from pytest_costguard.stats.words import samples_in_words
 
@@ -127,33 +124,14 @@ def decide_error_rate(
 ) -> LoadDecision:
     """Hold the share of requests without an answer in time against a limit.
 
-    Both bounds must agree: the exact one of independent failures (Clopper and Pearson, Biometrika
-    26 (1934) 404), which knows what no failure at all still leaves open, and the t-bound over
-    batches, since failures come in bursts.
-
     Args:
         measurement: of an open loop.
         limit: as a share of all requests.
         alpha: P(over is said of a rate that is within).
         confidence: 1 - P(within is said of a rate that is over).
     """
-    units = [arrivals(unit) for unit in measurement.units]
-    total = sum(map(len, units))
-    failed = sum(math.isinf(latency) for unit in units for latency in unit)
-    rate = failed / total
-    each = max(1, min(math.ceil(BATCHES / len(units)), *map(len, units), total))
-    shares = batch_shares(units, each, math.isinf)
-    # A single batch has no spread that could be seen: only the exact bounds are left.
-    margins = [batch_margin(shares, p) if total > 1 else 0.0 for p in (1 - alpha, confidence)]
-    lower = min(rate - margins[0], proportion_lower(failed, total, 1 - alpha))
-    upper = max(rate + margins[1], proportion_upper(failed, total, confidence))
-    interval = Interval(
-        estimate=rate,
-        lower=max(0.0, lower),
-        upper=min(1.0, upper),
-        confidence=confidence - alpha,
-        n=total,
-    )
+    interval = error_rate_under_load(measurement, below=1 - alpha, above=confidence)
+    total, failed = interval.n, round(interval.estimate * interval.n)
     load = measurement.declaration.scenario.load
     # A request that was sent late has less time left for its answer.
     if late := generator_fault(

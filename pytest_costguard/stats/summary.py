@@ -21,7 +21,7 @@ from pytest_costguard.records import (
     Unit,
 )
 from pytest_costguard.stats.intervals import mean, t_interval
-from pytest_costguard.stats.open_loop import figures_under_load, under_load
+from pytest_costguard.stats.open_loop import error_rate_under_load, figures_under_load, under_load
 from pytest_costguard.stats.percentiles import percentile_of_sorted, support, unit_samples_needed
 from pytest_costguard.stats.samples import answered, arrivals, quantiles_of
 
@@ -130,7 +130,8 @@ class Summary:
     figures: Mapping[str, Interval]
     """Each measured metric with its t-interval over units.
 
-    Percentiles under load have their own at 95 %, see `open_loop.interval_under_load`.
+    Percentiles under load have their own at 95 %, see `open_loop.interval_under_load`, and so has
+    the error rate, see `open_loop.error_rate_under_load`.
     """
     unsupported: Mapping[str, str]
     """Each figure of requests that the samples do not support, with the reason."""
@@ -149,9 +150,12 @@ class Summary:
         lost = dict.fromkeys(sorted(infinite_metrics(measurement)), _INFINITE)
         hidden = {**lost, **loaded.unsupported}
         reduced = _reduced(measurement, hidden)
+        one_sided = 0.5 + confidence / 2
+        failed = error_rate_under_load(measurement, below=one_sided, above=one_sided)
+        shown = {**intervals(reduced.metrics, confidence), **loaded.bounded, "error_rate": failed}
         return cls(
             reduced=reduced,
-            figures={**intervals(reduced.metrics, confidence), **loaded.bounded},
+            figures=shown,
             unsupported=hidden,
             percentiles=loaded.percentiles,
         )

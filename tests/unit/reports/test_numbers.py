@@ -102,6 +102,14 @@ def test_a_lopsided_interval_is_written_with_both_ends_where_there_is_room() -> 
     assert with_ends(alone, scale) == "10.0"
 
 
+def test_what_may_be_beside_nothing_is_seen() -> None:
+    scale = scale_for("error_rate", (0.0,))
+    none = Interval(estimate=0.0, lower=0.0, upper=0.00102, confidence=0.95, n=3600)
+
+    assert figure(none, scale) == "0 ± 0.11"
+    assert with_ends(none, scale) == "0 (0 to 0.10)"
+
+
 def test_one_unit_alone_has_no_interval() -> None:
     alone = Interval(estimate=0.0123, lower=0.0123, upper=0.0123, confidence=0.95, n=1)
 

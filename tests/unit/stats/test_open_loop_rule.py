@@ -20,6 +20,7 @@ from pytest_costguard.stats.open_loop import (
     interval_under_load,
 )
 from pytest_costguard.stats.slo import decide_error_rate, decide_slo
+from pytest_costguard.stats.summary import Summary
 
 
 def queue(rng, *, utilisation, count, mean=0.01):
@@ -324,6 +325,13 @@ def test_no_failure_is_within_only_where_enough_was_sent():
 
     assert decide_error_rate(sound, limit=0.001, alpha=0.01).verdict is BudgetVerdict.WITHIN
     assert decide_error_rate(sound, limit=0.0005, alpha=0.01).verdict is BudgetVerdict.INCONCLUSIVE
+
+
+def test_no_failure_at_all_leaves_open_what_the_requests_do():
+    figure = Summary.of(a_load([loaded(latencies=[0.01] * 500)] * 6)).figures["error_rate"]
+
+    assert (figure.estimate, figure.lower, figure.n) == (0.0, 0.0, 3000)
+    assert figure.upper == pytest.approx(1 - 0.025 ** (1 / 3000))
 
 
 def test_failures_that_come_in_one_burst_are_not_surely_over():
