@@ -58,7 +58,7 @@ def _facts(load: Load, loops: Sequence[OpenLoop], measurement: Measurement) -> I
     service = [seconds for loop in loops for seconds in loop.service_seconds]
     if latencies and service:
         waited = 1 - percentile(service, 0.5) / percentile(latencies, 0.5)
-        what = "for a connection, or for a core to send it," if load.connections else "to be served"
+        what = "to be sent: for a connection, or for a core" if load.connections else "to be served"
         yield f"{percent(max(0.0, waited))} of the median latency is waiting {what}"
     yield from _served(loops, sent)
 
