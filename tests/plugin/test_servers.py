@@ -154,7 +154,7 @@ def test_one_that_ends_while_it_is_measured_is_the_error_of_its_test(project):
     project.tests("""
         from client import READY, command, infer
         def test_dies(costguard):
-            with costguard.server(command("--serves", "30"), ready=READY) as server:
+            with costguard.server(command("--serves", "6"), ready=READY) as server:
                 costguard.measure(infer(server), inputs=[b"a"], served_by=server)
         def test_sound(costguard):
             costguard.measure(abs, inputs=[1])
