@@ -1,7 +1,7 @@
 """The evidence about verdicts: `python -m benchmarks.verdicts STEP`, to be stopped at will.
 
-`record`, `peers`, `live` and `suite` measure for as many minutes as they are given and append to
-the files in `data/`; `replay` and `trials` print what these say, and `page` writes it to
+`record`, `peers`, `live`, `suite` and `long` measure for as many minutes as they are given and
+append to the files in `data/`; `replay` and `trials` print what these say, and `page` writes it to
 `docs/benchmarks-verdicts.md`. `pilots` measures and prints what recorded units cannot say.
 """
 
@@ -25,6 +25,7 @@ from benchmarks.verdicts.trials import table
 from benchmarks.verdicts.workloads import (
     BY_NAME,
     LEVELS,
+    LONG,
     ROOT,
     WORKLOADS,
     Workload,
@@ -36,6 +37,12 @@ from pytest_costguard.errors import CostguardError
 DATA = Path(__file__).parent / "data"
 PAGE = ROOT / "docs" / "benchmarks-verdicts.md"
 _SUITES = 2000
+_MEASURED: Mapping[str, Sequence[str]] = {
+    **{step: [workload.name for workload in WORKLOADS] for step in ("record", "peers", "live")},
+    "suite": live.SUITE_OF_TEN,
+    "long": [workload.name for workload in LONG],
+}
+"""The steps that measure, and what each measures unless it is told otherwise."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -56,18 +63,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.verdicts", description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the records")
     steps = parser.add_subparsers(dest="step", required=True)
-    for name in ("record", "peers", "live", "suite"):
+    for name, usual in _MEASURED.items():
         step = steps.add_parser(name)
         step.add_argument("--condition", choices=CONDITIONS, default="quiet")
         step.add_argument("--minutes", type=float, required=True, help="no entry begins after it")
-        if name == "suite":
-            continue
-        step.add_argument("--workloads", default=",".join(BY_NAME), help="with commas between")
+        step.add_argument("--workloads", default=",".join(usual), help="with commas between")
     steps.choices["peers"].add_argument(
         "--stored-units", type=int, default=2, help="units of a plain run of our own"
     )
-    steps.choices["live"].add_argument("--unchanged", type=int, default=20, help="runs wanted")
-    steps.choices["live"].add_argument("--slower", type=int, default=8, help="runs wanted, at 5 %%")
+    for name, unchanged, slower in (("live", 20, 8), ("long", 4, 4)):
+        step = steps.choices[name]
+        step.add_argument("--unchanged", type=int, default=unchanged, help="runs wanted")
+        step.add_argument("--slower", type=int, default=slower, help="runs wanted, at 5 %%")
     pilot = steps.add_parser("pilots")
     pilot.add_argument("--condition", choices=CONDITIONS, default="quiet")
     pilot.add_argument("--workloads", default="numpy_cache,torch_mlp", help="with commas between")
@@ -123,7 +130,8 @@ def _peers(arguments: argparse.Namespace) -> None:
 
 
 def _live(arguments: argparse.Namespace) -> None:
-    kept = live.journal(arguments.data, arguments.condition)
+    journal = live.long_journal if arguments.step == "long" else live.journal
+    kept = journal(arguments.data, arguments.condition)
     runs = of_this_machine(kept.read())
     with tempfile.TemporaryDirectory() as place, _beside(arguments.condition):
         folder = Path(place) / "project"
@@ -157,7 +165,7 @@ def _suite(arguments: argparse.Namespace) -> None:
                 folder=folder,
                 level=0,
                 condition=arguments.condition,
-                workloads=[BY_NAME[name] for name in live.SUITE_OF_TEN],
+                workloads=_workloads(arguments),
                 tests=live.SUITE_TESTS,
             )
             kept.append(found)
@@ -214,6 +222,7 @@ _STEPS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "peers": _peers,
     "live": _live,
     "suite": _suite,
+    "long": _live,
     "pilots": _pilots,
     "replay": _replay,
     "trials": _trials,
@@ -227,7 +236,7 @@ def _workloads(arguments: argparse.Namespace) -> list[Workload]:
     if unknown:
         raise CostguardError(
             f"--workloads: there is no {', '.join(unknown)}",
-            remedy=f"choose from {', '.join(one.name for one in WORKLOADS)}",
+            remedy=f"choose from {', '.join(BY_NAME)}",
         )
     return [BY_NAME[name] for name in names]
 

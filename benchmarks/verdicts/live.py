@@ -26,8 +26,8 @@ _REPORTED = frozenset({0, 1})
 """pytest's exit statuses where all was measured: nothing fails, or something has regressed."""
 
 
-SUITE_OF_TEN = ("numpy_cache", "numpy_memory")
-"""Workloads that start quickly, each in five tests."""
+SUITE_OF_TEN = ("numpy_cache", "onnx_mlp")
+"""Workloads whose start takes at most 0.6 s, each in five tests: the suite of the goal."""
 SUITE_TESTS = 5
 
 
@@ -39,6 +39,11 @@ def journal(data: Path, condition: Condition) -> Journal[LiveRun]:
 def suite_journal(data: Path, condition: Condition) -> Journal[LiveRun]:
     """The file of a condition's runs of ten unchanged tests."""
     return Journal(data / f"suite-{condition}.jsonl.gz", LiveRun)
+
+
+def long_journal(data: Path, condition: Condition) -> Journal[LiveRun]:
+    """The file of a condition's runs of requests of seconds."""
+    return Journal(data / f"long-{condition}.jsonl.gz", LiveRun)
 
 
 def next_level(runs: Sequence[LiveRun], *, unchanged: int, slower: int) -> int | None:

@@ -69,10 +69,12 @@ class Recorded:
     live: Mapping[Condition, Sequence[LiveRun]]
     suites: Mapping[Condition, Sequence[LiveRun]]
     """Of ten unchanged tests."""
+    long: Mapping[Condition, Sequence[LiveRun]]
+    """Of requests of seconds."""
 
     def circumstances(self) -> list[Circumstances]:
         """Of every entry."""
-        kinds = (self.batches, self.peers, self.stored, self.live, self.suites)
+        kinds = (self.batches, self.peers, self.stored, self.live, self.suites, self.long)
         return [one.about for kind in kinds for entries in kind.values() for one in entries]
 
 
@@ -109,6 +111,7 @@ def read(data: Path, *, machine: int | None = None) -> Recorded:
         stored=of_it(everything.stored),
         live=of_it(everything.live),
         suites=of_it(everything.suites),
+        long=of_it(everything.long),
     )
 
 
@@ -119,6 +122,7 @@ def _everything(data: Path) -> Recorded:
         stored={c: stored_runs.journal(data, c).read() for c in CONDITIONS},
         live={c: live.journal(data, c).read() for c in CONDITIONS},
         suites={c: live.suite_journal(data, c).read() for c in CONDITIONS},
+        long={c: live.long_journal(data, c).read() for c in CONDITIONS},
     )
 
 
@@ -155,7 +159,9 @@ def page(recorded: Recorded, *, repeats: int) -> Page:
             condition=condition,
             images=images,
         )
-        parts += sections.live(recorded.live.get(condition, ()))
+        parts += sections.live(recorded.live.get(condition, ()), "Live runs of the plugin")
+        parts += sections.live(recorded.long.get(condition, ()), "Live runs of long requests")
+        parts += sections.suites(recorded.suites.get(condition, ()))
     parts += [_LIMITS, _machine(recorded.circumstances())]
     return Page(text="\n\n".join(parts) + "\n", images=images)
 
@@ -210,6 +216,6 @@ def _machine(found: Sequence[Circumstances]) -> str:
             f"- Machine: {machine.cpu_model}, {machine.cores} cores, {found[-1].system}",
             f"- Versions: Python {machine.python}, {versions}",
             f"- Load average over a minute, before an entry: median {usual:.1f}, most {most:.1f}",
-            "- Commands: `python -m benchmarks.verdicts record`, `peers`, `live`, `suite`; `page`",
+            "- Commands: `python -m benchmarks.verdicts STEP`; `--help` names the steps",
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.tables import table
@@ -173,15 +174,14 @@ def peers(
     yield f"![False alarms of other rules, {condition}](images/{name})"
 
 
-def live(runs: Sequence[LiveRun]) -> Iterator[str]:
+def live(runs: Sequence[LiveRun], title: str) -> Iterator[str]:
     """Say what the plugin itself said; nothing where it was not run."""
     if not runs:
         return
-    yield f"### Live runs of the plugin, {runs[0].about.condition}"
-    names = [workload.name for workload in WORKLOADS]
+    yield f"### {title}, {runs[0].about.condition}"
     rows = []
     for level in sorted({run.level for run in runs}):
-        for name in [*names, ""]:
+        for name in [*BY_NAME, ""]:
             found = live_figures(runs, level=level, workload=name)
             if not found.regressed.trials:
                 continue
@@ -207,6 +207,35 @@ def live(runs: Sequence[LiveRun]) -> Iterator[str]:
         f" {_pair(one.run_seconds)} s; failed: {one.failed_runs}; peak memory called regressed:"
         f" {one.memory_alarms}."
         for one in whole
+    )
+
+
+def suites(runs: Sequence[LiveRun]) -> Iterator[str]:
+    """Say how long whole runs of ten tests took, by what they measure; nothing without any."""
+    if not runs:
+        return
+    alike: dict[str, list[LiveRun]] = {}
+    for run in runs:
+        counts = Counter(case.workload for case in run.cases)
+        named = [f"{counts[one.name]} of {one.about}" for one in WORKLOADS if counts[one.name]]
+        alike.setdefault("; ".join(named), []).append(run)
+    yield f"### Whole runs of ten unchanged tests, {runs[0].about.condition}"
+    rows = []
+    for tests, found in alike.items():
+        said = live_figures(found, level=0)
+        rows.append(
+            (
+                *(tests, str(said.runs), _pair(said.run_seconds), _pair(said.seconds)),
+                *(str(said.regressed), str(said.passed), str(said.failed_runs)),
+            )
+        )
+    yield table(
+        (
+            *("Tests", "Runs", "s a run: median, worst", "s a test: median, worst"),
+            *("Regressed", "Passed", "Runs that failed"),
+        ),
+        rows,
+        align="l r r r r r r",
     )
 
 

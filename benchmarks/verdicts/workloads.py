@@ -1,4 +1,4 @@
-"""The five workloads, their project in a folder, and both sides that measure it.
+"""The workloads, their project in a folder, and both sides that measure it.
 
 The work that a level adds is real and of the same kind: base runs 100 equal layers, head 100 and
 `level` more, so a level is a share in percent (`project/depth.py`, `project/stacks.py`).
@@ -58,7 +58,12 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload(name="torch_slow", about="torch, 100 wide layers", strides={0: 1, 5: 1}, every=4),
 )
 """The slow one takes ten times as long as the others: fewer units, and two levels of it."""
-BY_NAME: Mapping[str, Workload] = {workload.name: workload for workload in WORKLOADS}
+LONG: tuple[Workload, ...] = (
+    Workload(name="torch_1s", about="torch, 100 wide layers 5 times", strides={0: 1, 5: 1}),
+    Workload(name="torch_2s", about="torch, 100 wide layers 10 times", strides={0: 1, 5: 1}),
+)
+"""Requests of 1 and of 2 s, in live runs of their own: how long a user waits for their verdict."""
+BY_NAME: Mapping[str, Workload] = {workload.name: workload for workload in (*WORKLOADS, *LONG)}
 LEVELS = tuple(_STRIDES)
 
 

@@ -161,7 +161,7 @@ def stored_run(*, machine=0.0, change=0.0, spread=(0.0, 0.0), condition="quiet")
     )
 
 
-def live_run(*, level=0, verdict="unchanged", condition="quiet"):
+def live_run(*, level=0, verdict="unchanged", condition="quiet", workloads=NAMES):
     return LiveRun(
         about=circumstances(condition=condition),
         level=level,
@@ -177,6 +177,6 @@ def live_run(*, level=0, verdict="unchanged", condition="quiet"):
                 paired_seconds=4.0,
                 ratio=1 + level / 100,
             )
-            for name in NAMES
+            for name in workloads
         ),
     )

@@ -1,4 +1,4 @@
-"""Five stacks of equal layers, each cost bound by something else.
+"""Stacks of equal layers, each cost bound by something else.
 
 A builder takes the number of layers and returns what serves one input. All stacks of one kind
 share their weights, so that a process holds them once however many levels it serves.
@@ -72,6 +72,26 @@ def torch_mlp(layers):
 def torch_slow(layers):
     """The same with wide layers and a large batch: about 200 ms a request."""
     return _torch_stack(layers, _SLOW_WIDTH)
+
+
+def torch_1s(layers):
+    """Five passes through these: about 1 s a request."""
+    return _repeated(torch_slow(layers), 5)
+
+
+def torch_2s(layers):
+    """Ten passes through these: about 2 s a request."""
+    return _repeated(torch_slow(layers), 10)
+
+
+def _repeated(serve, times):
+    def served_often(rows):
+        # Of the same rows each time: what comes out would go to 0 or infinity in the end.
+        for _ in range(times):
+            answer = serve(rows)
+        return answer
+
+    return served_often
 
 
 def _torch_stack(layers, width):
@@ -158,7 +178,7 @@ def inputs(name):
     import torch
 
     batch, width = (
-        (_SLOW_BATCH, _SLOW_WIDTH) if name == "torch_slow" else (_TORCH_BATCH, _TORCH_WIDTH)
+        (_TORCH_BATCH, _TORCH_WIDTH) if name == "torch_mlp" else (_SLOW_BATCH, _SLOW_WIDTH)
     )
     rows = source.standard_normal((INPUTS, batch, width)).astype(np.float32)
     return list(torch.from_numpy(rows))

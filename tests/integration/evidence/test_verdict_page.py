@@ -13,6 +13,7 @@ from benchmarks.verdicts.figures import ASKED
 from benchmarks.verdicts.page import page, read
 from benchmarks.verdicts.peers import RULES
 from benchmarks.verdicts.plots import arrivals, bars
+from benchmarks.verdicts.workloads import LONG
 
 CONDITIONS = ("quiet", "burners")
 
@@ -29,6 +30,14 @@ def write(data, *, conditions=CONDITIONS, units=48):
         for level, verdict in ((0, "unchanged"), (5, "regressed")):
             run = evidence.live_run(level=level, verdict=verdict, condition=condition)
             live.journal(data, condition).append(run)
+            names = [workload.name for workload in LONG]
+            run = evidence.live_run(
+                level=level, verdict=verdict, condition=condition, workloads=names
+            )
+            live.long_journal(data, condition).append(run)
+        for workloads in (live.SUITE_OF_TEN, ("numpy_memory", "numpy_cache")):
+            run = evidence.live_run(condition=condition, workloads=workloads * live.SUITE_TESTS)
+            live.suite_journal(data, condition).append(run)
     return data
 
 
@@ -75,6 +84,22 @@ def test_the_live_rows_say_what_the_plugin_said(made):
     assert everyone["5 %"][0].startswith("5 of 5 (")
     assert everyone["5 %"][3].startswith("5 of 5 (")
     assert everyone["0 %"][3:] == ["n/a", "4.0, 4.0", "8.0, 8.0"]
+    long = rows(made.text, "Live runs of long requests, quiet")
+    assert [row[:2] for row in long] == [
+        *(["0 %", workload.about] for workload in LONG),
+        ["0 %", "**all**"],
+        *(["5 %", workload.about] for workload in LONG),
+        ["5 %", "**all**"],
+    ]
+
+
+def test_suites_of_ten_are_told_apart_by_what_they_measure(made):
+    quick, slower = rows(made.text, "Whole runs of ten unchanged tests, quiet")
+    assert quick[0] == "5 of numpy, cache-resident; 5 of onnxruntime, 100 narrow layers"
+    assert slower[0] == "5 of numpy, cache-resident; 5 of numpy, memory-bound"
+    assert quick[1:4] == slower[1:4] == ["1", "60.0, 60.0", "8.0, 8.0"]
+    assert quick[4].startswith("0 of 10 (")
+    assert quick[5].startswith("10 of 10 (")
 
 
 def test_goals_limits_and_machine_are_said(made):

@@ -71,8 +71,10 @@ def test_each_stack_does_one_equal_piece_of_work_a_layer(stacks, tmp_path, monke
     assert (kinds.count("MatMul"), kinds.count("Relu"), len(kinds)) == (105, 105, 210)
 
 
-@pytest.mark.parametrize("name", ["torch_mlp", "torch_slow"])
-def test_a_torch_stack_calls_so_many_layers_of_one_shape(stacks, name):
+@pytest.mark.parametrize(
+    ("name", "passes"), [("torch_mlp", 1), ("torch_slow", 1), ("torch_1s", 5), ("torch_2s", 10)]
+)
+def test_a_torch_stack_calls_so_many_layers_of_one_shape(stacks, name, passes):
     torch = importlib.import_module("torch")
     called = []
     serve = stacks.served(name, 105)
@@ -83,7 +85,7 @@ def test_a_torch_stack_calls_so_many_layers_of_one_shape(stacks, name):
     for hook in hooks:
         hook.remove()
 
-    assert called == [torch.Size((rows.shape[1], rows.shape[1]))] * 105
+    assert called == [torch.Size((rows.shape[1], rows.shape[1]))] * 105 * passes
     assert torch.isfinite(answer).all()
 
 
