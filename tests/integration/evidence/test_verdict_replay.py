@@ -6,6 +6,7 @@ import dataclasses
 import math
 import random
 
+import msgspec
 import numpy as np
 import pytest
 from factories import evidence
@@ -287,6 +288,10 @@ def test_goals_are_held_against_what_was_recorded():
     assert of_suites.reached is True
     assert of_suites.measured.startswith("60 s, the median of 3 whole runs of pytest; 60 s the")
     assert of_suites.measured.endswith("0 false alarms among 30 tests")
+    slow = [msgspec.structs.replace(run, seconds=100.0) for run in whole]
+    late = goals(series(batches), batches, condition="quiet", repeats=100, suites=slow)[-1]
+    assert late.reached is False
+    assert late.in_the_way.startswith("+10 s: of 8.0 s a test 4.0 s are measuring (medians), ")
     noisy = evidence.batches(deviation=0.05, opening_seconds=0.4)
     caught = goals(series(noisy), noisy, condition="quiet", repeats=100)[1]
     assert caught.reached is not True
