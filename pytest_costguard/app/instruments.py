@@ -27,6 +27,7 @@ from pytest_costguard.host.threads import (
     check,
     coordinating_under_load,
     corrected,
+    perhaps_busy_threads,
     surely_busy_threads,
 )
 from pytest_costguard.measure.scenarios import served_at_once
@@ -266,5 +267,5 @@ class MachineInstruments:
         if self._is_dispatching:  # between requests the wall time tells little
             busy = busy_threads(use, wall_seconds, coordinating_under_load(use, wall_seconds))
         else:
-            busy = busy_threads(use, wall_seconds)
+            busy = perhaps_busy_threads(use, wall_seconds)
         return (_MAY_BE_THREADS,) * (busy > self._allowed)

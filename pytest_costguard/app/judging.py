@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 
 import msgspec
@@ -280,15 +280,16 @@ def _workload_verdict(
             fail_on=fail_on,
         ),
         warnings=(
-            *_warnings(measured, past=past),
+            *_warnings(measured, past=past, pairs=pairs),
             *(second.warnings() if second is not None else ()),
         ),
         together=together,
     )
 
 
-def _warnings(measured: Subject, *, past: History | None) -> tuple[str, ...]:
+def _warnings(measured: Subject, *, past: History | None, pairs: Pairs | None) -> tuple[str, ...]:
     found = [*past.warnings] if past is not None else []
+    found += _noted(measured.measurement, pairs=pairs)
     if told := failures_told(measured.measurement):
         found.append(told)
     measurement = measured.measurement
@@ -296,3 +297,12 @@ def _warnings(measured: Subject, *, past: History | None) -> tuple[str, ...]:
     if measured.slowing_down:
         found.append(f"it got {measured.slowing_down:.0%} slower within a unit".replace("%", " %"))
     return (*found, *token_warnings(measured.measurement))
+
+
+def _noted(head: Measurement, *, pairs: Pairs | None) -> Iterator[str]:
+    """What was noted while a workload was measured, and on base where it was not on head."""
+    yield from head.notes
+    base = None if pairs is None else pairs.base.get(head.workload)
+    for note in () if base is None else base.notes:
+        if note not in head.notes:
+            yield f"on base, {note}"

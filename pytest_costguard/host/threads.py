@@ -208,6 +208,23 @@ def surely_busy_threads(use: ThreadTimes, wall_seconds: float) -> int:
     return min(busy, max(1, math.ceil((ran + waited) / wall_seconds - _COORDINATING)))
 
 
+def perhaps_busy_threads(use: ThreadTimes, wall_seconds: float) -> int:
+    """Return how many threads may have been ready to work at the same time, on average.
+
+    As many as can have done the work, or more where they waited for a core: what runs beside may
+    leave them so little of it that one could have done it all. Waiting counts in full, so threads
+    that take turns may be among them.
+    """
+    if wall_seconds <= 0:
+        return 0
+    ready = use.ended_seconds + sum(
+        min(wall_seconds, thread.cpu_seconds + (thread.wait_seconds or 0.0))
+        for thread in use.threads
+    )
+    waiting = max(0, math.ceil(ready / wall_seconds - _COORDINATING))
+    return max(busy_threads(use, wall_seconds), waiting)
+
+
 def coordinating_under_load(use: ThreadTimes, wall_seconds: float) -> float:
     """Return the share of the wall time that others than workers may use while requests arrive.
 

@@ -201,29 +201,59 @@ def test_an_argument_that_is_not_understood_is_shown_at_the_tests_own_line(proje
     result.stdout.no_fnmatch_line("*During handling*")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="threads are listed in /proc")
 def test_more_threads_than_declared_are_refused(project, monkeypatch):
+    monkeypatch.setenv("COSTGUARD_UNIT_TIME", "400ms")
+    project.write(
+        "conftest.py",
+        """
+        from pytest_costguard.app.instruments import ThreadUse
+        from pytest_costguard.host.threads import ThreadTime, ThreadTimes
+
+        def two_at_work(self, start):
+            threads = [
+                ThreadTime(tid=-n, name="", cpu_seconds=60.0, cores=None, wait_seconds=0.0)
+                for n in (1, 2)
+            ]
+            return ThreadTimes(threads=tuple(threads), process_cpu_seconds=120.0)
+
+        ThreadUse.since = two_at_work
+        """,
+    )
+    project.tests("""
+        import time
+        def test_it(costguard):
+            costguard.measure(time.sleep, inputs=[0.05])
+    """)
+    result = project.measure("--costguard-units=1")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*declared 1 thread, at least 2 worked*"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are listed in /proc")
+def test_threads_beyond_the_declared_are_refused_or_told(project, monkeypatch):
     monkeypatch.setenv("COSTGUARD_UNIT_TIME", "400ms")
     project.tests("""
         import hashlib, os
         from concurrent.futures import ThreadPoolExecutor
-        DATA = b"x" * 8_000_000
+        from threading import Barrier
+        DATA = b"x" * 16_000_000
         # One core, and so many threads that whoever else is there leaves most of it to them.
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         POOL = ThreadPoolExecutor(16)
+        TOGETHER = Barrier(16)
+        def work(_):
+            TOGETHER.wait()
+            hashlib.sha256(DATA).digest()
         def serve(_):
-            list(POOL.map(lambda _: hashlib.sha256(DATA).digest(), range(16)))
+            list(POOL.map(work, range(16)))
         def test_it(costguard):
             costguard.measure(serve, inputs=[1])
     """)
-    # Where neighbours take the core, what is seen is no proof, and nothing is refused: ask again.
-    for _ in range(5):
-        result = project.measure("--costguard-units=1")
-        if result.ret:
-            break
-        result.stdout.fnmatch_lines(["*waited for a core*"])
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*declared 1 thread, * worked*"])
+    result = project.measure("--costguard-units=1")
+    if result.ret:
+        result.stdout.fnmatch_lines(["*declared 1 thread, * worked*"])
+    else:  # so much of the core went to neighbours that one thread may have followed another
+        result.stdout.fnmatch_lines(["*more threads than are declared may have served*"])
 
 
 def test_skips_and_xfails_stay_what_they_are(project):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from factories.judged import head, judged, only, series
 from factories.judging import (
@@ -190,8 +191,6 @@ def test_the_counts_keep_comparisons_and_budgets_apart():
 
 
 def test_the_report_is_storable_and_judging_it_again_gives_the_same_verdicts():
-    import msgspec
-
     held = gates(regression(), regression("throughput"), budget(), budget("cost_per_1k", 1.0))
     report = judged(head(0.0011), series(), gates=held)
 
@@ -209,6 +208,14 @@ def test_a_workload_that_slows_down_is_warned_about():
     found = only(judged(run(measurement([unit(blocks=rising) for _ in range(3)]))))
 
     assert any("slower within a unit" in warning for warning in found.warnings)
+
+
+def test_what_was_noted_while_measuring_is_told():
+    noted = msgspec.structs.replace(measurement([unit()] * 3), notes=("inputs differ",))
+    report = judged(run(noted))
+
+    assert only(report).warnings == ("inputs differ",)
+    assert "inputs differ" in render(report, width=100, colour=False, verbosity=0)
 
 
 def test_tests_of_one_name_are_told_apart_by_their_files():

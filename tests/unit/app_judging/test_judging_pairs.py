@@ -54,6 +54,16 @@ def reported_of(base, head, *, seconds=10.0, metric="mean") -> Report:
     return judged(run(head), against=against, gates=gates(regression(metric)))
 
 
+def test_what_was_noted_on_base_alone_is_told_as_such():
+    base, head = (
+        msgspec.structs.replace(one, notes=notes)
+        for one, notes in zip(
+            sides(0.0, spread=0.1, units=6), (("both", "it alone"), ("both",)), strict=True
+        )
+    )
+    assert only(reported_of(base, head)).warnings == ("both", "on base, it alone")
+
+
 def compared(change, **how) -> Comparison:
     (comparison,) = only(reported(change, **how)).comparisons
     return comparison
