@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pytest_costguard.cli.endings import ended_in_order
+from pytest_costguard.cli.endings import INTERRUPTED, ended_in_order
 from pytest_costguard.cli.pytest_arguments import TakesPytestArguments, pytest_arguments
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pytest_costguard.engine.coordinator import Progress
     from pytest_costguard.records import Experiment
 
-_INTERRUPTED = 130
 _WIDEST = 100
 
 
@@ -144,7 +143,7 @@ def _exit_code(found: Experiment) -> int:
     from pytest_costguard.errors import WorkloadError
 
     if not found.complete:
-        return _INTERRUPTED
+        return INTERRUPTED
     return WorkloadError.exit_code if found.failures or not found.workloads else 0
 
 

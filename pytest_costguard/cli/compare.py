@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pytest_costguard.cli.endings import status_of
+
 if TYPE_CHECKING:
     from pytest_costguard.records import FailOn
 
@@ -49,7 +51,7 @@ def compare(
     BASE is the name of a baseline, a folder, or a file: a run, a report or a baseline run. HEAD is
     a run or a report. Limits are those stored in HEAD, or 2 % allowed and 5 % caught.
 
-    Exit code 1 on a regression, or on whatever --fail-on names.
+    Exit code 1 on a regression, or on whatever --fail-on names; 130 if the run was interrupted.
 
     \b
     Examples:
@@ -74,7 +76,7 @@ def compare(
         catch=optional(catch, parse_percent, origin="command line", key="--catch"),
     )
     click.echo(rendered(result, form=form, verbosity=int(verbose)), nl=False)
-    context.exit(1 if result.outcome.failed else 0)
+    context.exit(status_of(result))
 
 
 def _fail_on(text: str) -> tuple[FailOn, ...]:

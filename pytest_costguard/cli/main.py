@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from pytest_costguard import __version__
+from pytest_costguard.cli.endings import INTERRUPTED
 from pytest_costguard.errors import CostguardError, StoreError
 
 COMMANDS: Mapping[str, str] = MappingProxyType(
@@ -36,8 +37,6 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
 """Name to `module:object`, in the order of `--help`."""
 
 _UNWRITTEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG})
-_INTERRUPTED = 130
-"""128 and the number of SIGINT, as shells have it."""
 
 
 class LazyGroup(click.Group):
@@ -90,7 +89,7 @@ class LazyGroup(click.Group):
             ctx.exit(StoreError.exit_code)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
-            ctx.exit(_INTERRUPTED)
+            ctx.exit(INTERRUPTED)
 
 
 @click.group(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pytest_costguard.cli.endings import status_of
+
 if TYPE_CHECKING:
     from pytest_costguard.records import Report
 
@@ -43,7 +45,7 @@ def report(
     Everything comes from the file: measurements, baseline, limits and prices. Nothing is measured
     and nothing is looked up. A verdict that differs from the stored one is named on stderr.
 
-    Exit code 1 if the gate fails.
+    Exit code 1 if the gate fails, 130 if the run was interrupted.
 
     \b
     Examples:
@@ -67,7 +69,7 @@ def report(
         click.echo(text, nl=False)
     else:
         write_atomically(output, text.encode())
-    context.exit(1 if remade.outcome.failed else 0)
+    context.exit(status_of(remade))
 
 
 def rendered(report: Report, *, form: str, verbosity: int = 0, colour: bool = False) -> str:

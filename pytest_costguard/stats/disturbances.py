@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pytest_costguard.records import Measurement
+from pytest_costguard.stats.unserved import waited_seconds
 
 _SHARE_THAT_MATTERS = 0.02
 _SWITCHES_A_SECOND_THAT_MATTER = 50.0
@@ -13,10 +14,10 @@ _SWITCHES_A_SECOND_THAT_MATTER = 50.0
 def disturbances(measurement: Measurement) -> tuple[str, ...]:
     """Name each disturbance of the timed stretches that is large enough to explain noise.
 
-    Waiting for a core or time taken by the hypervisor above 2 % of the wall time, any throttling,
-    more than 50 involuntary switches a second, a device whose clock was held down. What the
-    machine does not tell is not named. While both sides shared a core they waited for it by
-    design: then only the hypervisor and throttling count.
+    Waiting of the serving threads for a core, or time taken by the hypervisor, above 2 % of the
+    wall time, any throttling, more than 50 involuntary switches a second, a device whose clock was
+    held down. What the machine does not tell is not named. While both sides shared a core they
+    waited for it by design: then only the hypervisor and throttling count.
     """
     sensors = [unit.sensors for unit in measurement.units if unit.sensors.wall_seconds > 0]
     wall = sum(reading.wall_seconds for reading in sensors)
@@ -24,7 +25,7 @@ def disturbances(measurement: Measurement) -> tuple[str, ...]:
         return ()
     shared = [unit.together_sensors for unit in measurement.units if unit.together_sensors]
     everything = [*sensors, *shared]
-    waited = _total(reading.run_queue_wait_seconds for reading in sensors) / wall
+    waited = min(1.0, waited_seconds(sensors, measurement) / wall)
     stolen = _total(reading.steal_seconds for reading in everything) / sum(
         reading.wall_seconds for reading in everything
     )

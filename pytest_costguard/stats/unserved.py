@@ -8,7 +8,7 @@ only as far as they cannot have made it so.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from pytest_costguard.records import COSTS, MEANS, QUANTILES, Measurement, Sensors, Series
@@ -34,14 +34,16 @@ def _share(sensors: Sequence[Sensors], measurement: Measurement) -> float:
     wall = math.fsum(reading.wall_seconds for reading in sensors)
     if wall <= 0:
         return 0.0
-    threads = max(1, measurement.declaration.threads)
-    lost = math.fsum(
-        (reading.run_queue_wait_seconds or 0.0) / threads
-        + (reading.steal_seconds or 0.0)
-        + (reading.throttled_seconds or 0.0)
-        for reading in sensors
+    lost = waited_seconds(sensors, measurement) + math.fsum(
+        (reading.steal_seconds or 0.0) + (reading.throttled_seconds or 0.0) for reading in sensors
     )
     return min(1.0, lost / wall)
+
+
+def waited_seconds(sensors: Iterable[Sensors], measurement: Measurement) -> float:
+    """Return how long the serving threads waited for a core; it is shared among all of them."""
+    threads = max(1, measurement.declaration.threads)
+    return math.fsum((reading.run_queue_wait_seconds or 0.0) / threads for reading in sensors)
 
 
 def least_ratio(metric: str, measurement: Measurement) -> float:

@@ -129,6 +129,22 @@ def test_a_report_is_made_again_and_fails_as_the_run_did(slower: Path) -> None:
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize("words", [["report"], ["compare", "--allow=50%", "--catch=90%", "base"]])
+def test_what_is_known_of_an_interrupted_run_is_no_pass(
+    words: list[str], slower: Path, tmp_path: Path
+) -> None:
+    command, *more = words
+    run = msgspec.structs.replace(head(0.001), complete=False)
+    report = tmp_path / "interrupted.json"
+    report.write_bytes(to_json(judged(run, series(0.001))))
+    base = [slower if word == "base" else word for word in more]
+
+    result = costguard(command, *base, report)
+
+    assert result.exit_code == 130
+    assert "interrupted" in result.output
+
+
 def test_an_edited_verdict_is_decided_again_and_named(slower: Path) -> None:
     report = stored(slower)
     edited = msgspec.structs.replace(

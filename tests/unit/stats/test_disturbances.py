@@ -10,8 +10,9 @@ from pytest_costguard.records import Sensors
 from pytest_costguard.stats.disturbances import disturbances
 
 
-def sensed(**readings):
-    return measurement([unit(sensors=Sensors(wall_seconds=10.0, cpu_seconds=9.0, **readings))])
+def sensed(threads=1, **readings):
+    sensors = Sensors(wall_seconds=10.0, cpu_seconds=9.0, **readings)
+    return measurement([unit(sensors=sensors)], threads=threads)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,12 @@ def sensed(**readings):
 )
 def test_each_disturbance_is_named(readings, said):
     assert disturbances(sensed(**readings)) == (said,)
+
+
+@pytest.mark.parametrize(("waited", "told"), [(8.0, 20), (80.0, 100)])
+def test_waits_of_several_threads_are_shared_among_them(waited, told):
+    (said,) = disturbances(sensed(threads=4, run_queue_wait_seconds=waited))
+    assert said == f"it waited for a core {told} % of the time"
 
 
 def test_what_was_served_beside_the_other_side_waited_by_design_and_can_be_stolen_from():
