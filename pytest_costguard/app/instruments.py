@@ -27,29 +27,25 @@ from pytest_costguard.host.threads import (
     check,
     coordinating_under_load,
     corrected,
-    perhaps_busy_threads,
+    ready_threads,
     surely_busy_threads,
 )
 from pytest_costguard.measure.scenarios import served_at_once
 from pytest_costguard.records import Energy, Memory, Scenario, Sensors
+from pytest_costguard.records.notes import (
+    MORE_THREADS_READY,
+    MORE_THREADS_SERVED,
+    SERVER_BUSIER,
+    SERVER_UNSEEN,
+    THREADS_NOT_TOLD,
+    THREADS_UNVERIFIED,
+)
 
 _SHORTEST_THREAD_CHECK_SECONDS = 0.2
 """Below this the kernel's counters are too coarse to say which threads worked."""
 
 _MORE_CORES = 1.1
 """Of the declared threads: beyond it a server has kept more cores busy than they tell."""
-_MORE_THREADS = (
-    "the server kept more cores busy than threads are declared, and cost counts those that are:"
-    " @pytest.mark.costguard(threads=n)"
-)
-_MAY_BE_THREADS = (
-    "more threads than are declared may have served, or one has handed requests to others: cost"
-    " counts those that are declared (@pytest.mark.costguard(threads=n))"
-)
-_UNSEEN = (
-    "peak memory and energy were not measured: the server at this address is none that the test"
-    " has started (costguard.server)"
-)
 _SLICE_SECONDS = 0.008
 """How long each side runs at a stretch while both share a core.
 
@@ -233,22 +229,22 @@ class MachineInstruments:
     def _server_notes(self) -> tuple[str, ...]:
         """Say what a reader must know of the server."""
         if self._is_unseen:
-            return (_UNSEEN,)
+            return (SERVER_UNSEEN,)
         if self._server_use is None:
             return ()
         wall_seconds = self._serving_wall_seconds
         most = _MORE_CORES * self._threads_declared * wall_seconds
         told = wall_seconds >= _SHORTEST_THREAD_CHECK_SECONDS
         busy = told and self._server_use.serving_cpu_seconds > most
-        return (*self._server_use.notes(), *(_MORE_THREADS,) * busy)
+        return (*self._server_use.notes(), *(SERVER_BUSIER,) * busy)
 
     def _check_threads(self) -> tuple[str, ...]:
         wall_seconds = self._serving_wall_seconds
         used = self._threads.since(self._threads_start)
         if used is None:
-            return ("threads could not be verified on this system",)
+            return (THREADS_NOT_TOLD,)
         if wall_seconds < _SHORTEST_THREAD_CHECK_SECONDS:
-            return ("threads were not verified: the unit served for less than 0.2 s",)
+            return (THREADS_UNVERIFIED,)
         workloads_own = corrected(used, cpu_seconds=self._serving_cpu_seconds)
         complaint = check(self._allowed, surely_busy_threads(workloads_own, wall_seconds))
         if complaint:
@@ -264,8 +260,14 @@ class MachineInstruments:
         One that hands short requests to a pool and waits for it looks like a worker, and so do
         threads that wait for something else half of the time: nothing is refused by it.
         """
-        if self._is_dispatching:  # between requests the wall time tells little
+        # Between requests of a load the wall time tells little; and a coroutine's blocks begin in
+        # a thread of the tool's own, which waits for a core each time.
+        if not self._is_dispatching and not self._is_async:
+            ready = ready_threads(use, wall_seconds)
+            if ready > self._allowed:
+                return (MORE_THREADS_READY,)
+        if self._is_dispatching:
             busy = busy_threads(use, wall_seconds, coordinating_under_load(use, wall_seconds))
         else:
-            busy = perhaps_busy_threads(use, wall_seconds)
-        return (_MAY_BE_THREADS,) * (busy > self._allowed)
+            busy = busy_threads(use, wall_seconds)
+        return (MORE_THREADS_SERVED,) * (busy > self._allowed)

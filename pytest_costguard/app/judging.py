@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 
 import msgspec
@@ -29,6 +29,7 @@ from pytest_costguard.app.judging_hypotheses import Pairs, decide_pairs
 from pytest_costguard.app.judging_load import fitting
 from pytest_costguard.app.judging_messages import failing_messages
 from pytest_costguard.app.judging_month import monthly_change
+from pytest_costguard.app.judging_notes import noted
 from pytest_costguard.app.judging_outcome import outcome_of
 from pytest_costguard.app.judging_scenario import own_gates
 from pytest_costguard.app.judging_subject import Pricer, Subject, subject
@@ -281,7 +282,7 @@ def _workload_verdict(
         ),
         warnings=(
             *_warnings(measured, past=past, pairs=pairs),
-            *(second.warnings() if second is not None else ()),
+            *(second.warnings(known=measured.measurement) if second is not None else ()),
         ),
         together=together,
     )
@@ -289,7 +290,8 @@ def _workload_verdict(
 
 def _warnings(measured: Subject, *, past: History | None, pairs: Pairs | None) -> tuple[str, ...]:
     found = [*past.warnings] if past is not None else []
-    found += _noted(measured.measurement, pairs=pairs)
+    workload = measured.measurement.workload
+    found += noted(measured.measurement, base=None if pairs is None else pairs.base.get(workload))
     if told := failures_told(measured.measurement):
         found.append(told)
     measurement = measured.measurement
@@ -297,12 +299,3 @@ def _warnings(measured: Subject, *, past: History | None, pairs: Pairs | None) -
     if measured.slowing_down:
         found.append(f"it got {measured.slowing_down:.0%} slower within a unit".replace("%", " %"))
     return (*found, *token_warnings(measured.measurement))
-
-
-def _noted(head: Measurement, *, pairs: Pairs | None) -> Iterator[str]:
-    """What was noted while a workload was measured, and on base where it was not on head."""
-    yield from head.notes
-    base = None if pairs is None else pairs.base.get(head.workload)
-    for note in () if base is None else base.notes:
-        if note not in head.notes:
-            yield f"on base, {note}"

@@ -19,6 +19,7 @@ from pytest_costguard.app.judging_base import compare_with, measured_beside
 from pytest_costguard.app.judging_comparisons import Terms
 from pytest_costguard.app.judging_history import History, failed, history
 from pytest_costguard.app.judging_hypotheses import Pairs, decide_pairs
+from pytest_costguard.app.judging_notes import noted
 from pytest_costguard.app.judging_subject import Subject
 from pytest_costguard.records import (
     Comparison,
@@ -75,14 +76,24 @@ class Reconsidered:
             return tuple(stored)
         return tuple(self._reconsidered(one, terms=terms) for one in stored)
 
-    def warnings(self) -> tuple[str, ...]:
-        """Say what a reader must know of the second look, or why there was none."""
+    def warnings(self, *, known: Measurement) -> tuple[str, ...]:
+        """Say what a reader must know of the second look, or why there was none.
+
+        Args:
+            known: by the plain run, whose notes are told already.
+        """
         if self.refused:
             return (f"not measured side by side: {self.refused}",)
         if self.measured is None:
             return ()
-        return tuple(
-            f"side by side, base was not as the baseline measured it: {one}" for one in self.caveats
+        head = self.measured.head.measurement
+        notes = noted(head, base=self.measured.pairs.base.get(head.workload))
+        return (
+            *(
+                f"side by side, base was not as the baseline measured it: {one}"
+                for one in self.caveats
+            ),
+            *(f"side by side, {one}" for one in notes if one not in known.notes),
         )
 
     @property

@@ -56,15 +56,10 @@ from pytest_costguard.records import (
     Target,
     WorkloadId,
 )
+from pytest_costguard.records.notes import INPUTS_BY_TYPE_ONLY
 from pytest_costguard.revisions.guard import current, modules_loaded
 from pytest_costguard.stats.summary import figures, unit_metrics
 from pytest_costguard.workloads.inputs import InputSet
-
-_TYPE_ONLY = (
-    "some of its inputs can be told apart by their type only, so a change of them may go unseen:"
-    " give arrays, numbers, text, or containers and dataclasses of them"
-)
-
 
 _CPU_PROVIDER = "CPUExecutionProvider"
 
@@ -294,7 +289,7 @@ class Worker:
                 cold_start=loaded.cold_start,
                 has_quality=call.quality is not None,
                 alone=loaded.alone,
-                notes=(*loaded.notes, *(_TYPE_ONLY,) * loaded.inputs.digest_is_partial),
+                notes=(*loaded.notes, *(INPUTS_BY_TYPE_ONLY,) * loaded.inputs.digest_is_partial),
                 leaks=leaks,
                 own_files=own_files,
                 is_async=loaded.adapter.is_async,

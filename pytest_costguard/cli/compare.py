@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_costguard.cli.endings import status_of
+from pytest_costguard.cli.endings import exit_code_of
 
 if TYPE_CHECKING:
     from pytest_costguard.records import FailOn
@@ -76,7 +76,7 @@ def compare(
         catch=optional(catch, parse_percent, origin="command line", key="--catch"),
     )
     click.echo(rendered(result, form=form, verbosity=int(verbose)), nl=False)
-    context.exit(status_of(result))
+    context.exit(exit_code_of(result))
 
 
 def _fail_on(text: str) -> tuple[FailOn, ...]:

@@ -12,7 +12,7 @@ INTERRUPTED = 130
 """128 and the number of SIGINT, as shells have it."""
 
 
-def status_of(report: Report) -> int:
+def exit_code_of(report: Report) -> int:
     """Return the exit code of a command that shows a run: a part of one is no pass."""
     if report.outcome.failed:
         return 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pytest_costguard.cli.endings import status_of
+from pytest_costguard.cli.endings import exit_code_of
 
 if TYPE_CHECKING:
     from pytest_costguard.records import Report
@@ -69,7 +69,7 @@ def report(
         click.echo(text, nl=False)
     else:
         write_atomically(output, text.encode())
-    context.exit(status_of(remade))
+    context.exit(exit_code_of(remade))
 
 
 def rendered(report: Report, *, form: str, verbosity: int = 0, colour: bool = False) -> str:

@@ -37,9 +37,5 @@ def pin(cores: Collection[int], *, root: Path = Path("/")) -> str:
         except ProcessLookupError:
             continue  # the thread has ended since it was listed
         except (OSError, OverflowError, ValueError) as refusal:
-            return f"the system refused to pin to cores {_listed(cores)}: {refusal}"
+            return f"the system refused to pin the process to a core: {refusal}"
     return ""
-
-
-def _listed(cores: Collection[int]) -> str:
-    return ", ".join(str(core) for core in sorted(cores))

@@ -11,12 +11,11 @@ from pytest_costguard.host.gpu_memory import GpuMemoryUse
 from pytest_costguard.host.memory import LIFETIME_METHOD, RESET_METHOD
 from pytest_costguard.host.process_tree import ProcessTree
 from pytest_costguard.records import Memory
+from pytest_costguard.records.notes import SERVER_MEMORY_NOT_TOLD
 
 _WHOSE = "the server's processes, summed"
 SERVER_RESET_METHOD = f"{RESET_METHOD}, {_WHOSE}"
 SERVER_LIFETIME_METHOD = f"{LIFETIME_METHOD}, {_WHOSE}"
-NOT_TOLD = "a server's memory is not told on this system, so peak memory was not measured"
-"""A note: only `/proc` tells of another process what it held at its peak."""
 
 
 class ServerWatch:
@@ -108,8 +107,8 @@ class ServerWatch:
         )
 
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know of it."""
-        return () if self._cpu_seconds is not None else (NOT_TOLD,)
+        """What a reader must know: only `/proc` tells of another process its peak memory."""
+        return () if self._cpu_seconds is not None else (SERVER_MEMORY_NOT_TOLD,)
 
 
 def watch(tree: ProcessTree, *, environ: Mapping[str, str]) -> ServerWatch:

@@ -208,21 +208,20 @@ def surely_busy_threads(use: ThreadTimes, wall_seconds: float) -> int:
     return min(busy, max(1, math.ceil((ran + waited) / wall_seconds - _COORDINATING)))
 
 
-def perhaps_busy_threads(use: ThreadTimes, wall_seconds: float) -> int:
-    """Return how many threads may have been ready to work at the same time, on average.
+def ready_threads(use: ThreadTimes, wall_seconds: float) -> int:
+    """Return how many threads ran, or waited for a core, at the same time, on average.
 
-    As many as can have done the work, or more where they waited for a core: what runs beside may
-    leave them so little of it that one could have done it all. Waiting counts in full, so threads
-    that take turns may be among them.
+    Waiting counts in full, whoever had the core, so threads that take turns on a busy machine may
+    be among them. Threads that ran less than a fifth as long as the busiest are not: one that
+    wakes up now and then waits for a core each time. How long ended ones have waited is not known.
     """
-    if wall_seconds <= 0:
-        return 0
+    least = _COORDINATING * max((thread.cpu_seconds for thread in use.threads), default=0.0)
     ready = use.ended_seconds + sum(
         min(wall_seconds, thread.cpu_seconds + (thread.wait_seconds or 0.0))
         for thread in use.threads
+        if thread.cpu_seconds >= least
     )
-    waiting = max(0, math.ceil(ready / wall_seconds - _COORDINATING))
-    return max(busy_threads(use, wall_seconds), waiting)
+    return max(0, math.ceil(ready / wall_seconds - _COORDINATING))
 
 
 def coordinating_under_load(use: ThreadTimes, wall_seconds: float) -> float:

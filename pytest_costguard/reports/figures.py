@@ -69,6 +69,8 @@ class WorkloadLine:
     """What an open loop has shown beside its figures."""
     sensors: tuple[str, ...] = ()
     unsupported: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was noted while it was measured and is no warning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +204,7 @@ def _line(
         units=counted(len(measurement.units), "unit") if measurement else "",
         load=load_facts(measurement),
         sensors=_sensors(measurement),
+        notes=_notes(measurement, warned=verdict.warnings),
         unsupported=tuple(
             f"{METRICS[metric].title if metric in METRICS else metric}: {reason}"
             for metric, reason in unsupported.items()
@@ -224,6 +227,11 @@ def _cell(
     if verdict.cost is not None and (has_rate or metric == "cost_per_1k"):
         return verdict.cost.state
     return "not supported" if metric in unsupported else ABSENT
+
+
+def _notes(measurement: Measurement | None, *, warned: Collection[str]) -> tuple[str, ...]:
+    notes = () if measurement is None else measurement.notes
+    return tuple(note for note in notes if note not in warned)
 
 
 def _with_unit(cell: str, unit: str) -> str:

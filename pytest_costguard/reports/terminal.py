@@ -269,7 +269,7 @@ def _everything(view: ReportView, line: WorkloadLine, *, width: int) -> Iterator
         if figure == ABSENT:
             continue  # what another workload has
         yield from wrapped(f"{column.title:<{titled}}{figure}", width=width, indent=4, keep=True)
-    for text in (*line.unsupported, *line.load, *line.sensors):
+    for text in (*line.unsupported, *line.load, *line.sensors, *line.notes):
         yield from wrapped(text, width=width, indent=4)
 
 

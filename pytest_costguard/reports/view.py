@@ -116,7 +116,7 @@ def status_of(report: Report) -> Status:
 
 
 def _unserved(report: Report, labels: dict[str, str]) -> list[str]:
-    """Say once that absolute figures hold waiting for a core, by the workload that waited most."""
+    """Say once that absolute figures hold time without a core, by the workload with most of it."""
     shares = {str(one.workload): unserved_share(one) for one in report.run.measurements}
     waited = {
         name: share
@@ -129,7 +129,7 @@ def _unserved(report: Report, labels: dict[str, str]) -> list[str]:
     share = percent(round(waited[most], 2))
     more = f", {counted(len(waited) - 1, 'more workload')} less often" * (len(waited) > 1)
     text = (
-        f"{labels[most]} waited for a core {share} of the time{more}: latency and cost are higher"
+        f"{labels[most]} had no core {share} of the time{more}: latency and cost are higher"
         " than on a quiet machine"
     )
     pairing = report.against.pairings.get(most) if report.against else None

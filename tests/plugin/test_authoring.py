@@ -202,6 +202,7 @@ def test_an_argument_that_is_not_understood_is_shown_at_the_tests_own_line(proje
 
 
 def test_more_threads_than_declared_are_refused(project, monkeypatch):
+    # Played: whether real ones surely worked at the same time depends on who else is there.
     monkeypatch.setenv("COSTGUARD_UNIT_TIME", "400ms")
     project.write(
         "conftest.py",
@@ -253,7 +254,7 @@ def test_threads_beyond_the_declared_are_refused_or_told(project, monkeypatch):
     if result.ret:
         result.stdout.fnmatch_lines(["*declared 1 thread, * worked*"])
     else:  # so much of the core went to neighbours that one thread may have followed another
-        result.stdout.fnmatch_lines(["*more threads than are declared may have served*"])
+        result.stdout.fnmatch_lines(["*more threads than are declared were ready to run*"])
 
 
 def test_skips_and_xfails_stay_what_they_are(project):

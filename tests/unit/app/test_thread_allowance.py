@@ -16,6 +16,7 @@ from pytest_costguard.app.instruments import MachineInstruments
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.host.threads import ThreadTime, ThreadTimes
 from pytest_costguard.records import Load, Scenario
+from pytest_costguard.records.notes import MORE_THREADS_READY, MORE_THREADS_SERVED
 
 DATA = b"x" * 2_000_000
 
@@ -90,10 +91,11 @@ def test_our_own_work_on_the_main_thread_is_not_the_workloads():
 
 
 class Working:
-    """Threads that each work for a share of the time between two looks, and never wait."""
+    """Threads that each work for a share of the time between two looks, and wait for another."""
 
-    def __init__(self, *shares):
+    def __init__(self, *shares, waiting):
         self._shares = shares
+        self._waiting = waiting
 
     def __call__(self):
         return self
@@ -102,9 +104,11 @@ class Working:
         return time.perf_counter()
 
     def since(self, start):
-        seconds = [share * (time.perf_counter() - start) for share in self._shares]
+        passed = time.perf_counter() - start
+        seconds = [share * passed for share in self._shares]
+        wait = self._waiting * passed
         threads = tuple(
-            ThreadTime(tid=-number, name="", cpu_seconds=one, cores=None, wait_seconds=0.0)
+            ThreadTime(tid=-number, name="", cpu_seconds=one, cores=None, wait_seconds=wait)
             for number, one in enumerate(seconds, start=1)
         )
         return ThreadTimes(threads=threads, process_cpu_seconds=sum(seconds))
@@ -114,8 +118,8 @@ class Working:
 def observed(monkeypatch):
     """Measure for a while in which threads work for such shares of it; return the notes."""
 
-    def measure(*shares, **declared):
-        monkeypatch.setattr(instruments_module, "ThreadUse", Working(*shares))
+    def measure(*shares, waiting=0.0, **declared):
+        monkeypatch.setattr(instruments_module, "ThreadUse", Working(*shares, waiting=waiting))
         measured = instruments(**declared)
         measured.begin()
         with measured.serving():
@@ -128,7 +132,15 @@ def observed(monkeypatch):
 def test_a_thread_that_hands_each_request_to_another_is_told_and_refused_by_none(observed):
     notes = observed(0.35, 0.35)
 
-    assert any("one has handed requests to others" in note for note in notes)
+    assert notes == (MORE_THREADS_SERVED,)
+
+
+def test_threads_that_others_kept_from_their_core_are_told_and_not_refused(observed):
+    assert observed(*[1 / 96] * 16, waiting=0.95) == (MORE_THREADS_READY,)
+
+
+def test_a_thread_that_waits_each_time_it_begins_a_block_of_coroutines_is_none_more(observed):
+    assert observed(0.6, 0.15, waiting=0.4, is_async=True) == ()
 
 
 def test_coroutines_that_serve_at_once_may_use_no_more_than_declared(observed):

@@ -39,6 +39,7 @@ from pytest_costguard.records import (
     WorkloadId,
     to_json,
 )
+from pytest_costguard.records.notes import THREADS_NOT_TOLD
 from pytest_costguard.reports import markdown, terminal
 
 SHA = "1a2b3c4" + 33 * "0"
@@ -153,6 +154,32 @@ def test_a_refused_workload_keeps_its_verdict_and_says_why():
     )
     assert "not measured side by side: commit 1a2b3c4 is not in this clone" in only(report).warnings
     assert not report.outcome.failed
+
+
+def test_what_was_noted_in_a_second_look_is_told_unless_the_plain_run_said_so():
+    escalation = second_look(0.001, 0.001)
+    (look,) = escalation.looks
+    (now,) = look.head
+    (before,) = look.against.run.measurements
+    noted = msgspec.structs.replace(now, notes=("again", "new", THREADS_NOT_TOLD))
+    base = msgspec.structs.replace(
+        look.against.run, measurements=(msgspec.structs.replace(before, notes=("of base",)),)
+    )
+    look = SecondLook(against=msgspec.structs.replace(look.against, run=base), head=(noted,))
+    plain = head()
+    (measured,) = plain.measurements
+    plain = msgspec.structs.replace(
+        plain, measurements=(msgspec.structs.replace(measured, notes=("again",)),)
+    )
+
+    report = judged(
+        plain,
+        series(runs=1),
+        gates=gates(regression()),
+        escalation=msgspec.structs.replace(escalation, looks=(look,)),
+    )
+
+    assert only(report).warnings == ("again", "side by side, new", "side by side, on base, of base")
 
 
 def test_after_an_interruption_only_what_is_decided_replaces_a_stored_verdict():

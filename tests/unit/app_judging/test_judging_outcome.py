@@ -28,6 +28,7 @@ from pytest_costguard.records import (
     WorkloadId,
     to_json,
 )
+from pytest_costguard.records.notes import THREADS_NOT_TOLD
 from pytest_costguard.reports.terminal import render
 from pytest_costguard.reports.view import view_of
 
@@ -173,7 +174,7 @@ def test_waiting_is_told_beside_figures_and_not_counted_into_the_change():
 
     (warning,) = view_of(judged(sides[1], against=against)).warnings
 
-    assert warning.startswith("test_rerank waited for a core 38 % of the time")
+    assert warning.startswith("test_rerank had no core 38 % of the time")
     assert "higher than on a quiet machine" in warning
     assert warning.endswith("is by CPU time, without the waiting")
 
@@ -211,11 +212,15 @@ def test_a_workload_that_slows_down_is_warned_about():
 
 
 def test_what_was_noted_while_measuring_is_told():
-    noted = msgspec.structs.replace(measurement([unit()] * 3), notes=("inputs differ",))
-    report = judged(run(noted))
+    notes = ("inputs differ", THREADS_NOT_TOLD)
+    report = judged(run(msgspec.structs.replace(measurement([unit()] * 3), notes=notes)))
 
     assert only(report).warnings == ("inputs differ",)
-    assert "inputs differ" in render(report, width=100, colour=False, verbosity=0)
+    shown = render(report, width=100, colour=False, verbosity=0)
+    assert "inputs differ" in shown
+    assert THREADS_NOT_TOLD not in shown
+    everything = render(report, width=100, colour=False, verbosity=1)
+    assert everything.count("inputs differ") == everything.count(THREADS_NOT_TOLD) == 1
 
 
 def test_tests_of_one_name_are_told_apart_by_their_files():

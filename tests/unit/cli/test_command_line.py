@@ -145,6 +145,14 @@ def test_what_is_known_of_an_interrupted_run_is_no_pass(
     assert "interrupted" in result.output
 
 
+def test_what_has_failed_before_the_interruption_counts(slower: Path) -> None:
+    report = stored(slower)
+    run = msgspec.structs.replace(report.run, complete=False)
+    slower.write_bytes(to_json(msgspec.structs.replace(report, run=run)))
+
+    assert costguard("report", slower).exit_code == 1
+
+
 def test_an_edited_verdict_is_decided_again_and_named(slower: Path) -> None:
     report = stored(slower)
     edited = msgspec.structs.replace(

@@ -35,7 +35,7 @@ def test_threads_that_exist_already_are_held_too():
 @linux
 def test_a_core_that_does_not_exist_is_refused_with_the_reason():
     before = available_cores()
-    assert pin([60_000]).startswith("the system refused to pin to cores 60000")
+    assert pin([60_000]).startswith("the system refused to pin the process to a core: ")
     assert available_cores() == before
 
 

@@ -9,11 +9,11 @@ import pytest
 from pytest_costguard.host.gpu_memory import GpuMemoryUse
 from pytest_costguard.host.process_tree import ProcessTree
 from pytest_costguard.host.server_watch import (
-    NOT_TOLD,
     SERVER_LIFETIME_METHOD,
     SERVER_RESET_METHOD,
     ServerWatch,
 )
+from pytest_costguard.records.notes import SERVER_MEMORY_NOT_TOLD
 
 MEBIBYTE = 2**20
 
@@ -65,7 +65,7 @@ def test_where_the_system_does_not_tell_nothing_is_measured_and_a_note_says_so(t
     found.begin()
     assert found.memory() is None
     assert found.cpu_seconds() is None
-    assert found.notes() == (NOT_TOLD,)
+    assert found.notes() == (SERVER_MEMORY_NOT_TOLD,)
 
 
 def test_what_it_uses_for_blocks_is_told_from_what_it_uses_between_them(tree):

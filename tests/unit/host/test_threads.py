@@ -15,7 +15,7 @@ from pytest_costguard.host.threads import (
     check,
     coordinating_under_load,
     corrected,
-    perhaps_busy_threads,
+    ready_threads,
     surely_busy_threads,
     thread_environment,
 )
@@ -174,18 +174,16 @@ def test_threads_that_are_ready_to_run_at_the_same_time_are_surely_busy(use, exp
     [
         (used(*[1 / 96] * 16, wait=0.95, cores=1), 16),  # others leave them a sixth of a core
         (used(*[1 / 96] * 16), 0),
-        (used(0.38, 0.63, wait=0.005), 2),
+        (used(0.38, 0.63, wait=0.005), 1),  # turns, and each has a core when it wants one
+        (used(0.38, 0.63, wait=0.2), 2),
+        (used(0.9, 0.01, wait=0.4), 1),  # one that wakes up now and then
         (used(0.1, wait=0.9), 1),
         (used(0.1, wait=0.9, process=1.2), 2),  # beside it some that have ended
         (used(0.0, wait=0.0), 0),
     ],
 )
-def test_threads_that_wait_for_a_core_may_be_busy(use, expected):
-    assert perhaps_busy_threads(use, 1.0) == expected
-
-
-def test_nothing_was_busy_in_no_time():
-    assert perhaps_busy_threads(used(0.5, 0.5), 0.0) == 0
+def test_threads_that_wait_for_a_core_are_ready_to_work(use, expected):
+    assert ready_threads(use, 1.0) == expected
 
 
 def test_where_no_wait_is_told_threads_count_by_what_they_did():
