@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
         step.add_argument("--condition", choices=CONDITIONS, default="quiet")
         step.add_argument("--minutes", type=float, required=True, help="no entry begins after it")
         step.add_argument("--workloads", default=",".join(usual), help="with commas between")
+    steps.choices["record"].add_argument(
+        "--units", type=int, default=200, help="wanted of each workload and size of change"
+    )
     steps.choices["peers"].add_argument(
         "--stored-units", type=int, default=2, help="units of a plain run of our own"
     )
@@ -97,6 +100,7 @@ def _record(arguments: argparse.Namespace) -> None:
             folder=folder,
             condition=arguments.condition,
             workloads=_workloads(arguments),
+            wanted=arguments.units,
             go_on=lambda _added: within(),
             told=print,
         )

@@ -1,8 +1,8 @@
 """Recording units: batches of the real engine on both sides, appended as they are measured.
 
 A batch is four units, the smallest number in which starting order and core are balanced; it goes
-into the journal as a whole. What is recorded next follows from what is there, so a recording that
-was killed goes on where it stopped.
+into the journal as a whole. What is recorded next is what most is lacking of, so a recording that
+was killed goes on where it stopped, and ends when all is there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.verdicts.entries import (
@@ -21,6 +22,7 @@ from benchmarks.verdicts.entries import (
     Disturbance,
     circumstances,
     of_this_machine,
+    of_this_method,
 )
 from benchmarks.verdicts.journal import Journal
 from benchmarks.verdicts.workloads import ROOT, Workload, setups, tests
@@ -45,13 +47,25 @@ def journal(data: Path, condition: Condition) -> Journal[Batch]:
     return Journal(data / f"units-{condition}.jsonl.gz", Batch)
 
 
-def next_workload(batches: Sequence[Batch], workloads: Sequence[Workload]) -> Workload:
-    """Return the workload that is most behind, by its share of the sweeps."""
-    done = {workload.name: 0 for workload in workloads}
-    for batch in batches:
-        if batch.workload in done:
-            done[batch.workload] += 1
-    return min(workloads, key=lambda workload: done[workload.name] * workload.every)
+def next_batch(
+    batches: Sequence[Batch], workloads: Sequence[Workload], *, wanted: int
+) -> tuple[Workload, tuple[int, ...]] | None:
+    """Return the workload with the fewest units, and its levels that lack some; None if none does.
+
+    Args:
+        batches: of every machine: only their number of units is a sum, never a figure.
+        workloads: to choose from.
+        wanted: units of each level.
+    """
+    found = {workload.name: dict.fromkeys(workload.levels, 0) for workload in workloads}
+    for batch in of_this_method(batches):
+        known = found.get(batch.workload, {})
+        for cell in chain.from_iterable(batch.units):
+            if cell.level in known:
+                known[cell.level] += 1
+    fewest = min(workloads, key=lambda workload: min(found[workload.name].values()))
+    lacking = tuple(level for level, units in found[fewest.name].items() if units < wanted)
+    return (fewest, lacking) if lacking else None
 
 
 def record(
@@ -60,17 +74,19 @@ def record(
     folder: Path,
     condition: Condition,
     workloads: Sequence[Workload],
+    wanted: int,
     go_on: Callable[[int], bool],
     told: Callable[[str], None],
     unit_seconds: float = PairEffort().unit_seconds,
 ) -> int:
-    """Record batches until told otherwise; return how many were added.
+    """Record batches until all is there, or told otherwise; return how many were added.
 
     Args:
         kept: grows by one entry a batch.
         folder: of the written project.
         condition: what runs beside it; the caller sees to that.
         workloads: to record.
+        wanted: units of each level.
         go_on: whether another batch is wanted, by the number added so far.
         told: is told of each batch.
         unit_seconds: a side; another than the engine's own is for tests.
@@ -78,14 +94,18 @@ def record(
     Raises:
         WorkerError: a workload could not be measured.
     """
-    batches = of_this_machine(kept.read())
+    batches = kept.read()
     added = 0
     while go_on(added):
-        workload = next_workload(batches, workloads)
-        number = sum(batch.workload == workload.name for batch in batches)
+        lacking = next_batch(batches, workloads, wanted=wanted)
+        if lacking is None:
+            break
+        workload, levels = lacking
+        here = of_this_machine(batches)
         batch = measured_batch(
             workload,
-            number=number,
+            levels=levels,
+            number=sum(batch.workload == workload.name for batch in here),
             folder=folder,
             condition=condition,
             effort=PairEffort(unit_seconds=unit_seconds),
@@ -98,14 +118,20 @@ def record(
 
 
 def measured_batch(
-    workload: Workload, *, number: int, folder: Path, condition: Condition, effort: PairEffort
+    workload: Workload,
+    *,
+    levels: Sequence[int],
+    number: int,
+    folder: Path,
+    condition: Condition,
+    effort: PairEffort,
 ) -> Batch:
-    """Measure four units of the levels that take part in a batch.
+    """Measure four units of each of these levels, which share their pairs of processes.
 
     Raises:
         WorkerError: it could not be measured.
     """
-    levels = list(workload.levels(number))
+    levels = list(levels)
     random.Random(f"{workload.name} {number}").shuffle(levels)
     about = circumstances(condition, root=ROOT)
     reached: list[float] = []

@@ -25,14 +25,11 @@ PROJECT = Path(__file__).parent / "project"
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """One workload: what bounds it, and how often each level of it is recorded."""
+    """One workload: what bounds it, and the levels at which it is measured."""
 
     name: str
     about: str
-    strides: Mapping[int, int]
-    """By level: in every how many-th batch it takes part."""
-    every: int = 1
-    """In every how many-th sweep it takes part."""
+    levels: tuple[int, ...]
 
     @property
     def file(self) -> str:
@@ -43,28 +40,21 @@ class Workload:
         """The test that measures it at a level."""
         return f"{self.file}::test_{self.name}[{level}]"
 
-    def levels(self, batch: int) -> tuple[int, ...]:
-        """The levels that take part in a batch, by its number."""
-        return tuple(level for level, stride in self.strides.items() if batch % stride == 0)
 
-
-_STRIDES = {0: 1, 2: 2, 3: 1, 5: 1, 10: 4}
-"""Where nothing changed, at the size to catch, and at the smaller one most is to be learned."""
+LEVELS = (0, 2, 3, 5, 10)
 WORKLOADS: tuple[Workload, ...] = (
-    Workload(name="numpy_cache", about="numpy, cache-resident", strides=_STRIDES),
-    Workload(name="numpy_memory", about="numpy, memory-bound", strides=_STRIDES),
-    Workload(name="torch_mlp", about="torch, 100 narrow layers", strides=_STRIDES),
-    Workload(name="onnx_mlp", about="onnxruntime, 100 narrow layers", strides=_STRIDES),
-    Workload(name="torch_slow", about="torch, 100 wide layers", strides=_STRIDES, every=4),
+    Workload(name="numpy_cache", about="numpy, cache-resident", levels=LEVELS),
+    Workload(name="numpy_memory", about="numpy, memory-bound", levels=LEVELS),
+    Workload(name="torch_mlp", about="torch, 100 narrow layers", levels=LEVELS),
+    Workload(name="onnx_mlp", about="onnxruntime, 100 narrow layers", levels=LEVELS),
+    Workload(name="torch_slow", about="torch, 100 wide layers", levels=LEVELS),
 )
-"""The slow one takes ten times as long as the others: fewer units of it in as many minutes."""
 LONG: tuple[Workload, ...] = (
-    Workload(name="torch_1s", about="torch, 100 wide layers 5 times", strides={0: 1, 5: 1}),
-    Workload(name="torch_2s", about="torch, 100 wide layers 10 times", strides={0: 1, 5: 1}),
+    Workload(name="torch_1s", about="torch, 100 wide layers 5 times", levels=(0, 5)),
+    Workload(name="torch_2s", about="torch, 100 wide layers 10 times", levels=(0, 5)),
 )
 """Requests of 1 and of 2 s, in live runs of their own: how long a user waits for their verdict."""
 BY_NAME: Mapping[str, Workload] = {workload.name: workload for workload in (*WORKLOADS, *LONG)}
-LEVELS = tuple(_STRIDES)
 
 
 def write_project(folder: Path, *, added: int = 0, onnx_layers: Sequence[int] = ()) -> None:

@@ -8,6 +8,7 @@ import multiprocessing
 import sys
 from itertools import islice
 
+import msgspec
 import numpy as np
 import pytest
 from factories import evidence
@@ -16,11 +17,11 @@ from benchmarks.verdicts import live, peer_runs, recording, stored_runs
 from benchmarks.verdicts.burners import burning, phases
 from benchmarks.verdicts.entries import Blocks, identity_of, of_this_machine
 from benchmarks.verdicts.journal import Journal
-from benchmarks.verdicts.workloads import BY_NAME, PROJECT, WORKLOADS, write_project
+from benchmarks.verdicts.workloads import BY_NAME, LEVELS, PROJECT, WORKLOADS, write_project
 from pytest_costguard.engine.plain import Effort
 from pytest_costguard.errors import RecordError
 
-CACHE = dataclasses.replace(BY_NAME["numpy_cache"], strides={0: 1, 5: 2})
+CACHE = dataclasses.replace(BY_NAME["numpy_cache"], levels=(0, 5))
 
 
 @pytest.fixture
@@ -105,6 +106,7 @@ def test_a_recording_that_was_killed_goes_on_where_it_stopped(project, tmp_path)
             folder=project,
             condition="quiet",
             workloads=[CACHE],
+            wanted=8,
             go_on=lambda added: added < 1,
             told=told,
             unit_seconds=0.02,
@@ -118,15 +120,13 @@ def test_a_recording_that_was_killed_goes_on_where_it_stopped(project, tmp_path)
     whole = kept.path.read_bytes()
     kept.path.write_bytes(whole + whole[:100])  # the next entry, half-written
     assert record() == 1
+    assert record() == 0, "all that was wanted is there"
 
     first, second = kept.read()
     assert [first.number, second.number] == [0, 1]
     assert kept.path.read_bytes().startswith(whole)
-    assert [sorted(cell.level for cell in batch.units[0]) for batch in (first, second)] == [
-        [0, 5],
-        [0],
-    ]
     for batch in (first, second):
+        assert sorted(cell.level for cell in batch.units[0]) == [0, 5]
         assert [unit[0].first for unit in batch.units] == ["base", "head", "base", "head"]
         assert 0 < batch.opening_seconds < batch.run_seconds
         for cell in (cell for unit in batch.units for cell in unit):
@@ -139,17 +139,26 @@ def test_a_recording_that_was_killed_goes_on_where_it_stopped(project, tmp_path)
             assert said == pytest.approx(cell.changes["mean"].change, abs=0.05)
 
 
-def test_the_workload_that_is_most_behind_comes_next():
-    slow = BY_NAME["torch_slow"]
-    others = [workload for workload in WORKLOADS if workload is not slow]
-    done = []
-    while len(done) < 34:
-        done.append(
-            evidence.batches(names=(recording.next_workload(done, WORKLOADS).name,), units=4)[0]
-        )
+def test_the_workload_with_the_fewest_units_comes_next_with_the_levels_that_lack_some():
+    first, *others = WORKLOADS
+    done = evidence.batches(names=[one.name for one in others], units=8)
+    done += evidence.batches(names=[first.name], levels=(0, 3), units=8)
 
-    counts = {w.name: sum(batch.workload == w.name for batch in done) for w in WORKLOADS}
-    assert counts == {**{w.name: 8 for w in others}, slow.name: 2}
+    assert recording.next_batch(done, WORKLOADS, wanted=8) == (first, (2, 5, 10))
+    assert recording.next_batch(done, others, wanted=8) is None
+    workload, levels = recording.next_batch(done, others, wanted=12)
+    assert (workload in others, levels) == (True, LEVELS)
+
+
+def test_units_of_another_method_do_not_count():
+    done = evidence.batches(names=[CACHE.name], levels=CACHE.levels, units=8)
+    old = [
+        msgspec.structs.replace(one, about=msgspec.structs.replace(one.about, method=0))
+        for one in done
+    ]
+
+    assert recording.next_batch(done, [CACHE], wanted=8) is None
+    assert recording.next_batch(old, [CACHE], wanted=8) == (CACHE, CACHE.levels)
 
 
 def test_block_times_are_kept_to_two_hundredths_of_a_percent():
