@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from os import PathLike
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_costguard.app.adapters import is_address
 from pytest_costguard.app.declared_scenarios import declared_scenario, require_slo_of_search
-from pytest_costguard.app.declared_servers import DeclaredServer, Ready, declared_server
 from pytest_costguard.app.measure_call import MeasureCall, Quality, declared_quality
 from pytest_costguard.app.result import Result
-from pytest_costguard.app.servers import AtTheTestsLine, StartedServer
-from pytest_costguard.app.together import Part, calls_of, declared_part
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import Scenario, WorkloadId
+
+if TYPE_CHECKING:
+    from pytest_costguard.app.declared_servers import DeclaredServer, Ready
+    from pytest_costguard.app.servers import StartedServer
+    from pytest_costguard.app.together import Part
 
 
 class Backend(Protocol):
@@ -210,6 +212,9 @@ class Costguard:
             PortInUse: on entering: something else answers where it should.
         """
         __tracebackhide__ = True
+        from pytest_costguard.app.declared_servers import declared_server
+        from pytest_costguard.app.servers import AtTheTestsLine
+
         with _TheTestsLine():
             declared = declared_server(
                 nodeid=self.nodeid,
@@ -274,6 +279,8 @@ class Costguard:
         Raises:
             ConfigError: an argument is not understood.
         """
+        from pytest_costguard.app.together import declared_part
+
         self._require_one_workload(workload, load)
         return declared_part(
             workload,
@@ -320,6 +327,8 @@ class Costguard:
             WorkloadError: a workload cannot be loaded, or raised.
         """
         __tracebackhide__ = True
+        from pytest_costguard.app.together import calls_of
+
         with _TheTestsLine():
             self._require_slo(scenario, slo)
             calls = calls_of(

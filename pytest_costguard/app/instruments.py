@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from pytest_costguard.app.servers import StartedServer
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.host.clocks import DeviceClocks
 from pytest_costguard.host.energy import EnergyMeter, EnergyReading
@@ -40,6 +40,9 @@ from pytest_costguard.records.notes import (
     THREADS_NOT_TOLD,
     THREADS_UNVERIFIED,
 )
+
+if TYPE_CHECKING:
+    from pytest_costguard.app.servers import StartedServer
 
 _SHORTEST_THREAD_CHECK_SECONDS = 0.2
 """Below this the kernel's counters are too coarse to say which threads worked."""

@@ -11,7 +11,6 @@ import msgspec
 from pytest_costguard.app.judging_acceptance import with_acceptance
 from pytest_costguard.app.judging_base import compare_with, measured_beside
 from pytest_costguard.app.judging_budgets import judge_budget
-from pytest_costguard.app.judging_capacity import capacity_figures
 from pytest_costguard.app.judging_comparisons import Terms
 from pytest_costguard.app.judging_escalation import (
     Reconsidered,
@@ -38,12 +37,14 @@ from pytest_costguard.app.judging_tokens import token_warnings
 from pytest_costguard.app.plan_mixtures import PartOfTraffic, parts_of_traffic
 from pytest_costguard.cost.unit_cost import cost_of
 from pytest_costguard.records import (
+    OF_CAPACITY,
     Against,
     Baseline,
     Currency,
     Escalation,
     FailOn,
     Gates,
+    Interval,
     Measurement,
     Report,
     Run,
@@ -228,6 +229,19 @@ def _history(measurement: Measurement, known: Reference | None, *, run: Run) -> 
     return None if known is None else history(measurement, known, fingerprint=run.fingerprint)
 
 
+def _figures(measured: Subject, gates: Gates) -> dict[str, Interval]:
+    """Return what is shown of a workload, with replicas and a month where a budget asks for them.
+
+    The arithmetic of fleets needs numpy, which nothing else of a session does.
+    """
+    found = dict(measured.figures())
+    if not OF_CAPACITY.isdisjoint(budget.metric for budget in gates.budgets):
+        from pytest_costguard.app.judging_capacity import capacity_figures
+
+        found.update(capacity_figures(measured, gates))
+    return found
+
+
 def _workload_verdict(
     measured: Subject,
     *,
@@ -266,7 +280,7 @@ def _workload_verdict(
         workload=measured.measurement.workload,
         comparisons=comparisons,
         budgets=budgets,
-        figures={**measured.figures(), **capacity_figures(measured, gates)},
+        figures=_figures(measured, gates),
         unsupported=dict(measured.unsupported),
         cost=measured.cost,
         monthly=monthly_change(comparisons, cost=measured.cost, traffic=gates.traffic),

@@ -7,12 +7,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from pytest_costguard.app.judging_capacity import RESTS_ON, capacity_for
 from pytest_costguard.app.judging_history import History
 from pytest_costguard.app.judging_load import judge_under_load, storable
 from pytest_costguard.app.judging_scenario import never_measured
 from pytest_costguard.app.judging_subject import Subject, stored_metric
-from pytest_costguard.app.plan_subjects import NoPlan
 from pytest_costguard.records import (
     COSTS,
     MEANS,
@@ -149,6 +147,9 @@ def _of_capacity(
     budget: Budget, *, subject: Subject, gates: Gates, limit: float, alpha: float
 ) -> BudgetResult:
     """Decide about a monthly cost or replicas, or say what is not known of them."""
+    from pytest_costguard.app.judging_capacity import RESTS_ON, capacity_for
+    from pytest_costguard.app.plan_subjects import NoPlan
+
     try:
         capacity = capacity_for(budget.metric, subject=subject, gates=gates)
         return _held(

@@ -7,17 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_costguard.app.adapters import adapter_for, is_address
 from pytest_costguard.app.agreement import agrees
-from pytest_costguard.app.servers import StartedServer
 from pytest_costguard.errors import ConfigError, WorkloadError
 from pytest_costguard.measure.ports import Workload
 from pytest_costguard.records import MOST_QUALITY, Scenario, WorkloadId
 from pytest_costguard.workloads.answers import read
 from pytest_costguard.workloads.inputs import InputSet
-from pytest_costguard.workloads.mixture import Mixture
+
+if TYPE_CHECKING:
+    from pytest_costguard.app.servers import StartedServer
 
 Quality = Callable[[Sequence[Any]], float]
 
@@ -40,6 +41,8 @@ class MeasureCall:
     server: StartedServer | None = None
     """The server of the test that answers; None where the workload serves in this process, or a
     server does that the test has not started."""
+    parts_elsewhere: bool = False
+    """Whether it is a mixture of which other processes answer every part."""
 
     @property
     def loads(self) -> bool:
@@ -50,9 +53,7 @@ class MeasureCall:
     @property
     def is_elsewhere(self) -> bool:
         """Whether another process answers: a server, of the test or not."""
-        if isinstance(self.thing, Mixture) and self.thing.elsewhere:
-            return True
-        return self.server is not None or is_address(self.thing)
+        return self.parts_elsewhere or self.server is not None or is_address(self.thing)
 
     def answering(self) -> AbstractContextManager[None]:
         """Return what blames the server for errors meanwhile, where it has ended by itself."""

@@ -77,6 +77,11 @@ class StartedServer:
     def __repr__(self) -> str:
         return f"<server {self._declared.program!r} at {self.url}>"
 
+    @property
+    def details(self) -> dict[str, str]:
+        """What the declaration of a workload that it answers says of it."""
+        return {SERVER_DETAIL: self.program}
+
     def serves(self, address: str) -> bool:
         """Whether an address is one of this server's."""
         place = local_place(address)

@@ -9,20 +9,22 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pytest_costguard.app.adapters import is_address
 from pytest_costguard.app.declared_scenarios import declared_scenario
 from pytest_costguard.app.measure_call import MeasureCall, Quality
-from pytest_costguard.app.servers import StartedServer
 from pytest_costguard.config.loads import LOAD_OPTIONS
 from pytest_costguard.errors import ConfigError
 from pytest_costguard.records import OPEN_LOOPS, TOGETHER, Load, Scenario, WorkloadId
 from pytest_costguard.workloads.inputs import InputSet
 from pytest_costguard.workloads.mixture import MixedInputs, MixedRequest, Mixture, MixturePart
 from pytest_costguard.workloads.options import require_known
+
+if TYPE_CHECKING:
+    from pytest_costguard.app.servers import StartedServer
 
 _LONGEST_NAME = 60
 _EXAMPLE = (
@@ -180,8 +182,7 @@ def _mixed(parts: Mapping[str, Part], *, workload: WorkloadId, scenario: Scenari
     mixture = Mixture(
         parts=tuple(
             MixturePart(name=key, make=one.made, options=one.options) for key, one in parts.items()
-        ),
-        elsewhere=all(one.is_elsewhere for one in declared),
+        )
     )
     # Of several servers none is the one whose memory and cold start are the mixture's.
     servers = {id(one.server): one.server for one in declared}
@@ -207,6 +208,7 @@ def _mixed(parts: Mapping[str, Part], *, workload: WorkloadId, scenario: Scenari
         scenario=scenario,
         options={},
         server=server,
+        parts_elsewhere=all(one.is_elsewhere for one in declared),
     )
 
 

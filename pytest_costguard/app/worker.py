@@ -1,4 +1,7 @@
-"""Inside a worker: `measure` reaches a workload, loads it when told, serves, and goes on."""
+"""Inside a worker: `measure` reaches a workload, loads it when told, serves, and goes on.
+
+One is started a unit and side, so what few tests need is imported where they need it.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pytest_costguard import __version__
-from pytest_costguard.app.declared_servers import DeclaredServer
 from pytest_costguard.app.endings import Endings
 from pytest_costguard.app.instruments import MachineInstruments
 from pytest_costguard.app.measure_call import MeasureCall, refuse_coroutine
 from pytest_costguard.app.refusals import refusal_of
 from pytest_costguard.app.result import Result
-from pytest_costguard.app.servers import LINGER_SECONDS, SERVER_DETAIL, StartedServer, running
 from pytest_costguard.cost.unit_cost import cost_of
-from pytest_costguard.engine.channel import Address, Channel, ChannelClosed, dial
-from pytest_costguard.engine.launch import WORKER_VARIABLE
+from pytest_costguard.engine.channel import (
+    WORKER_VARIABLE,
+    Address,
+    Channel,
+    ChannelClosed,
+    dial,
+)
 from pytest_costguard.engine.protocol import (
     Announced,
     Command,
@@ -60,6 +67,10 @@ from pytest_costguard.records.notes import INPUTS_BY_TYPE_ONLY
 from pytest_costguard.revisions.guard import current, modules_loaded
 from pytest_costguard.stats.summary import figures, unit_metrics
 from pytest_costguard.workloads.inputs import InputSet
+
+if TYPE_CHECKING:
+    from pytest_costguard.app.declared_servers import DeclaredServer
+    from pytest_costguard.app.servers import StartedServer
 
 _CPU_PROVIDER = "CPUExecutionProvider"
 
@@ -201,6 +212,8 @@ class Worker:
     @contextmanager
     def server(self, declared: DeclaredServer) -> Iterator[StartedServer]:
         """Start a server; where it does not come up, say why the test measures nothing."""
+        from pytest_costguard.app.servers import LINGER_SECONDS, running
+
         with ExitStack() as undo:
             try:
                 started = undo.enter_context(running(declared, patience_seconds=LINGER_SECONDS))
@@ -270,7 +283,7 @@ class Worker:
 
     def _announce(self, call: MeasureCall, loaded: _Loaded) -> None:
         description = loaded.adapter.describe()
-        server = {} if call.server is None else {SERVER_DETAIL: call.server.program}
+        server = {} if call.server is None else call.server.details
         leaks, own_files = _imported()
         self._channel.send(
             Announced(

@@ -17,6 +17,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+WORKER_VARIABLE = "COSTGUARD_WORKER"
+"""Tells a worker the `Address` of its channel, as JSON."""
 _HEADER = struct.Struct("!I")
 _LARGEST_MESSAGE = 1 << 30
 _CONNECT_SECONDS = 30.0

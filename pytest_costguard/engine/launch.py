@@ -16,12 +16,11 @@ from typing import IO, Any
 
 import msgspec
 
-from pytest_costguard.engine.channel import Channel, ChannelClosed, Rendezvous
+from pytest_costguard.engine.channel import WORKER_VARIABLE, Channel, ChannelClosed, Rendezvous
 from pytest_costguard.engine.last_words import telling_part
 from pytest_costguard.engine.protocol import Command, Event, Task
 from pytest_costguard.errors import WorkerError
 
-WORKER_VARIABLE = "COSTGUARD_WORKER"
 _DISTURBING_PLUGINS = {
     "randomly": "pytest_randomly",
     "random_order": "random_order.plugin",

@@ -5,20 +5,22 @@ from __future__ import annotations
 import gc
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_costguard.errors import WorkloadError
 from pytest_costguard.measure.coroutines import single_stream_async
 from pytest_costguard.measure.ports import Clock, Prepares, Workload
 from pytest_costguard.measure.scenarios import SCENARIOS, callers, inputs_per_request
-from pytest_costguard.measure.serving_pool import Collate
 from pytest_costguard.measure.shapes import one_of_each_shape
 from pytest_costguard.measure.streamed import Kept, output_of, streams
 from pytest_costguard.measure.streams import followed, single_stream
 from pytest_costguard.measure.stretch import Server, Slice, Timed
-from pytest_costguard.measure.under_load import UnderLoad, persistent
 from pytest_costguard.measure.warmup import Round, Warmed, warming
 from pytest_costguard.records import Block, Scenario, Tokens, Warmup
+
+if TYPE_CHECKING:
+    from pytest_costguard.measure.serving_pool import Collate
+    from pytest_costguard.measure.under_load import UnderLoad
 
 
 class Served:
@@ -92,6 +94,8 @@ class Served:
 
     def under_load(self) -> UnderLoad:
         """Return what sends the inputs in an open loop; the scenario must be one."""
+        from pytest_costguard.measure.under_load import UnderLoad
+
         assert self._scenario.load is not None, "closed loops are served in blocks"
         return UnderLoad(
             replace(self._server, serve=self._function, streams=self._kept is not None),
@@ -242,6 +246,8 @@ class Served:
         """
         if self._scenario.load is None:
             return self._server
+        from pytest_costguard.measure.under_load import persistent
+
         return replace(self._server, serve=persistent(self._server.serve))
 
     def _first(self) -> Slice:

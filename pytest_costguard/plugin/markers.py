@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from pytest_costguard.config.gates import MarkerSettings, parse_marker, stack_markers
 from pytest_costguard.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pytest_costguard.config.gates import MarkerSettings
 
 MEASURES = "costguard"
 """The marker, and the fixture."""
@@ -25,6 +29,8 @@ def marked(item: pytest.Item) -> MarkerSettings:
     Raises:
         UsageError: one of them says something that is not understood.
     """
+    from pytest_costguard.config.gates import parse_marker, stack_markers
+
     path, line, _ = item.location
     parsed = []
     for marker in item.iter_markers(MEASURES):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from pytest_costguard.cost.capacity import DEFAULT_UTILISATION
 from pytest_costguard.cost.traffic import HOURS_A_MONTH
 from pytest_costguard.cost.unit_cost import NO_TARGET
 from pytest_costguard.records import (
@@ -163,6 +162,8 @@ def _capacity_facts(report: Report) -> tuple[Fact, ...]:
     budgets = (one.budget.metric for verdict in report.verdicts for one in verdict.budgets)
     if OF_CAPACITY.isdisjoint(budgets):
         return ()
+    from pytest_costguard.cost.capacity import DEFAULT_UTILISATION
+
     value = (
         f"those of the declared traffic's peak, all the time ({HOURS_A_MONTH} hours a month), no"
         f" spare ones, {percent(DEFAULT_UTILISATION)} full where waiting times do not tell"

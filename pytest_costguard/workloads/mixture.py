@@ -42,8 +42,6 @@ class Mixture:
     """Several workloads that one pool serves, not loaded yet."""
 
     parts: tuple[MixturePart, ...]
-    elsewhere: bool = False
-    """Whether all of them are served by other processes."""
 
 
 @dataclass(frozen=True, kw_only=True)

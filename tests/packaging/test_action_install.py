@@ -56,20 +56,17 @@ def action(tmp_path):
     return folder
 
 
-def empty_environment(folder):
+@pytest.fixture(scope="module")
+def empty_environment(tmp_path_factory):
+    """For those that install nothing, and to be copied by the others: pip takes long to put in."""
+    folder = tmp_path_factory.mktemp("empty") / "environment"
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     return folder
 
 
-@pytest.fixture(scope="module")
-def shared_environment(tmp_path_factory):
-    """One for those that must install nothing."""
-    return empty_environment(tmp_path_factory.mktemp("shared") / "environment")
-
-
 @pytest.fixture
-def environment(tmp_path):
-    return empty_environment(tmp_path / "environment")
+def environment(empty_environment, tmp_path):
+    return shutil.copytree(empty_environment, tmp_path / "environment", symlinks=True)
 
 
 def installed(action, environment, tmp_path, *words):
@@ -114,8 +111,8 @@ def test_a_package_that_is_not_the_locked_one_is_refused(action, environment, tm
 
 
 @pytest.mark.parametrize("which", ["", "latest", "1.0; rm -rf /", "-r evil.txt"])
-def test_what_is_no_version_is_refused(action, shared_environment, tmp_path, which):
-    done, command = installed(action, shared_environment, tmp_path, which)
+def test_what_is_no_version_is_refused(action, empty_environment, tmp_path, which):
+    done, command = installed(action, empty_environment, tmp_path, which)
     assert done.returncode == 11
     assert "neither action, none nor a version" in done.stderr
     assert not command.exists()
