@@ -55,7 +55,6 @@ from pytest_costguard.records import (
 from pytest_costguard.reports.load_facts import failures_told
 from pytest_costguard.stats.backlog import steady_state_fault
 from pytest_costguard.stats.generator import generator_fault
-from pytest_costguard.stats.limits import SUITE_ALPHA
 
 
 def judge(
@@ -112,6 +111,7 @@ def judge(
     terms = Terms(
         hypotheses=hypotheses(held.values()) * steps_that_alarm(escalation),
         runner_spread=runner_spread,
+        looks=1 if against is None else max(1, len(against.looks)),
     )
     pairs = (
         None if against is None else decide_pairs(run, against, held, hypotheses=terms.hypotheses)
@@ -272,7 +272,7 @@ def _workload_verdict(
             subject=measured,
             history=past,
             gates=gates,
-            alpha=SUITE_ALPHA / terms.hypotheses,
+            alpha=terms.alpha,
         )
         for budget in gates.budgets
     )

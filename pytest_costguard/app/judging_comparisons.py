@@ -24,7 +24,7 @@ from pytest_costguard.records import (
 from pytest_costguard.reports.numbers import percent
 from pytest_costguard.stats.intervals import mean, variance
 from pytest_costguard.stats.levels import decide_level
-from pytest_costguard.stats.limits import Limits
+from pytest_costguard.stats.limits import SUITE_ALPHA, Limits
 from pytest_costguard.stats.stored import StoredDecision, decide_stored
 
 _OF_WAITING = OF_REQUESTS - {"error_rate"}
@@ -52,10 +52,18 @@ class Terms:
 
     hypotheses: int
     runner_spread: float | None
+    looks: int = 1
+    """At how many numbers of units measuring may have ended. What is decided then and no sooner
+    (budgets, quality) shares its error among them: each look might have been the last."""
+
+    @property
+    def alpha(self) -> float:
+        """The error of one gate, where it is decided once, after the last unit."""
+        return SUITE_ALPHA / (self.hypotheses * self.looks)
 
     def limits(self, regression: Regression) -> Limits:
-        """Return what one regression gate asks for."""
-        return limits_of(regression, hypotheses=self.hypotheses)
+        """Return what one regression gate asks for, where it is decided once."""
+        return limits_of(regression, hypotheses=self.hypotheses * self.looks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import math
 import msgspec
 import pytest
 from factories.judged import judged, only
-from factories.judging import WORKLOAD, block, gates, measurement, regression, run, unit
+from factories.judging import WORKLOAD, block, budget, gates, measurement, regression, run, unit
 
 from pytest_costguard.records import (
     Against,
@@ -132,6 +132,35 @@ def with_sensors(of, **readings):
     sensors = Sensors(wall_seconds=1.0, cpu_seconds=1.0, **readings)
     units = tuple(msgspec.structs.replace(one, sensors=sensors) for one in of.units)
     return msgspec.structs.replace(of, units=units)
+
+
+def test_budgets_and_quality_share_their_error_among_the_looks_at_which_measuring_may_end():
+    """Head is a little beyond both limits: surely by the error of one look, not by a fourth."""
+    worse = [1 + share for share in (0.012, 0.006, 0.009, 0.004, 0.011, 0.006)]
+    base = measurement([unit(0.001, index=k, quality=1.0) for k in range(6)])
+    head = measurement([unit(0.001 * v, index=k, quality=2 - v) for k, v in enumerate(worse)])
+
+    def verdicts(looks):
+        against = Against(
+            requested="main",
+            found_as="branch main",
+            run=run(base, run_id="r-base", commit=Commit(sha=SHA)),
+            looks=looks,
+        )
+        held = gates(
+            budget("mean", 0.0010012), regression("quality", allow=0.0005, catch=0.01), regression()
+        )
+        found = only(judged(run(head), against=against, gates=held))
+        (limit,) = found.budgets
+        (quality,) = [one for one in found.comparisons if one.metric == "quality"]
+        return limit, quality
+
+    limit, quality = verdicts((6,))
+    assert (limit.verdict, quality.verdict) == ("over", "regressed")
+    assert "a chance of 0.333 %" in limit.reason
+    limit, quality = verdicts((6, 10, 16, 24))
+    assert (limit.verdict, quality.verdict) == ("inconclusive", "inconclusive")
+    assert "a chance of 0.0833 %" in limit.reason
 
 
 def explained(*, base=None, head=None):
