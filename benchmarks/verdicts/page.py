@@ -45,6 +45,8 @@ _LIMITS = """## What this does not show
   independent: the autocorrelations above tell. *Drawn* suites use the same units again and again:
   they say little about events that are rarer than one in the number of recorded units, and their
   share has no interval of its own.
+- The rows *all* add up workloads that are not alike, and those that are decided sooner have more
+  verdicts: they are no share of one kind of work. Read the rows above them.
 - A share of 0 in some hundred is no proof of 1 in 1,000: read the upper bounds.
 - Paired seconds are warm-up and timed blocks of both sides. Wall seconds of replayed verdicts add
   the start of the processes and an equal share of the rest, since the levels of a batch have it in
@@ -182,6 +184,7 @@ def _goals(
                 condition=condition,
                 repeats=repeats,
                 suites=suites,
+                live=recorded.live.get(condition, ()),
             )
         else:
             found = [suite_of_ten(None, suites, condition=condition)] if suites else []
@@ -193,7 +196,7 @@ def _goals(
         yield table(titles, rows, align="l l l l")
         yield (
             "*Not sure*: the interval holds both answers. Seconds are of paired measuring unless"
-            " wall time is named; all workloads count, the slow one as well."
+            " wall time is named; every workload that was recorded counts, the slow one as well."
         )
 
 
