@@ -69,7 +69,10 @@ def _parser() -> argparse.ArgumentParser:
         step.add_argument("--minutes", type=float, required=True, help="no entry begins after it")
         step.add_argument("--workloads", default=",".join(usual), help="with commas between")
     steps.choices["record"].add_argument(
-        "--units", type=int, default=200, help="wanted of each workload and size of change"
+        "--units",
+        type=int,
+        default=200,
+        help="wanted at each size of a change, all machines together",
     )
     steps.choices["peers"].add_argument(
         "--stored-units", type=int, default=2, help="units of a plain run of our own"

@@ -31,6 +31,8 @@ CAUGHT_SHARE = 0.95
 START_SECONDS = 0.6
 UNCHANGED_SECONDS = 7.0
 SUITE_OF_TEN_SECONDS = 90.0
+_WHOLE_RUNS = "tests in whole runs of pytest"
+_NO_WHOLE_RUN = "no whole run was made here, and those take more"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,8 @@ def goals(
 ) -> list[Goal]:
     """Hold the recorded units of one condition against what was promised, and whole runs.
 
-    Where there are whole runs (`suites`, `live`), they alone say how long a user waits.
+    How long a user waits is said by whole runs alone: of five workloads for one (`live`), of ten
+    tests for a suite (`suites`). Without any, recorded units say no more than that it is too long.
     """
     alarms = next(a for a in suite_alarms(recorded, repeats=repeats) if a.size == SUITE)
     found = [
@@ -149,13 +152,10 @@ def _waiting(
             f" ({which}) is decided in about 7 s of wall time",
             measured="no such workload"
             if median is None
-            else f"{median:.1f} s, the median of {source}; one that stays undecided counts as"
-            " never",
-            reached=None if median is None else median <= UNCHANGED_SECONDS,
-            in_the_way=""
-            if median is None or median <= UNCHANGED_SECONDS
-            else f"{median - UNCHANGED_SECONDS:+.2f} s: six units are started, loaded and warmed up"
-            " on both sides",
+            else f"{_seconds_told(median)}, the median of {source}; one that stays undecided"
+            " counts as never",
+            reached=_kept(median, whole=source == _WHOLE_RUNS),
+            in_the_way=_late(median),
         ),
         suite_of_ten(whole, suites, condition=condition),
     ]
@@ -171,15 +171,36 @@ def _until_decided(
     runs = [run for run in live if run.level == 0]
     cases = [case for run in runs for case in run.cases if case.workload in quick]
     if cases:
-        source = f"{len(cases)} tests in whole runs of pytest"
+        source = _WHOLE_RUNS
         found = [(case.verdict, case.seconds) for case in cases]
     else:
-        source = "recorded units, of which whole runs take more"
+        source = "recorded units"
         trials = all_of({n: t for n, t in replayed(recorded, UNCHANGED).items() if n in quick})
         found = [(trial.verdict, trial.wall_seconds) for trial in trials]
     return [
         math.inf if verdict == Verdict.INCONCLUSIVE else seconds for verdict, seconds in found
     ], source
+
+
+def _seconds_told(seconds: float) -> str:
+    return f"{seconds:.1f} s" if math.isfinite(seconds) else "never"
+
+
+def _kept(median: float | None, *, whole: bool) -> bool | None:
+    if median is None or (median <= UNCHANGED_SECONDS and not whole):
+        return None
+    return median <= UNCHANGED_SECONDS
+
+
+def _late(median: float | None) -> str:
+    if median is None:
+        return ""
+    if median <= UNCHANGED_SECONDS:
+        return _NO_WHOLE_RUN
+    if not math.isfinite(median):
+        return "most of them stay undecided"
+    late = median - UNCHANGED_SECONDS
+    return f"{late:+.2f} s: six units are started, loaded and warmed up on both sides"
 
 
 def suite_of_ten(expected: float | None, suites: Sequence[LiveRun], *, condition: str) -> Goal:
@@ -195,9 +216,7 @@ def suite_of_ten(expected: float | None, suites: Sequence[LiveRun], *, condition
             promise=promise,
             measured=measured,
             reached=False if late else None,
-            in_the_way=""
-            if expected is None
-            else "no whole run was made here, and those take more",
+            in_the_way="" if expected is None else _NO_WHOLE_RUN,
         )
     seconds = [run.seconds for run in suites]
     middle, worst = statistics.median(seconds), max(seconds)

@@ -1,8 +1,8 @@
 """Recording units: batches of the real engine on both sides, appended as they are measured.
 
 A batch is four units, the smallest number in which starting order and core are balanced; it goes
-into the journal as a whole. What is recorded next is what most is lacking of, so a recording that
-was killed goes on where it stopped, and ends when all is there.
+into the journal as a whole. Recorded next is the workload with the fewest units, so a recording
+that was killed goes on where it stopped, and ends when all is there.
 """
 
 from __future__ import annotations
@@ -99,6 +99,7 @@ def record(
     while go_on(added):
         lacking = next_batch(batches, workloads, wanted=wanted)
         if lacking is None:
+            told(f"nothing is lacking: {wanted} units of each, all machines together")
             break
         workload, levels = lacking
         here = of_this_machine(batches)

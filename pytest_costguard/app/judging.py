@@ -111,8 +111,9 @@ def judge(
     terms = Terms(
         hypotheses=hypotheses(held.values()) * steps_that_alarm(escalation),
         runner_spread=runner_spread,
-        looks=1 if against is None else max(1, len(against.looks)),
     )
+    if against is not None:
+        terms = terms.beside(against)
     pairs = (
         None if against is None else decide_pairs(run, against, held, hypotheses=terms.hypotheses)
     )

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_costguard.app.judging_history import History
 from pytest_costguard.app.judging_lateness import holds
@@ -16,6 +16,7 @@ from pytest_costguard.app.judging_subject import Subject, stored_metric
 from pytest_costguard.records import (
     METRICS,
     OF_REQUESTS,
+    Against,
     BaselineWorkload,
     Comparison,
     Regression,
@@ -53,17 +54,21 @@ class Terms:
     hypotheses: int
     runner_spread: float | None
     looks: int = 1
-    """At how many numbers of units measuring may have ended. What is decided then and no sooner
-    (budgets, quality) shares its error among them: each look might have been the last."""
+    """After how many numbers of units what was measured may have ended the measuring. Budgets and
+    quality are decided then and no sooner, and share their error among them: see `decide_level`."""
 
     @property
     def alpha(self) -> float:
-        """The error of one gate, where it is decided once, after the last unit."""
+        """The error of a budget, which is decided once, after the last unit."""
         return SUITE_ALPHA / (self.hypotheses * self.looks)
 
     def limits(self, regression: Regression) -> Limits:
-        """Return what one regression gate asks for, where it is decided once."""
-        return limits_of(regression, hypotheses=self.hypotheses * self.looks)
+        """Return what one regression gate asks for."""
+        return limits_of(regression, hypotheses=self.hypotheses)
+
+    def beside(self, against: Against) -> Terms:
+        """Return the terms of what was measured side by side, until a look decided."""
+        return replace(self, looks=max(1, len(against.looks)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +322,9 @@ def _compare_quality(
     """Hold quality against the baseline's mean: it may be zero, so its ratio decides nothing."""
     runs = history.values("quality")
     base = mean([mean(run) for run in runs])
-    decision = decide_level(subject.values("quality"), base=base, limits=terms.limits(regression))
+    decision = decide_level(
+        subject.values("quality"), base=base, limits=terms.limits(regression), looks=terms.looks
+    )
     found = decision.interval
     obstacle = subject.obstacle("quality")
     floor = base - regression.allow * abs(base)

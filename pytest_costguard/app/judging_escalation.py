@@ -110,7 +110,11 @@ class Reconsidered:
             return _with(stored, f"not measured side by side: {told}") if told else stored
         assert stored.regression is not None, "what is gated has a rule"
         second = compare_with(
-            stored.regression, measured=found.head, past=found.past, terms=terms, pairs=found.pairs
+            stored.regression,
+            measured=found.head,
+            past=found.past,
+            terms=terms.beside(found.pairs.against),
+            pairs=found.pairs,
         )
         return merged(stored, second, caveats=self.caveats, complete=self.complete)
 

@@ -256,6 +256,9 @@ class Worker:
         alone, self._loaded_before = not self._loaded_before, True
         inputs = call.input_set()
         items = inputs.items(call.batch_size)
+        if call.scenario.load is not None:
+            # What sends it is needed later, when a workload may let nothing be imported.
+            import_module("pytest_costguard.measure.under_load")
         started = time.perf_counter()
         adapter = call.adapter(threads=self.task.threads)
         adapter.load()

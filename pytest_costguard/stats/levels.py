@@ -18,7 +18,9 @@ class LevelDecision:
     interval: Interval
 
 
-def decide_level(values: Sequence[float], *, base: float, limits: Limits) -> LevelDecision:
+def decide_level(
+    values: Sequence[float], *, base: float, limits: Limits, looks: int = 1
+) -> LevelDecision:
     """Hold the values of the units against shares of a base value.
 
     Bounds are one-sided t-bounds over units, as for budgets: surely lower than allowed is
@@ -30,13 +32,16 @@ def decide_level(values: Sequence[float], *, base: float, limits: Limits) -> Lev
         values: one a unit, higher is better; at least one.
         base: the value to compare with, as given.
         limits: shares of the base's magnitude.
+        looks: after how many numbers of units the values may have come to be all, by what was
+            measured beside them. Each takes its share of both errors (Bonferroni).
 
     Raises:
         ValueError: if there are no values.
     """
     centre = mean(values)
-    far = margin(values, 1 - limits.alpha) if len(values) > 1 else 0.0
-    near = margin(values, 1 - BETA) if len(values) > 1 else 0.0
+    alpha, beta = limits.alpha / looks, BETA / looks
+    far = margin(values, 1 - alpha) if len(values) > 1 else 0.0
+    near = margin(values, 1 - beta) if len(values) > 1 else 0.0
     allowed, caught = limits.allow * abs(base), limits.catch * abs(base)
     verdict, below = Verdict.INCONCLUSIVE, near
     if centre + far < base - allowed:
@@ -51,7 +56,7 @@ def decide_level(values: Sequence[float], *, base: float, limits: Limits) -> Lev
             estimate=centre,
             lower=centre - below,
             upper=centre + far,
-            confidence=1 - BETA - limits.alpha if below == near else 1 - 2 * limits.alpha,
+            confidence=1 - beta - alpha if below == near else 1 - 2 * alpha,
             n=len(values),
         ),
     )

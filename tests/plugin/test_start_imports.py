@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 NEEDED_BY_FEW = {
     "pytest_costguard.app.declared_servers",
@@ -17,9 +18,9 @@ NEEDED_BY_FEW = {
 
 
 def loaded(project, test):
-    """Return what a worker and the user's own session have loaded when the test is over."""
+    """Return what a worker and the user's own session have loaded when they end."""
     project.tests(f"""
-        import json, sys
+        import atexit, json, sys
         import pytest
 
         def note():
@@ -27,8 +28,9 @@ def loaded(project, test):
             with open("session.json" if own else "worker.json", "w") as file:
                 json.dump(sorted(sys.modules), file)
 
+        atexit.register(note)
+
         {test}
-            note()
     """)
     project.measure("--costguard-units=1").assert_outcomes(passed=1)
     worker, session = (
@@ -36,6 +38,10 @@ def loaded(project, test):
         for name in ("worker", "session")
     )
     return worker, session
+
+
+def test_what_few_tests_need_is_called_what_it_is_called_here():
+    assert all(map(find_spec, NEEDED_BY_FEW))
 
 
 def test_a_closed_loop_with_limits_imports_nothing_that_only_others_need(project):

@@ -58,6 +58,21 @@ def test_each_part_alone_has_its_share_of_the_rate():
     assert backend.calls["reranker alone"].scenario.load.shares == {}
 
 
+def test_a_mixture_is_served_elsewhere_where_all_of_its_parts_are():
+    costguard, backend = noting()
+    costguard.measure_together(two(costguard), rate=100, name="here")
+    costguard.measure_together(
+        {
+            name: costguard.part(f"http://127.0.0.1:{port}/infer", inputs=["a"])
+            for name, port in (("one", 1), ("other", 2))
+        },
+        rate=100,
+        name="elsewhere",
+    )
+    told = {name: call.is_elsewhere for name, call in backend.calls.items()}
+    assert (told["here together"], told["elsewhere together"]) == (False, True)
+
+
 def test_the_highest_rate_is_searched_for_of_each():
     costguard, backend = noting()
     costguard.measure_together(two(costguard), scenario="max_rate", slo={"p99": "50ms"})

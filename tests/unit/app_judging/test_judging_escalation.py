@@ -101,6 +101,33 @@ def test_an_inconclusive_workload_that_is_the_same_becomes_unchanged():
     )
 
 
+@pytest.mark.parametrize(
+    ("looks", "decides"), [((6,), True), ((6, 10, 16, 24), False)], ids=["one", "four"]
+)
+def test_quality_of_a_second_look_shares_its_error_among_the_looks(looks, decides):
+    """What it does not decide stays as the stored baseline has it."""
+
+    def scored(values):
+        return measurement([unit(index=k, quality=value) for k, value in enumerate(values)])
+
+    worse = scored([0.988, 0.994, 0.991, 0.996, 0.989, 0.994])
+    against = Against(
+        requested=SHA,
+        found_as="the commit of the newest baseline run",
+        run=run(scored([1.0] * 6), run_id="r-base", commit=Commit(sha=SHA)),
+        looks=looks,
+    )
+    report = judged(
+        run(worse),
+        baseline(stored_run(stored_workload({"quality": [1.0] * 6}))),
+        gates=gates(regression("quality", allow=0.0023, catch=0.01)),
+        escalation=Escalation(looks=(SecondLook(against=against, head=(worse,)),)),
+    )
+    found = compared(report)
+    assert found.verdict is Verdict.REGRESSED
+    assert (found.escalated_from is Verdict.REGRESSED) is decides, found.reason
+
+
 def test_a_slower_head_becomes_regressed_and_fails_the_run_with_both_sides_named():
     report = escalated(second_look(0.001, 0.0011))
 
