@@ -31,7 +31,6 @@ CAUGHT_SHARE = 0.95
 START_SECONDS = 0.6
 UNCHANGED_SECONDS = 7.0
 SUITE_OF_TEN_SECONDS = 90.0
-_WHOLE_RUNS = "tests in whole runs of pytest"
 _NO_WHOLE_RUN = "no whole run was made here, and those take more"
 
 
@@ -143,8 +142,11 @@ def _waiting(
     unchanged = {n: u for (n, level), u in recorded.items() if level == 0 and n in quick}
     ten = {name: consecutive(u, PLUGIN, hypotheses=GATES * 10) for name, u in unchanged.items()}
     whole = statistics.fmean(_seconds(all_of(ten))) * 10 if all_of(ten) else None
-    until, source = _until_decided(recorded, live, quick=quick)
+    until = _waited(live, quick=quick)
+    ran = bool(until)
+    until = until or _replayed_waits(recorded, quick=quick)
     median = statistics.median(until) if until else None
+    source = "tests in whole runs of pytest" if ran else "recorded units"
     which = ", ".join(sorted(quick)) or "no workload's"
     return [
         Goal(
@@ -154,40 +156,37 @@ def _waiting(
             if median is None
             else f"{_seconds_told(median)}, the median of {source}; one that stays undecided"
             " counts as never",
-            reached=_kept(median, whole=source == _WHOLE_RUNS),
+            reached=_kept(median, ran=ran),
             in_the_way=_late(median),
         ),
         suite_of_ten(whole, suites, condition=condition),
     ]
 
 
-def _until_decided(
-    recorded: Mapping[Key, Sequence[RecordedUnit]],
-    live: Sequence[LiveRun],
-    *,
-    quick: Collection[str],
-) -> tuple[list[float], str]:
-    """Return the wall seconds of unchanged workloads, and of what they are."""
-    runs = [run for run in live if run.level == 0]
-    cases = [case for run in runs for case in run.cases if case.workload in quick]
-    if cases:
-        source = _WHOLE_RUNS
-        found = [(case.verdict, case.seconds) for case in cases]
-    else:
-        source = "recorded units"
-        trials = all_of({n: t for n, t in replayed(recorded, UNCHANGED).items() if n in quick})
-        found = [(trial.verdict, trial.wall_seconds) for trial in trials]
-    return [
-        math.inf if verdict == Verdict.INCONCLUSIVE else seconds for verdict, seconds in found
-    ], source
+def _waited(live: Sequence[LiveRun], *, quick: Collection[str]) -> list[float]:
+    """Return the wall seconds of unchanged tests in whole runs."""
+    unchanged = (case for run in live if run.level == 0 for case in run.cases)
+    return [_until(one.verdict, one.seconds) for one in unchanged if one.workload in quick]
+
+
+def _replayed_waits(
+    recorded: Mapping[Key, Sequence[RecordedUnit]], *, quick: Collection[str]
+) -> list[float]:
+    """Return the wall seconds of unchanged workloads by their recorded units."""
+    trials = all_of({n: t for n, t in replayed(recorded, UNCHANGED).items() if n in quick})
+    return [_until(trial.verdict, trial.wall_seconds) for trial in trials]
+
+
+def _until(verdict: str | None, seconds: float) -> float:
+    return math.inf if verdict == Verdict.INCONCLUSIVE else seconds
 
 
 def _seconds_told(seconds: float) -> str:
     return f"{seconds:.1f} s" if math.isfinite(seconds) else "never"
 
 
-def _kept(median: float | None, *, whole: bool) -> bool | None:
-    if median is None or (median <= UNCHANGED_SECONDS and not whole):
+def _kept(median: float | None, *, ran: bool) -> bool | None:
+    if median is None or (median <= UNCHANGED_SECONDS and not ran):
         return None
     return median <= UNCHANGED_SECONDS
 

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_costguard.app.judging_history import History
 from pytest_costguard.app.judging_lateness import holds
@@ -68,7 +68,7 @@ class Terms:
 
     def beside(self, against: Against) -> Terms:
         """Return the terms of what was measured side by side, until a look decided."""
-        return replace(self, looks=max(1, len(against.looks)))
+        return dataclasses.replace(self, looks=max(1, len(against.looks)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
