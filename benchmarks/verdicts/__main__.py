@@ -1,8 +1,8 @@
 """The evidence about verdicts: `python -m benchmarks.verdicts STEP`, to be stopped at will.
 
-`record`, `peers`, `live`, `suite` and `long` measure for as many minutes as they are given and
-append to the files in `data/`; `replay` and `trials` print what these say, and `page` writes it to
-`docs/benchmarks-verdicts.md`. `pilots` measures and prints what recorded units cannot say.
+`record`, `seldom`, `peers`, `live`, `suite` and `long` measure for as many minutes as they are
+given and append to the files in `data/`; `replay` and `trials` print what these say, and `page`
+writes it to `docs/benchmarks-verdicts.md`. `pilots` measures what recorded units cannot say.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from benchmarks.verdicts.workloads import (
     LEVELS,
     LONG,
     ROOT,
+    SELDOM,
     WORKLOADS,
     Workload,
     write_project,
@@ -41,6 +42,7 @@ _MEASURED: Mapping[str, Sequence[str]] = {
     **{step: [workload.name for workload in WORKLOADS] for step in ("record", "peers", "live")},
     "suite": live.SUITE_OF_TEN,
     "long": [workload.name for workload in LONG],
+    "seldom": [workload.name for workload in SELDOM],
 }
 """The steps that measure, and what each measures unless it is told otherwise."""
 
@@ -68,12 +70,13 @@ def _parser() -> argparse.ArgumentParser:
         step.add_argument("--condition", choices=CONDITIONS, default="quiet")
         step.add_argument("--minutes", type=float, required=True, help="no entry begins after it")
         step.add_argument("--workloads", default=",".join(usual), help="with commas between")
-    steps.choices["record"].add_argument(
-        "--units",
-        type=int,
-        default=200,
-        help="wanted at each size of a change, all machines together",
-    )
+    for name, units in (("record", 200), ("seldom", 48)):
+        steps.choices[name].add_argument(
+            "--units",
+            type=int,
+            default=units,
+            help="wanted at each size of a change, all machines together",
+        )
     steps.choices["peers"].add_argument(
         "--stored-units", type=int, default=2, help="units of a plain run of our own"
     )
@@ -95,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _record(arguments: argparse.Namespace) -> None:
-    kept = recording.journal(arguments.data, arguments.condition)
+    journal = recording.seldom_journal if arguments.step == "seldom" else recording.journal
+    kept = journal(arguments.data, arguments.condition)
     with _project(arguments) as folder, _beside(arguments.condition):
         within = _until(arguments.minutes)
         recording.record(
@@ -230,6 +234,7 @@ _STEPS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "live": _live,
     "suite": _suite,
     "long": _live,
+    "seldom": _record,
     "pilots": _pilots,
     "replay": _replay,
     "trials": _trials,

@@ -47,6 +47,11 @@ def journal(data: Path, condition: Condition) -> Journal[Batch]:
     return Journal(data / f"units-{condition}.jsonl.gz", Batch)
 
 
+def seldom_journal(data: Path, condition: Condition) -> Journal[Batch]:
+    """The file of the workloads that are seldom slow."""
+    return Journal(data / f"seldom-{condition}.jsonl.gz", Batch)
+
+
 def next_batch(
     batches: Sequence[Batch], workloads: Sequence[Workload], *, wanted: int
 ) -> tuple[Workload, tuple[int, ...]] | None:
@@ -210,8 +215,11 @@ def _cell(
             inputs_per_request=inputs_per_request(head.declaration.scenario),
         )
         for one in found:
-            total = None if one.total is None else round(one.total, 7)
-            changes[metric] = Change(change=round(one.change, 7), total=total)
+            changes[metric] = Change(
+                change=round(one.change, 7),
+                total=None if one.total is None else round(one.total, 7),
+                pooled=None if one.pooled is None else round(one.pooled, 7),
+            )
     return Cell(
         level=level,
         first=first_side(ours.index),

@@ -162,8 +162,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         name="median only",
-        about="the total of the inputs is not looked at, so all of alpha is the median's",
+        about="no total of the inputs, no sum over requests: all of alpha is the median's",
         reduction=lambda unit: _without_total(unit.paired()),
+    ),
+    Rule(
+        name="no sum over requests",
+        about="what is seldom slow is not looked at, and has no share of alpha",
+        reduction=lambda unit: _without_pooled(unit.paired()),
     ),
     Rule(name="p50", about="the median latency of each block", reduction=lambda u: u.paired("p50")),
     Rule(name="looks 8, 16, 24", looks=_looks(8, 16, 24)),
@@ -235,4 +240,8 @@ BY_NAME: Mapping[str, Rule] = {rule.name: rule for rule in RULES}
 
 
 def _without_total(unit: PairedUnit | None) -> PairedUnit | None:
-    return None if unit is None else dataclasses.replace(unit, total=None)
+    return None if unit is None else dataclasses.replace(unit, total=None, pooled=None)
+
+
+def _without_pooled(unit: PairedUnit | None) -> PairedUnit | None:
+    return None if unit is None else dataclasses.replace(unit, pooled=None)

@@ -12,6 +12,7 @@ from benchmarks.verdicts.entries import Condition, LiveRun, PeerRun, StoredRun
 from benchmarks.verdicts.figures import (
     ASKED,
     CAUGHT,
+    SUITE,
     UNCHANGED,
     Peer,
     all_of,
@@ -23,10 +24,14 @@ from benchmarks.verdicts.figures import (
     summed,
 )
 from benchmarks.verdicts.plots import arrivals, bars
+from benchmarks.verdicts.replay import GATES, consecutive
+from benchmarks.verdicts.rules import BY_NAME as RULES_BY_NAME
+from benchmarks.verdicts.rules import PLUGIN
 from benchmarks.verdicts.series import Key, RecordedUnit
 from benchmarks.verdicts.workloads import BY_NAME, WORKLOADS
 from pytest_costguard.records import Verdict
 from pytest_costguard.reports.numbers import counted
+from pytest_costguard.stats.paired import as_seen, fit
 
 
 def replayed(
@@ -119,6 +124,48 @@ def _verdict_rows(known: Mapping[Key, Sequence[RecordedUnit]]) -> Iterator[tuple
             )
 
 
+def seldom(known: Mapping[Key, Sequence[RecordedUnit]], *, condition: Condition) -> Iterator[str]:
+    """Say what is made of changes that hit few requests; nothing where none were recorded."""
+    if not known:
+        return
+    yield f"### Requests that are seldom slower, {condition}"
+    rows = []
+    for name, level in sorted(known, key=_place):
+        units = known[name, level]
+        for rule in (PLUGIN, RULES_BY_NAME["no sum over requests"]):
+            verdicts = summed(consecutive(units, rule, hypotheses=GATES * SUITE), within=math.inf)
+            rows.append(
+                (
+                    *(
+                        BY_NAME[name].about,
+                        f"{level} %",
+                        str(len(units)),
+                        _pooled(units),
+                        rule.name,
+                    ),
+                    *(str(verdicts.regressed), str(verdicts.passed), str(verdicts.inconclusive)),
+                    _pair(verdicts.median_and_worst),
+                )
+            )
+    yield table(
+        (
+            *("Workload", "Extra work", "Units", "SD of a unit's sum", "Rule"),
+            *("Regressed", "Passed", "Inconclusive", "Paired s: median, worst"),
+        ),
+        rows,
+        align="l r r r l r r r r",
+    )
+    yield (
+        "The extra work is a share of that of all requests, and all of it is in the few that are"
+        " drawn by chance: what is typical does not change."
+    )
+
+
+def _pooled(units: Sequence[RecordedUnit]) -> str:
+    said = [paired for unit in units if (paired := unit.paired()) is not None]
+    return f"{100 * fit(as_seen(said, 'pooled')).spread:.2f} %"
+
+
 def _arrivals(known: Mapping[Key, Sequence[RecordedUnit]], level: int) -> list[float]:
     asked = next(one for one in ASKED if one.level == level)
     return [
@@ -128,7 +175,7 @@ def _arrivals(known: Mapping[Key, Sequence[RecordedUnit]], level: int) -> list[f
 
 
 def _place(key: Key) -> tuple[int, int]:
-    return [workload.name for workload in WORKLOADS].index(key[0]), key[1]
+    return list(BY_NAME).index(key[0]), key[1]
 
 
 def peers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -51,7 +52,19 @@ class RecordedUnit:
         change = self.cell.changes.get(metric)
         if change is None:
             return None
-        return PairedUnit(change=change.change, first=self.cell.first, total=change.total)
+        pooled = self._pooled() if change.pooled is None and metric == "mean" else change.pooled
+        return PairedUnit(
+            change=change.change, total=change.total, pooled=pooled, first=self.cell.first
+        )
+
+    def _pooled(self) -> float | None:
+        """Return the change of the sum over alternating blocks; None where they are not kept."""
+        blocks, clock = self.cell.blocks, self.cell.clock
+        if blocks is None or clock is None or self.served_together:
+            return None
+        seconds = blocks.cpu_seconds() if clock == "cpu" else blocks.wall_seconds()
+        base, head = seconds.sum(axis=1)
+        return math.log(head / base)
 
 
 def series(batches: Sequence[Batch]) -> Mapping[Key, tuple[RecordedUnit, ...]]:

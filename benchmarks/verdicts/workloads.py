@@ -42,6 +42,7 @@ class Workload:
 
 
 LEVELS = (0, 2, 3, 5, 10)
+SELDOM_LEVELS = (0, 10, 20)
 WORKLOADS: tuple[Workload, ...] = (
     Workload(name="numpy_cache", about="numpy, cache-resident", levels=LEVELS),
     Workload(name="numpy_memory", about="numpy, memory-bound", levels=LEVELS),
@@ -54,7 +55,23 @@ LONG: tuple[Workload, ...] = (
     Workload(name="torch_2s", about="torch, 100 wide layers 10 times", levels=(0, 5)),
 )
 """Requests of 1 and of 2 s, in live runs of their own: how long a user waits for their verdict."""
-BY_NAME: Mapping[str, Workload] = {workload.name: workload for workload in (*WORKLOADS, *LONG)}
+SELDOM: tuple[Workload, ...] = (
+    Workload(
+        name="seldom_cache",
+        about="numpy, cache-resident, one request in 200",
+        levels=SELDOM_LEVELS,
+    ),
+    Workload(
+        name="seldom_memory", about="numpy, memory-bound, one request in 10", levels=SELDOM_LEVELS
+    ),
+    Workload(
+        name="seldom_slow", about="torch, 100 wide layers, one request in 10", levels=SELDOM_LEVELS
+    ),
+)
+"""All that head does more is in few of its requests, drawn by chance: a level is a share of all."""
+BY_NAME: Mapping[str, Workload] = {
+    workload.name: workload for workload in (*WORKLOADS, *LONG, *SELDOM)
+}
 
 
 def write_project(folder: Path, *, added: int = 0, onnx_layers: Sequence[int] = ()) -> None:

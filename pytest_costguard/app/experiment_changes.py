@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pytest_costguard.app.judging_hypotheses import changes_of
 from pytest_costguard.app.judging_ratio import ratio
@@ -21,7 +22,7 @@ from pytest_costguard.records import (
     WorkloadChange,
 )
 from pytest_costguard.reports.numbers import change
-from pytest_costguard.stats.paired import PairedUnit, of_total
+from pytest_costguard.stats.paired import PairedUnit, View, as_seen
 from pytest_costguard.stats.precision import (
     CONFIDENCE,
     PreciseChange,
@@ -31,7 +32,9 @@ from pytest_costguard.stats.precision import (
 from pytest_costguard.stats.summary import figures, unit_metrics
 
 _UNEVEN = 0.01
-"""A total that surely differs by less from what is typical is not worth a word."""
+"""What surely differs by less from what is typical is not worth a word."""
+_WHOLE: Mapping[View, str] = MappingProxyType({"total": "inputs", "pooled": "requests"})
+"""What changes by different amounts where a view differs from what is typical."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,16 +170,18 @@ def _notes(
 
 
 def _uneven(units: Sequence[PairedUnit], *, precision: float) -> tuple[str, ...]:
-    """Say so where the total surely changes by another amount than what is typical."""
-    if all(unit.total is None for unit in units):
-        return ()
-    total, typical = (change_at(one, count=len(one)) for one in (of_total(units), units))
-    if total is None or typical is None:
-        return ()
-    slack = math.log1p(max(precision, _UNEVEN))
-    if total.lower - slack < typical.change < total.upper + slack:
-        return ()
-    low, high = change(ratio(total.lower)), change(ratio(total.upper))
-    usual, whole = change(ratio(typical.change)), change(ratio(total.change))
-    told = f"typically by {usual} %, all of them together by {whole} % ({low} to {high} %)"
-    return (f"inputs change by different amounts: {told}",)
+    """Say so where all together surely changes by another amount than what is typical."""
+    typical = change_at(units, count=len(units))
+    views = [view for view in _WHOLE if any(getattr(unit, view) is not None for unit in units)]
+    for view in views:
+        whole = change_at(as_seen(units, view), count=len(units))
+        if whole is None or typical is None:
+            continue
+        slack = math.log1p(max(precision, _UNEVEN))
+        if whole.lower - slack < typical.change < whole.upper + slack:
+            continue
+        low, high = change(ratio(whole.lower)), change(ratio(whole.upper))
+        usual, all_of_them = change(ratio(typical.change)), change(ratio(whole.change))
+        told = f"typically by {usual} %, all of them together by {all_of_them} %"
+        return (f"{_WHOLE[view]} change by different amounts: {told} ({low} to {high} %)",)
+    return ()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from pytest_costguard.app.judging_hypotheses import Pairs, both_moved, changes_of
 from pytest_costguard.app.judging_lateness import ALTHOUGH, holds
@@ -32,9 +33,29 @@ from pytest_costguard.stats.paired import (
     DEEP_LOOKS,
     FEWEST_UNITS,
     PairedDecision,
+    View,
 )
 
 _TOO_LONG_SECONDS = 3600.0
+_WORSE: Mapping[View, str] = MappingProxyType(
+    {
+        "typical": "",
+        "total": "a part of the inputs got worse, their total ",
+        "pooled": "some requests got much slower, all of them together ",
+    }
+)
+_KEPT_BACK: Mapping[View, str] = MappingProxyType(
+    {
+        "total": "most inputs are unchanged, but their total is at",
+        "pooled": "most requests are unchanged, but all of them together are at",
+    }
+)
+_LOOKED_INTO: Mapping[View, str] = MappingProxyType(
+    {
+        "total": "give the inputs that got worse a test of their own",
+        "pooled": "look for what takes long now and then (p99 may show it)",
+    }
+)
 _DONE_BY_THE_MACHINE = ("the hypervisor", "the container")
 
 
@@ -174,15 +195,15 @@ def _explained(reason: str, *, subject: Subject, base: Measurement | None) -> st
 
 def _regressed_together(decision: PairedDecision) -> PairedDecision:
     """Return it as Holm's procedure has it, with the change whose p-value was the smaller."""
-    if (whole := decision.whole) is None:
+    if (worst := decision.worst) is None:
         return dataclasses.replace(decision, verdict=Verdict.REGRESSED)
     return dataclasses.replace(
         decision,
         verdict=Verdict.REGRESSED,
-        change=whole.change,
-        lower=whole.lower,
-        upper=whole.upper,
-        by_total=True,
+        change=worst.change,
+        lower=worst.lower,
+        upper=worst.upper,
+        view=worst.view,
     )
 
 
@@ -204,20 +225,16 @@ def _reason(
     extent = f"in {counted(decision.units, 'unit')}"
     units = way(regression.metric, extent=extent, pairing=pairing)
     allow, catch = percent(regression.allow), percent(regression.catch)
-    if together:
-        part = "a part of the inputs got worse, their total " if decision.by_total else ""
-        return f"{part}surely more than {allow} worse once all gates are seen together, {units}"
-    if decision.by_total:
-        return f"a part of the inputs got worse, their total surely more than {allow}, {units}"
-    if decision.verdict is Verdict.REGRESSED:
-        return f"surely more than {allow} worse, {units}"
+    if together or decision.verdict is Verdict.REGRESSED:
+        at_once = " once all gates are seen together" if together else ""
+        return f"{_WORSE[decision.view]}surely more than {allow} worse{at_once}, {units}"
     if decision.verdict is Verdict.IMPROVED:
         return f"surely more than {allow} better, {units}"
     if decision.verdict is Verdict.UNCHANGED:
         return f"surely less than {catch} worse, {units}"
-    if decision.total is not None:
-        whole = f"{change(ratio(decision.total))} %"
-        return f"most inputs are unchanged, but their total is at {whole}, {units}"
+    if (kept_back := decision.kept_back) is not None:
+        whole = f"{change(ratio(kept_back.change))} %"
+        return f"{_KEPT_BACK[kept_back.view]} {whole}, {units}"
     visible = f"{change(ratio(decision.smallest_visible))} %"
     return f"changes can be seen from {visible} up, {units}"
 
@@ -231,11 +248,8 @@ def _remedy(
     looks: Sequence[int],
 ) -> str:
     """Say what it would take, where that can be said: a change between the limits never ends."""
-    if decision.total is not None:
-        return (
-            ": give the inputs that got worse a test of their own, or measure longer"
-            " (--costguard-deep)"
-        )
+    if decision.kept_back is not None:
+        return f": {_LOOKED_INTO[decision.kept_back.view]}, or measure longer (--costguard-deep)"
     looked = max((look for look in looks if look <= units), default=0)
     if decision.units_needed <= looked:
         return "; this one is too close to what is allowed"

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from pytest_costguard.stats.intervals import mean, variance
 from pytest_costguard.stats.limits import BETA, SUITE_ALPHA
-from pytest_costguard.stats.paired import DEEP_LOOKS, USUAL_LOOKS, Fit, Looks
+from pytest_costguard.stats.paired import DEEP_LOOKS, USUAL_LOOKS, Fit, Looks, shares
 from pytest_costguard.stats.quantiles import normal_quantile, t_quantile
 from pytest_costguard.stats.stored import ENOUGH_RUNS
 
@@ -85,7 +85,7 @@ def reach_side_by_side(
         allow: how much worse is allowed, as a share.
         hypotheses: among which the run's error is shared.
         totals: whether the inputs differ, so that each of the two ways to be a regression, the
-            typical change and the total's, has half of the error.
+            typical change and the total's, has an equal share of the error.
 
     Returns:
         None where the first look is not reached in that time.
@@ -97,7 +97,7 @@ def reach_side_by_side(
         raise ValueError(f"a unit takes more than 0 s, got {seconds_a_unit}")
     # A unit that ends a hair late still counts: 24 units of 0.5 s are 12 s.
     units = math.floor(seconds / seconds_a_unit + 1e-9)
-    alpha = SUITE_ALPHA / hypotheses / (2 if totals else 1)
+    alpha = SUITE_ALPHA / hypotheses * shares(total=totals, pooled=True)["typical"]
     found = [
         Reach(
             change=_change(spread, reached, looks, allow=allow, alpha=alpha),

@@ -7,9 +7,11 @@ least squares, t on m - 2 degrees of freedom. At each look the change δ is held
 allowed and what must be caught; the error is split among the looks (Bonferroni), so that
 stopping early costs nothing of what is promised.
 
-Where the inputs differ, a unit also says what the change of their total is. A change that is
-surely above what is allowed by either of the two, with half of the error each, is a regression;
-and nothing is unchanged whose total is not.
+What is typical is not all there is. Where the inputs differ, a unit also says what the change of
+their total is, and, of times that add up, what that of all requests together is: few requests that
+got much slower move nothing else. A change that is surely above what is allowed in any of these
+views, each with its share of the error, is a regression; and nothing is unchanged that is not so in
+all of them.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Literal, TypeVar
 
 from pytest_costguard.records import SideName, Verdict
 from pytest_costguard.stats.intervals import mean
@@ -27,9 +30,13 @@ from pytest_costguard.stats.limits import BETA, SUITE_ALPHA, Limits
 from pytest_costguard.stats.quantiles import t_quantile, t_survival
 
 Key = TypeVar("Key")
+View = Literal["typical", "total", "pooled"]
+"""Of what a change is: what is typical, the total of the inputs, or all requests together."""
 
 FEWEST_UNITS = 4
 """Two of each starting order: below it the model has no residuals to speak of."""
+_POOLED_SHARE = 0.1
+"""Of alpha, for the sum over all requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +47,18 @@ class PairedUnit:
     first: SideName
     total: float | None = None
     """The same of the whole input set, where `change` is what is typical of its parts."""
+    pooled: float | None = None
+    """The same of the sum over all requests, those that are seldom slow with their full weight."""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.change) and math.isfinite(self.total or 0.0)):
-            raise ValueError(f"change must be finite, got {self.change!r}, total {self.total!r}")
+        for name in ("change", "total", "pooled"):
+            if not math.isfinite(getattr(self, name) or 0.0):
+                raise ValueError(f"{name} must be finite, got {getattr(self, name)!r}")
+
+    def seen(self, view: View) -> float:
+        """Return the change in a view; where that is not known, it is what is typical."""
+        value = self.change if view == "typical" else getattr(self, view)
+        return self.change if value is None else float(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +124,20 @@ class Fit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounded:
-    """A change with its bounds, as in `PairedDecision`."""
+    """A change in one view, with its bounds as in `PairedDecision`."""
 
+    view: View
     change: float
     lower: float
     upper: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptBack:
+    """What is not unchanged where what is typical is: the estimate in the view that says so."""
+
+    view: View
+    change: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +159,12 @@ class PairedDecision:
     """About how many units would decide a change that is not between the two limits."""
     p_regressed: float
     """P-value of "no more than allowed" over all looks so far (Bonferroni); for `holm`."""
-    by_total: bool = False
-    """Whether change and bounds are those of the total: a part of the inputs got worse."""
-    total: float | None = None
-    """The median over units of the total's change, where it is what keeps a verdict back."""
-    whole: Bounded | None = None
-    """The total's change, where `p_regressed` is its own: what `holm` then calls regressed."""
+    view: View = "typical"
+    """Of what change and bounds are: another than what is typical where only that got worse."""
+    kept_back: KeptBack | None = None
+    """What keeps back "unchanged", where what is typical would allow it."""
+    worst: Bounded | None = None
+    """The view that `p_regressed` comes from, where it is another: what `holm` calls regressed."""
 
 
 def fit(units: Sequence[PairedUnit]) -> Fit:
@@ -236,6 +260,55 @@ def holm(
     return frozenset(key for key in rejected if decisions[key].verdict is Verdict.INCONCLUSIVE)
 
 
+def shares(*, total: bool, pooled: bool) -> Mapping[View, float]:
+    """Return which share of alpha each view may spend on "regressed"; they sum to 1.
+
+    Few requests that got much slower show after more units, or when they cost much: so the sum
+    over all requests gets little, and what is typical keeps nearly all of its power.
+
+    Args:
+        total: whether the inputs' total is another than what is typical.
+        pooled: whether times are summed over all requests.
+    """
+    rest = 1.0 - (_POOLED_SHARE if pooled else 0.0)
+    found: dict[View, float] = {"typical": rest}
+    if total:
+        found = {"typical": rest / 2, "total": rest / 2}
+    if pooled:
+        found["pooled"] = _POOLED_SHARE
+    return MappingProxyType(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What the units say in one view, and what error it may spend."""
+
+    view: View
+    alpha: float
+    fitted: Fit
+    centre: float
+    """The estimate that "unchanged" needs to agree."""
+
+    @property
+    def lower(self) -> float:
+        return self.fitted.lower(self.alpha)
+
+
+def _views(units: Sequence[PairedUnit], *, alpha: float) -> Sequence[_Seen]:
+    """Look at the units in every view that any of them has, what is typical first."""
+    known = shares(
+        total=any(unit.total is not None for unit in units),
+        pooled=any(unit.pooled is not None for unit in units),
+    )
+    found = []
+    for view, share in known.items():
+        seen = as_seen(units, view)
+        fitted = fit(seen)
+        centre = median([unit.change for unit in seen]) if view == "total" else fitted.change
+        found.append(_Seen(view=view, alpha=share * alpha, fitted=fitted, centre=centre))
+    return found
+
+
 def _look(
     units: Sequence[PairedUnit], look: int, *, looks: Looks, limits: Limits
 ) -> PairedDecision:
@@ -243,27 +316,21 @@ def _look(
     alpha, beta = limits.alpha * looks.alpha_shares[look], BETA * looks.beta_shares[look]
     allowed, caught = math.log1p(limits.allow), math.log1p(limits.catch)
     better = -math.log1p(limits.improvement)
-    fitted = fit(units)
-    totals = of_total(units)
-    whole = fit(totals) if any(unit.total is not None for unit in units) else None
-    share = alpha if whole is None else alpha / 2
-    total = fitted.change if whole is None else median([unit.change for unit in totals])
-    by_total = whole is not None and fitted.lower(share) <= allowed < whole.lower(share)
-    p_value = fitted.p_above(allowed)
-    worse_whole: Fit | None = None
-    if whole is not None:
-        worse_whole = whole if whole.p_above(allowed) < p_value else None
-        p_value = min(1.0, 2 * min(p_value, whole.p_above(allowed)))
-        fitted = whole if by_total else fitted
-    lower, near, far = fitted.lower(share), fitted.upper(beta), fitted.upper(alpha)
+    views = _views(units, alpha=alpha)
+    shown = next((seen for seen in views if seen.lower > allowed), views[0])
+    highest = max(seen.centre for seen in views)
+    p_values = {seen: seen.fitted.p_above(allowed) * alpha / seen.alpha for seen in views}
+    worst = min(views, key=lambda seen: p_values[seen])
+    fitted, lower = shown.fitted, shown.lower
+    near, far = fitted.upper(beta), fitted.upper(alpha)
     verdict, upper = None, near
     if lower > allowed:
         verdict = Verdict.REGRESSED
-    elif near < caught and far < better and total < better:
+    elif near < caught and far < better and highest < better:
         verdict, upper = Verdict.IMPROVED, far
-    elif near < caught and total < caught:
+    elif near < caught and highest < caught:
         verdict = Verdict.UNCHANGED
-    reach = t_quantile(1 - share, fitted.df) + t_quantile(1 - beta, fitted.df)
+    reach = t_quantile(1 - shown.alpha, fitted.df) + t_quantile(1 - beta, fitted.df)
     return PairedDecision(
         verdict=verdict,
         units=len(units),
@@ -272,25 +339,32 @@ def _look(
         upper=upper,
         smallest_visible=allowed + fitted.change - lower,
         units_needed=math.ceil((reach * fitted.spread / (caught - allowed)) ** 2),
-        p_regressed=min(1.0, p_value / looks.alpha_shares[look]),
-        by_total=by_total,
-        total=total if verdict is None and near < caught <= total else None,
-        whole=None
-        if worse_whole is None
+        p_regressed=min(1.0, p_values[worst] / looks.alpha_shares[look]),
+        view=shown.view,
+        kept_back=_kept_back(views, caught) if verdict is None and near < caught else None,
+        worst=None
+        if worst.view == "typical"
         else Bounded(
-            change=worse_whole.change,
-            lower=worse_whole.lower(share),
-            upper=worse_whole.upper(beta),
+            view=worst.view,
+            change=worst.fitted.change,
+            lower=worst.lower,
+            upper=worst.fitted.upper(beta),
         ),
     )
 
 
-def of_total(units: Sequence[PairedUnit]) -> tuple[PairedUnit, ...]:
-    """Return the units with the change of their totals in place of what is typical.
-
-    A unit without one has served all inputs in every pair: there, what is typical is the total.
-    """
-    return tuple(
-        unit if unit.total is None else PairedUnit(change=unit.total, first=unit.first)
-        for unit in units
+def _kept_back(views: Sequence[_Seen], caught: float) -> KeptBack | None:
+    """Return the first view in which the estimate is what must be caught."""
+    return next(
+        (KeptBack(view=seen.view, change=seen.centre) for seen in views if seen.centre >= caught),
+        None,
     )
+
+
+def as_seen(units: Sequence[PairedUnit], view: View) -> tuple[PairedUnit, ...]:
+    """Return the units with the change in one view in place of what is typical.
+
+    A unit that does not know it has what is typical: where every pair serves all inputs, that is
+    the total.
+    """
+    return tuple(PairedUnit(change=unit.seen(view), first=unit.first) for unit in units)

@@ -1,11 +1,13 @@
 """What one unit of two sides says about a metric: one logarithm, head ÷ base, above 0 worse.
 
 For latency, throughput and cost it rests on pairs of blocks that ran right after each other on
-the same slice of the inputs, so that drift and neighbours hit both alike. It says two things:
+the same slice of the inputs, so that drift and neighbours hit both alike. It says three things:
 
 - what is typical, the median over all pairs, which a disturbed block cannot move;
 - the total, where pairs serve different slices: a change that hits a few of the inputs has its
-  weight there, and none in the median. It is as noisy as its noisiest pairs.
+  weight there, and none in the median. It is as noisy as its noisiest pairs;
+- of times, not of p50, the sum over all pairs: what makes few requests much slower, whatever they
+  are served, has its weight there only. Every disturbance is in it.
 
 Where a request waits for nothing but a core, the pairs are compared by CPU time, which what others
 do on that core is not in; and where both sides ran at the same time, a pair is the same request on
@@ -68,6 +70,8 @@ _BLOCKWISE: Mapping[str, _Statistic] = MappingProxyType(
         "cost_per_1k": _seconds_per_item,
     }
 )
+_SUMMED = frozenset(_BLOCKWISE) - {"p50"}
+"""The metrics that say how much time all requests took: a sum of medians says nothing."""
 
 
 def paired_units(
@@ -98,12 +102,13 @@ def paired_units(
             )
             if not pairs:
                 continue
-            total = _total(pairs)
             change: float | None = median([pair.change for pair in pairs])
+            total, pooled = _total(pairs), _pooled(pairs) if metric in _SUMMED else None
         else:
-            change, total = _unitwise(metric, base=other, head=unit), None
+            change, total, pooled = _unitwise(metric, base=other, head=unit), None, None
         if change is not None:
-            found.append(PairedUnit(change=change, total=total, first=first_side(unit.index)))
+            first = first_side(unit.index)
+            found.append(PairedUnit(change=change, total=total, pooled=pooled, first=first))
     return tuple(found)
 
 
@@ -174,13 +179,24 @@ def _total(pairs: Sequence[_Pair]) -> float | None:
         slices.setdefault(pair.slice, []).append(pair)
     if len(slices) == 1:
         return None
-    terms = [
+    return _of_sums(
         (median([pair.change for pair in found]), median([pair.seconds for pair in found]))
         for found in slices.values()
-    ]
-    head = math.fsum(seconds * math.exp(change / 2) for change, seconds in terms)
-    base = math.fsum(seconds * math.exp(-change / 2) for change, seconds in terms)
-    return math.log(head / base)
+    )
+
+
+def _pooled(pairs: Sequence[_Pair]) -> float:
+    """Return the change of the sum over all pairs."""
+    return _of_sums((pair.change, pair.seconds) for pair in pairs)
+
+
+def _of_sums(terms: Iterable[tuple[float, float]]) -> float:
+    """Return log(sum of head ÷ sum of base), of changes and of seconds between both sides."""
+    head, base = [], []
+    for change, seconds in terms:
+        head.append(seconds * math.exp(change / 2))
+        base.append(seconds * math.exp(-change / 2))
+    return math.log(math.fsum(head) / math.fsum(base))
 
 
 def _alone(unit: Unit) -> Iterator[tuple[Block, Latencies]]:

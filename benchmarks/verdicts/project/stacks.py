@@ -64,6 +64,22 @@ def _streamed():
     return np.ones((depth.MOST, _STREAMED_BYTES // 4), np.float32)
 
 
+def seldom(build, extra, *, every):
+    """Serve 100 layers, and `extra` more a request on average: all in one of `every`, by chance."""
+    usual = build(depth.LAYERS)
+    more = build(extra) if extra else None
+    chance = np.random.default_rng()
+
+    def serve(rows):
+        slow = chance.random() < 1 / every
+        if slow and more is not None:
+            for _ in range(every):
+                more(rows)
+        return usual(rows)
+
+    return serve
+
+
 def torch_mlp(layers):
     """A deep network of narrow layers in torch."""
     return _torch_stack(layers, _TORCH_WIDTH)

@@ -115,6 +115,39 @@ def test_a_total_that_keeps_unchanged_back_says_what_to_do():
     assert found.reason.endswith("a test of their own, or measure longer (--costguard-deep)")
 
 
+def now_and_then(seconds):
+    """A unit of forty requests of 1 ms, of which the last takes this long."""
+    each = [0.001] * 39 + [seconds]
+    return {"samples": each, "blocks": [block(one, requests=1) for one in each]}
+
+
+def test_few_requests_that_take_long_now_and_then_are_not_unchanged():
+    base = [unit(index=k, **now_and_then(0.001)) for k in range(6)]
+    head = [unit(index=k, **now_and_then((0.009, 0.001, 0.006)[k % 3])) for k in range(6)]
+    (found,) = only(reported_of(measurement(base), measurement(head))).comparisons
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason.startswith(
+        "most requests are unchanged, but all of them together are at +10.5 %"
+    )
+    assert found.reason.endswith(
+        ": look for what takes long now and then (p99 may show it), or measure longer"
+        " (--costguard-deep)"
+    )
+
+
+def test_few_requests_that_surely_take_long_are_a_regression_that_says_so():
+    base = [unit(index=k, **now_and_then(0.001)) for k in range(6)]
+    head = [unit(index=k, **now_and_then(0.009 + 0.001 * SPREAD[k])) for k in range(6)]
+    (found,) = only(reported_of(measurement(base), measurement(head))).comparisons
+
+    assert found.verdict is Verdict.REGRESSED
+    assert found.reason.startswith(
+        "some requests got much slower, all of them together surely more than"
+    )
+    assert found.ratio == pytest.approx(1.2, abs=0.01)
+
+
 def test_memory_of_too_few_units_says_how_many_there_are():
     found = compared(0.0, spread=0.1, units=8, memory=2, metric="peak_memory")
     assert found.verdict is Verdict.INCONCLUSIVE

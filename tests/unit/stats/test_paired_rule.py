@@ -20,6 +20,7 @@ from pytest_costguard.stats.paired import (
     fit,
     holm,
 )
+from pytest_costguard.stats.paired import shares as alpha_shares
 
 LIMITS = Limits(allow=0.02, catch=0.05)
 FIVE_PERCENT = math.log(1.05)
@@ -182,9 +183,10 @@ def test_looks_that_would_spend_too_much_are_refused(keywords, words):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_change_that_is_no_number_is_refused(value):
-    with pytest.raises(ValueError, match="finite"):
-        PairedUnit(change=value, first="base")
+@pytest.mark.parametrize("field", ["change", "total", "pooled"])
+def test_a_change_that_is_no_number_is_refused(field, value):
+    with pytest.raises(ValueError, match=f"{field} must be finite"):
+        PairedUnit(**({"change": 0.0} | {field: value}), first="base")
 
 
 # Holm -------------------------------------------------------------------------------------------
@@ -270,7 +272,7 @@ def test_a_part_of_the_inputs_that_got_worse_is_a_regression_by_the_total():
     units = parts(NOISE, [0.10 + noise for noise in NOISE])
     decision = decide_paired(units, limits=Limits(allow=0.02, catch=0.05))
     assert decision.verdict is Verdict.REGRESSED
-    assert decision.by_total
+    assert decision.view == "total"
     assert decision.change == pytest.approx(0.10, abs=0.01)
 
 
@@ -279,7 +281,8 @@ def test_nothing_is_unchanged_whose_total_is_not():
     units = parts(NOISE, [0.10 + noise for noise in noisy])
     decision = decide_paired(units, limits=Limits(allow=0.02, catch=0.05), final=True)
     assert decision.verdict is Verdict.INCONCLUSIVE
-    assert decision.total == pytest.approx(0.195, abs=0.1)
+    assert decision.kept_back.view == "total"
+    assert decision.kept_back.change == pytest.approx(0.195, abs=0.1)
 
 
 def test_a_disturbed_total_does_not_keep_what_is_unchanged_from_being_called_so():
@@ -298,7 +301,82 @@ def test_a_unit_that_served_all_inputs_in_every_pair_counts_with_what_is_typical
 def test_what_holm_calls_regressed_by_the_total_shows_the_total():
     noisy = [0.11, 0.03, 0.10, 0.035, 0.12, 0.04]
     decision = decide_paired(parts(NOISE, noisy), limits=Limits(allow=0.02, catch=0.05))
-    assert decision.whole is not None
-    assert decision.whole.change == pytest.approx(sum(noisy) / 6)
+    assert decision.worst is not None
+    assert (decision.worst.view, decision.worst.change) == ("total", pytest.approx(sum(noisy) / 6))
     clear = decide_paired(parts(NOISE, NOISE), limits=Limits(allow=0.02, catch=0.05))
-    assert clear.whole is None or clear.whole.change < 0.01
+    assert clear.worst is None or clear.worst.change < 0.01
+
+
+# What few requests do ---------------------------------------------------------------------------
+
+
+def seldom(typical, pooled, *, total=None):
+    return [
+        PairedUnit(change=change, pooled=summed, total=total, first=first_side(index))
+        for index, (change, summed) in enumerate(zip(typical, pooled, strict=True))
+    ]
+
+
+def test_few_requests_that_got_much_slower_are_a_regression_by_the_sum_of_all():
+    decision = decide_paired(seldom(NOISE, [0.10 + noise for noise in NOISE]), limits=LIMITS)
+    assert (decision.verdict, decision.view) == (Verdict.REGRESSED, "pooled")
+    assert decision.change == pytest.approx(0.10, abs=0.01)
+    assert decision.lower > math.log(1.02)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.UNCHANGED, Verdict.IMPROVED])
+def test_nothing_is_passed_whose_sum_over_all_requests_is_not(verdict):
+    shift = 0.0 if verdict is Verdict.UNCHANGED else -0.2
+    typical = [shift + noise for noise in NOISE]
+    assert decide_paired(units(*typical), limits=LIMITS).verdict is verdict
+    # every third unit has a request that takes half of its time
+    now_and_then = [noise + (0.4 if i % 3 == 0 else 0.0) for i, noise in enumerate(NOISE)]
+    decision = decide_paired(seldom(typical, now_and_then), limits=LIMITS, final=True)
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert decision.kept_back.view == "pooled"
+    assert decision.kept_back.change == pytest.approx(0.4 / 3, abs=0.01)
+
+
+def test_a_sum_that_cost_less_than_must_be_caught_keeps_nothing_back():
+    decision = decide_paired(seldom(NOISE, [0.04 + noise for noise in NOISE]), limits=LIMITS)
+    assert decision.verdict in {Verdict.REGRESSED, Verdict.UNCHANGED}
+    noisy_sums = [0.04 + 10 * noise for noise in NOISE]
+    decision = decide_paired(seldom(NOISE, noisy_sums), limits=LIMITS)
+    assert (decision.verdict, decision.view) == (Verdict.UNCHANGED, "typical")
+
+
+@pytest.mark.parametrize("total", [False, True])
+@pytest.mark.parametrize("pooled", [False, True])
+def test_what_each_view_may_spend_sums_to_the_whole_error(total, pooled):
+    found = alpha_shares(total=total, pooled=pooled)
+    assert math.fsum(found.values()) == pytest.approx(1.0)
+    assert ("total" in found, "pooled" in found) == (total, pooled)
+
+
+def test_a_sum_takes_little_of_the_power_of_what_is_typical():
+    decided = decide_paired(even(0.03, spread=0.004, count=6), limits=LIMITS, final=True)
+    beside = [
+        PairedUnit(change=unit.change, pooled=0.0, first=unit.first)
+        for unit in even(0.03, spread=0.004, count=6)
+    ]
+    with_sum = decide_paired(beside, limits=LIMITS, final=True)
+    width = (with_sum.change - with_sum.lower) / (decided.change - decided.lower)
+    assert 1.0 < width < 1.03
+
+
+@pytest.mark.parametrize("spread", [0.003, 0.05])
+def test_what_is_allowed_fails_in_no_more_than_one_in_a_hundred_by_sum_and_typical(spread):
+    random = np.random.default_rng(20261129)
+    noise = random.standard_t(3, (4000, 2, USUAL_LOOKS.most)) * spread + math.log(1.02)
+    found = [
+        decide_paired(seldom(typical, pooled), limits=LIMITS).verdict for typical, pooled in noise
+    ]
+    # 1 % of 4,000 with three standard errors of a share
+    assert found.count(Verdict.REGRESSED) / len(found) <= 0.01 + 0.0048
+
+
+def test_what_holm_calls_regressed_by_the_sum_shows_the_sum():
+    noisy = [0.40, 0.03, 0.30, 0.035, 0.35, 0.04]
+    decision = decide_paired(seldom(NOISE, noisy), limits=LIMITS)
+    assert decision.worst is not None
+    assert (decision.worst.view, decision.worst.change) == ("pooled", pytest.approx(sum(noisy) / 6))

@@ -72,6 +72,35 @@ def test_a_disturbed_pair_among_many_moves_nothing():
     assert change("mean", unit(base), unit([1.02] * 8 + [50.0])) == pytest.approx(1.02)
 
 
+def test_one_request_of_many_that_got_much_slower_shows_in_the_sum_over_all():
+    (found,) = paired_units(
+        "mean",
+        base=measurement(unit([1.0] * 20)),
+        head=measurement(unit([1.0] * 19 + [3.0])),
+        inputs_per_request=1,
+    )
+    assert (found.change, found.total) == (0.0, None)
+    assert math.exp(found.pooled) == pytest.approx(22 / 20)
+
+
+@pytest.mark.parametrize("metric", ["p50", "p95", "peak_memory", "cold_start"])
+def test_what_is_no_time_spent_has_no_sum_over_requests(metric):
+    slow = unit([1.0] * 19 + [3.0], peak=110, cold=2.0, requests=20)
+    pairs = {"base": measurement(slow), "head": measurement(slow)}
+    (found,) = paired_units(metric, **pairs, inputs_per_request=1)
+    assert found.pooled is None
+
+
+@pytest.mark.parametrize("metric", ["mean", "throughput", "cost_per_1k"])
+def test_a_sum_over_requests_is_as_likely_above_as_below(metric):
+    base, head = unit([1.0, 1.0, 5.0, 1.0]), unit([1.0, 4.0, 1.0, 1.0])
+    (there,), (back,) = (
+        paired_units(metric, base=measurement(a), head=measurement(b), inputs_per_request=1)
+        for a, b in ((base, head), (head, base))
+    )
+    assert there.pooled == pytest.approx(-back.pooled)
+
+
 def test_a_part_of_the_inputs_that_got_slower_shows_in_the_total_alone():
     # Eight inputs, two a block; one slice of four takes half of the time and got 20 % slower.
     base, head = unit([1.0, 1.0, 3.0, 1.0] * 4), unit([1.0, 1.0, 3.6, 1.0] * 4)
@@ -182,6 +211,7 @@ def test_at_the_same_time_one_slower_input_of_many_shows_in_the_total():
     )
     assert found.change == 0.0
     assert math.exp(found.total) == pytest.approx(1.1, rel=0.01)
+    assert found.pooled == pytest.approx(found.total)
 
 
 def test_cpu_time_below_the_clock_has_no_ratio():

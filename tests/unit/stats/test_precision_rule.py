@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pytest_costguard.stats.paired import PairedUnit, of_total
+from pytest_costguard.stats.paired import PairedUnit, as_seen
 from pytest_costguard.stats.precision import LOOKS, change_at, precise_change
 from pytest_costguard.stats.quantiles import t_quantile
 
@@ -104,4 +104,4 @@ def test_the_total_stands_for_the_unit_where_inputs_differ():
         PairedUnit(change=0.2, first="head"),
     ]
 
-    assert [unit.change for unit in of_total(mixed)] == [0.4, 0.2]
+    assert [unit.change for unit in as_seen(mixed, "total")] == [0.4, 0.2]
