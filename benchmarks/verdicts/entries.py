@@ -110,7 +110,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
     change: float
     total: float | None = None
-    pooled: float | None = None
+    summed: float | None = None
     """Not recorded before 2026-11-29; then it is told from the blocks, where they are kept."""
 
 

@@ -36,8 +36,9 @@ _LIMITS = """## What this does not show
 
 - One machine, five workloads that are bound by the processor or its memory, one thread each. No
   GPU, no I/O, no several threads, no open-loop load.
-- Every change hits all inputs alike, and but for *requests that are seldom slower* all requests. A
-  change of a part of the inputs is judged by the total, whose power is not measured here.
+- Every change hits all inputs and all requests alike, but for those called *seldom slower*, where
+  such were recorded. A change of a part of the inputs is judged by the total, whose power is not
+  measured here.
 - The sum over all requests is in the verdicts where it was recorded or every block is kept (short
   requests at 0, 3 and 5 %); elsewhere the rule is replayed without it.
 - Units of a batch share their pair of processes among the levels, so a bad pair shows at all

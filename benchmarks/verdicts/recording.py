@@ -218,7 +218,7 @@ def _cell(
             changes[metric] = Change(
                 change=round(one.change, 7),
                 total=None if one.total is None else round(one.total, 7),
-                pooled=None if one.pooled is None else round(one.pooled, 7),
+                summed=None if one.summed is None else round(one.summed, 7),
             )
     return Cell(
         level=level,

@@ -163,12 +163,12 @@ RULES: tuple[Rule, ...] = (
     Rule(
         name="median only",
         about="no total of the inputs, no sum over requests: all of alpha is the median's",
-        reduction=lambda unit: _without_total(unit.paired()),
+        reduction=lambda unit: _typical_only(unit.paired()),
     ),
     Rule(
         name="no sum over requests",
         about="what is seldom slow is not looked at, and has no share of alpha",
-        reduction=lambda unit: _without_pooled(unit.paired()),
+        reduction=lambda unit: _without_sum(unit.paired()),
     ),
     Rule(name="p50", about="the median latency of each block", reduction=lambda u: u.paired("p50")),
     Rule(name="looks 8, 16, 24", looks=_looks(8, 16, 24)),
@@ -239,9 +239,9 @@ PLUGIN: Rule = RULES[0]
 BY_NAME: Mapping[str, Rule] = {rule.name: rule for rule in RULES}
 
 
-def _without_total(unit: PairedUnit | None) -> PairedUnit | None:
-    return None if unit is None else dataclasses.replace(unit, total=None, pooled=None)
+def _typical_only(unit: PairedUnit | None) -> PairedUnit | None:
+    return None if unit is None else dataclasses.replace(unit, total=None, summed=None)
 
 
-def _without_pooled(unit: PairedUnit | None) -> PairedUnit | None:
-    return None if unit is None else dataclasses.replace(unit, pooled=None)
+def _without_sum(unit: PairedUnit | None) -> PairedUnit | None:
+    return None if unit is None else dataclasses.replace(unit, summed=None)

@@ -29,9 +29,10 @@ from benchmarks.verdicts.rules import BY_NAME as RULES_BY_NAME
 from benchmarks.verdicts.rules import PLUGIN
 from benchmarks.verdicts.series import Key, RecordedUnit
 from benchmarks.verdicts.workloads import BY_NAME, WORKLOADS
-from pytest_costguard.records import Verdict
+from pytest_costguard.records import Interval, Verdict
 from pytest_costguard.reports.numbers import counted
-from pytest_costguard.stats.paired import as_seen, fit
+from pytest_costguard.stats.intervals import t_interval
+from pytest_costguard.stats.paired import FEWEST_UNITS, as_seen, fit
 
 
 def replayed(
@@ -92,20 +93,23 @@ def _drawn(share: float, trials: int) -> str:
 
 def _spread_row(key: Key, units: Sequence[RecordedUnit]) -> tuple[str, ...]:
     found = spread(key, units)
-    estimate = "one unit"
-    if found.estimate is not None:
-        bounds = (found.estimate.estimate, found.estimate.lower, found.estimate.upper)
-        middle, lower, upper = (100 * math.expm1(value) for value in bounds)
-        estimate = f"{middle:+.2f} % ({lower:+.2f} to {upper:+.2f})".replace("-", "\u2212")
     return (
         BY_NAME[found.workload].about,
         f"{found.level} %",
         str(found.units),
-        estimate,
+        _estimate(found.estimate),
         f"{100 * found.deviation:.2f} %",
         f"{found.autocorrelation:+.2f}".replace("-", "\u2212"),
         f"{found.paired_seconds:.2f}",
     )
+
+
+def _estimate(found: Interval | None) -> str:
+    if found is None:
+        return "one unit"
+    bounds = (found.estimate, found.lower, found.upper)
+    middle, lower, upper = (100 * math.expm1(value) for value in bounds)
+    return f"{middle:+.2f} % ({lower:+.2f} to {upper:+.2f})".replace("-", "\u2212")
 
 
 def _verdict_rows(known: Mapping[Key, Sequence[RecordedUnit]]) -> Iterator[tuple[str, ...]]:
@@ -136,24 +140,19 @@ def seldom(known: Mapping[Key, Sequence[RecordedUnit]], *, condition: Condition)
             verdicts = summed(consecutive(units, rule, hypotheses=GATES * SUITE), within=math.inf)
             rows.append(
                 (
-                    *(
-                        BY_NAME[name].about,
-                        f"{level} %",
-                        str(len(units)),
-                        _pooled(units),
-                        rule.name,
-                    ),
+                    *(BY_NAME[name].about, f"{level} %", str(len(units))),
+                    *(*_sums(units), rule.name),
                     *(str(verdicts.regressed), str(verdicts.passed), str(verdicts.inconclusive)),
                     _pair(verdicts.median_and_worst),
                 )
             )
     yield table(
         (
-            *("Workload", "Extra work", "Units", "SD of a unit's sum", "Rule"),
+            *("Workload", "Extra work", "Units", "Sum (95 %)", "SD of a unit's sum", "Rule"),
             *("Regressed", "Passed", "Inconclusive", "Paired s: median, worst"),
         ),
         rows,
-        align="l r r r l r r r r",
+        align="l r r r r l r r r r",
     )
     yield (
         "The extra work is a share of that of all requests, and all of it is in the few that are"
@@ -161,9 +160,15 @@ def seldom(known: Mapping[Key, Sequence[RecordedUnit]], *, condition: Condition)
     )
 
 
-def _pooled(units: Sequence[RecordedUnit]) -> str:
+def _sums(units: Sequence[RecordedUnit]) -> tuple[str, str]:
+    """Return the change of the sum over all requests, and a unit's standard deviation round it."""
     said = [paired for unit in units if (paired := unit.paired()) is not None]
-    return f"{100 * fit(as_seen(said, 'pooled')).spread:.2f} %"
+    if len(said) < FEWEST_UNITS:
+        return "few units", "n/a"
+    sums = as_seen(said, "summed")
+    return _estimate(
+        t_interval([one.change for one in sums], 0.95)
+    ), f"{100 * fit(sums).spread:.2f} %"
 
 
 def _arrivals(known: Mapping[Key, Sequence[RecordedUnit]], level: int) -> list[float]:

@@ -52,12 +52,12 @@ class RecordedUnit:
         change = self.cell.changes.get(metric)
         if change is None:
             return None
-        pooled = self._pooled() if change.pooled is None and metric == "mean" else change.pooled
+        summed = self._summed() if change.summed is None and metric == "mean" else change.summed
         return PairedUnit(
-            change=change.change, total=change.total, pooled=pooled, first=self.cell.first
+            change=change.change, total=change.total, summed=summed, first=self.cell.first
         )
 
-    def _pooled(self) -> float | None:
+    def _summed(self) -> float | None:
         """Return the change of the sum over alternating blocks; None where they are not kept."""
         blocks, clock = self.cell.blocks, self.cell.clock
         if blocks is None or clock is None or self.served_together:

@@ -67,8 +67,21 @@ SELDOM: tuple[Workload, ...] = (
     Workload(
         name="seldom_slow", about="torch, 100 wide layers, one request in 10", levels=SELDOM_LEVELS
     ),
+    Workload(
+        name="alike_cache",
+        about="numpy, cache-resident, 20 % in one request in 200 of both sides",
+        levels=(0,),
+    ),
+    Workload(
+        name="alike_slow",
+        about="torch, 100 wide layers, 20 % in one request in 10 of both sides",
+        levels=(0,),
+    ),
 )
-"""All that head does more is in few of its requests, drawn by chance: a level is a share of all."""
+"""All that head does more is in few of its requests, drawn by chance: a level is a share of all.
+
+Of the last ones both sides have as many slow requests, so that nothing differs but chance.
+"""
 BY_NAME: Mapping[str, Workload] = {
     workload.name: workload for workload in (*WORKLOADS, *LONG, *SELDOM)
 }

@@ -33,7 +33,7 @@ from pytest_costguard.stats.summary import figures, unit_metrics
 
 _UNEVEN = 0.01
 """What surely differs by less from what is typical is not worth a word."""
-_WHOLE: Mapping[View, str] = MappingProxyType({"total": "inputs", "pooled": "requests"})
+_WHOLE: Mapping[View, str] = MappingProxyType({"total": "inputs", "summed": "requests"})
 """What changes by different amounts where a view differs from what is typical."""
 
 

@@ -41,19 +41,19 @@ _WORSE: Mapping[View, str] = MappingProxyType(
     {
         "typical": "",
         "total": "a part of the inputs got worse, their total ",
-        "pooled": "some requests got much slower, all of them together ",
+        "summed": "some requests got much slower, all of them together ",
     }
 )
 _KEPT_BACK: Mapping[View, str] = MappingProxyType(
     {
-        "total": "most inputs are unchanged, but their total is at",
-        "pooled": "most requests are unchanged, but all of them together are at",
+        "total": "most inputs are not slower, but their total is at",
+        "summed": "most requests are not slower, but all of them together are at",
     }
 )
 _LOOKED_INTO: Mapping[View, str] = MappingProxyType(
     {
         "total": "give the inputs that got worse a test of their own",
-        "pooled": "look for what takes long now and then (p99 may show it)",
+        "summed": "look for what takes long now and then (p99 may show it)",
     }
 )
 _DONE_BY_THE_MACHINE = ("the hypervisor", "the container")

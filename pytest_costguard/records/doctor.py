@@ -73,7 +73,7 @@ class SameTwice(Record, frozen=True, kw_only=True):
     run_own: float | None = None
     """Of a unit within a run; calibrated, as stored baselines are."""
     totals: bool = False
-    """Whether its inputs differ, so that the total has half of the error."""
+    """Whether its inputs differ, so that the total has as much of the error as what is typical."""
     notes: tuple[str, ...] = ()
 
 

@@ -84,8 +84,8 @@ def reach_side_by_side(
         seconds_a_unit: that one unit of both sides takes.
         allow: how much worse is allowed, as a share.
         hypotheses: among which the run's error is shared.
-        totals: whether the inputs differ, so that each of the two ways to be a regression, the
-            typical change and the total's, has an equal share of the error.
+        totals: whether the inputs differ, so that the typical change and the total's have an
+            equal share of the error each, beside that of the sum over all requests.
 
     Returns:
         None where the first look is not reached in that time.
@@ -97,7 +97,7 @@ def reach_side_by_side(
         raise ValueError(f"a unit takes more than 0 s, got {seconds_a_unit}")
     # A unit that ends a hair late still counts: 24 units of 0.5 s are 12 s.
     units = math.floor(seconds / seconds_a_unit + 1e-9)
-    alpha = SUITE_ALPHA / hypotheses * shares(total=totals, pooled=True)["typical"]
+    alpha = SUITE_ALPHA / hypotheses * shares(total=totals, summed=True)["typical"]
     found = [
         Reach(
             change=_change(spread, reached, looks, allow=allow, alpha=alpha),

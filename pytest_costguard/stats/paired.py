@@ -9,9 +9,9 @@ stopping early costs nothing of what is promised.
 
 What is typical is not all there is. Where the inputs differ, a unit also says what the change of
 their total is, and, of times that add up, what that of all requests together is: few requests that
-got much slower move nothing else. A change that is surely above what is allowed in any of these
-views, each with its share of the error, is a regression; and nothing is unchanged that is not so in
-all of them.
+got much slower may move nothing else. A change that is surely above what is allowed in any of these
+views, each with its share of the error, is a regression; and nothing is unchanged whose estimate in
+one of them is what must be caught.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from pytest_costguard.stats.limits import BETA, SUITE_ALPHA, Limits
 from pytest_costguard.stats.quantiles import t_quantile, t_survival
 
 Key = TypeVar("Key")
-View = Literal["typical", "total", "pooled"]
+View = Literal["typical", "total", "summed"]
 """Of what a change is: what is typical, the total of the inputs, or all requests together."""
 
 FEWEST_UNITS = 4
 """Two of each starting order: below it the model has no residuals to speak of."""
-_POOLED_SHARE = 0.1
+_SUM_SHARE = 0.1
 """Of alpha, for the sum over all requests."""
 
 
@@ -47,11 +47,11 @@ class PairedUnit:
     first: SideName
     total: float | None = None
     """The same of the whole input set, where `change` is what is typical of its parts."""
-    pooled: float | None = None
+    summed: float | None = None
     """The same of the sum over all requests, those that are seldom slow with their full weight."""
 
     def __post_init__(self) -> None:
-        for name in ("change", "total", "pooled"):
+        for name in ("change", "total", "summed"):
             if not math.isfinite(getattr(self, name) or 0.0):
                 raise ValueError(f"{name} must be finite, got {getattr(self, name)!r}")
 
@@ -164,7 +164,7 @@ class PairedDecision:
     kept_back: KeptBack | None = None
     """What keeps back "unchanged", where what is typical would allow it."""
     worst: Bounded | None = None
-    """The view that `p_regressed` comes from, where it is another: what `holm` calls regressed."""
+    """The view with the smallest p-value now, where it is another: what is shown with `holm`."""
 
 
 def fit(units: Sequence[PairedUnit]) -> Fit:
@@ -260,7 +260,7 @@ def holm(
     return frozenset(key for key in rejected if decisions[key].verdict is Verdict.INCONCLUSIVE)
 
 
-def shares(*, total: bool, pooled: bool) -> Mapping[View, float]:
+def shares(*, total: bool, summed: bool) -> Mapping[View, float]:
     """Return which share of alpha each view may spend on "regressed"; they sum to 1.
 
     Few requests that got much slower show after more units, or when they cost much: so the sum
@@ -268,14 +268,14 @@ def shares(*, total: bool, pooled: bool) -> Mapping[View, float]:
 
     Args:
         total: whether the inputs' total is another than what is typical.
-        pooled: whether times are summed over all requests.
+        summed: whether times are summed over all requests.
     """
-    rest = 1.0 - (_POOLED_SHARE if pooled else 0.0)
+    rest = 1.0 - (_SUM_SHARE if summed else 0.0)
     found: dict[View, float] = {"typical": rest}
     if total:
         found = {"typical": rest / 2, "total": rest / 2}
-    if pooled:
-        found["pooled"] = _POOLED_SHARE
+    if summed:
+        found["summed"] = _SUM_SHARE
     return MappingProxyType(found)
 
 
@@ -284,6 +284,8 @@ class _Seen:
     """What the units say in one view, and what error it may spend."""
 
     view: View
+    share: float
+    """Of the look's alpha."""
     alpha: float
     fitted: Fit
     centre: float
@@ -293,19 +295,29 @@ class _Seen:
     def lower(self) -> float:
         return self.fitted.lower(self.alpha)
 
+    def p_above(self, limit: float) -> float:
+        """The p-value of "no more than `limit`", for all views together."""
+        return self.fitted.p_above(limit) / self.share
+
 
 def _views(units: Sequence[PairedUnit], *, alpha: float) -> Sequence[_Seen]:
-    """Look at the units in every view that any of them has, what is typical first."""
+    """Look at the units in every view there is, what is typical first.
+
+    A unit without a total has served all inputs in every pair, so that what is typical is its
+    total. One without a sum says nothing about it, and then there is none.
+    """
     known = shares(
         total=any(unit.total is not None for unit in units),
-        pooled=any(unit.pooled is not None for unit in units),
+        summed=all(unit.summed is not None for unit in units),
     )
     found = []
     for view, share in known.items():
         seen = as_seen(units, view)
         fitted = fit(seen)
         centre = median([unit.change for unit in seen]) if view == "total" else fitted.change
-        found.append(_Seen(view=view, alpha=share * alpha, fitted=fitted, centre=centre))
+        found.append(
+            _Seen(view=view, share=share, alpha=share * alpha, fitted=fitted, centre=centre)
+        )
     return found
 
 
@@ -319,8 +331,7 @@ def _look(
     views = _views(units, alpha=alpha)
     shown = next((seen for seen in views if seen.lower > allowed), views[0])
     highest = max(seen.centre for seen in views)
-    p_values = {seen: seen.fitted.p_above(allowed) * alpha / seen.alpha for seen in views}
-    worst = min(views, key=lambda seen: p_values[seen])
+    worst = min(views, key=lambda seen: seen.p_above(allowed))
     fitted, lower = shown.fitted, shown.lower
     near, far = fitted.upper(beta), fitted.upper(alpha)
     verdict, upper = None, near
@@ -339,7 +350,7 @@ def _look(
         upper=upper,
         smallest_visible=allowed + fitted.change - lower,
         units_needed=math.ceil((reach * fitted.spread / (caught - allowed)) ** 2),
-        p_regressed=min(1.0, p_values[worst] / looks.alpha_shares[look]),
+        p_regressed=min(1.0, worst.p_above(allowed) / looks.alpha_shares[look]),
         view=shown.view,
         kept_back=_kept_back(views, caught) if verdict is None and near < caught else None,
         worst=None
@@ -364,7 +375,6 @@ def _kept_back(views: Sequence[_Seen], caught: float) -> KeptBack | None:
 def as_seen(units: Sequence[PairedUnit], view: View) -> tuple[PairedUnit, ...]:
     """Return the units with the change in one view in place of what is typical.
 
-    A unit that does not know it has what is typical: where every pair serves all inputs, that is
-    the total.
+    A unit that does not know it has what is typical.
     """
     return tuple(PairedUnit(change=unit.seen(view), first=unit.first) for unit in units)

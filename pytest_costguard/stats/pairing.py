@@ -7,7 +7,7 @@ the same slice of the inputs, so that drift and neighbours hit both alike. It sa
 - the total, where pairs serve different slices: a change that hits a few of the inputs has its
   weight there, and none in the median. It is as noisy as its noisiest pairs;
 - of times, not of p50, the sum over all pairs: what makes few requests much slower, whatever they
-  are served, has its weight there only. Every disturbance is in it.
+  are served, has its full weight there. Every disturbance is in it.
 
 Where a request waits for nothing but a core, the pairs are compared by CPU time, which what others
 do on that core is not in; and where both sides ran at the same time, a pair is the same request on
@@ -62,6 +62,8 @@ _OF_CPU_TIME: Mapping[str, _Statistic] = MappingProxyType(
 )
 OF_CPU_TIME = frozenset(_OF_CPU_TIME)
 """The metrics that rest on CPU time where both sides ran at the same time."""
+_PER_ITEM = frozenset({"throughput", "cost_per_1k"})
+"""The metrics whose statistic is seconds an item; of the others it is seconds a request."""
 _BLOCKWISE: Mapping[str, _Statistic] = MappingProxyType(
     {
         "mean": _mean,
@@ -103,23 +105,26 @@ def paired_units(
             if not pairs:
                 continue
             change: float | None = median([pair.change for pair in pairs])
-            total, pooled = _total(pairs), _pooled(pairs) if metric in _SUMMED else None
+            total, summed = _total(pairs), _summed(pairs) if metric in _SUMMED else None
         else:
-            change, total, pooled = _unitwise(metric, base=other, head=unit), None, None
+            change, total, summed = _unitwise(metric, base=other, head=unit), None, None
         if change is not None:
             first = first_side(unit.index)
-            found.append(PairedUnit(change=change, total=total, pooled=pooled, first=first))
+            found.append(PairedUnit(change=change, total=total, summed=summed, first=first))
     return tuple(found)
 
 
 def _pairs_of(metric: str, *, base: Unit, head: Unit, inputs: int, taken: int) -> list[_Pair]:
     """Pair the blocks of a unit: by CPU time where that is what a caller waits, else by wall."""
-    if head.clock != "cpu" or metric not in _OF_CPU_TIME:
-        blocks = _alone(base), _alone(head)
-        return _pairs(_BLOCKWISE[metric], *blocks, inputs=inputs, taken=taken)
-    at_once = base.together and head.together
-    blocks = (_beside(base), _beside(head)) if at_once else (_alone(base), _alone(head))
-    return _pairs(_OF_CPU_TIME[metric], *blocks, inputs=inputs, taken=taken)
+    by_cpu_time = head.clock == "cpu" and metric in _OF_CPU_TIME
+    at_once = by_cpu_time and base.together and head.together
+    return _pairs(
+        (_OF_CPU_TIME if by_cpu_time else _BLOCKWISE)[metric],
+        *((_beside(base), _beside(head)) if at_once else (_alone(base), _alone(head))),
+        inputs=inputs,
+        taken=taken,
+        per_item=metric in _PER_ITEM,
+    )
 
 
 def _unitwise(metric: str, *, base: Unit, head: Unit) -> float | None:
@@ -136,7 +141,7 @@ def _unitwise(metric: str, *, base: Unit, head: Unit) -> float | None:
 class _Pair:
     change: float
     seconds: float
-    """Of one side, the geometric mean of both: what the pair weighs."""
+    """Of one side's block, the geometric mean of both: what the pair weighs."""
     slice: tuple[int, int] | None
     """Which inputs it served; None where that is all of them."""
 
@@ -148,6 +153,7 @@ def _pairs(
     *,
     inputs: int,
     taken: int,
+    per_item: bool,
 ) -> list[_Pair]:
     found = []
     position = 0
@@ -156,10 +162,11 @@ def _pairs(
         if min(seconds) <= 0:
             return []  # too short for the clock of CPU time, so that it has no ratio
         served = before.requests * taken
+        count = before.items if per_item else before.requests
         found.append(
             _Pair(
                 math.log(seconds[1] / seconds[0]),
-                math.sqrt(seconds[0] * seconds[1]) * before.requests,
+                math.sqrt(seconds[0] * seconds[1]) * count,
                 None if served >= inputs else (position, served),
             )
         )
@@ -185,7 +192,7 @@ def _total(pairs: Sequence[_Pair]) -> float | None:
     )
 
 
-def _pooled(pairs: Sequence[_Pair]) -> float:
+def _summed(pairs: Sequence[_Pair]) -> float:
     """Return the change of the sum over all pairs."""
     return _of_sums((pair.change, pair.seconds) for pair in pairs)
 

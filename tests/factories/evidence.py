@@ -72,20 +72,30 @@ def batches(
     opening_seconds=0.4,
     seed=0,
     condition="quiet",
+    seldom=False,
 ):
-    """Batches of four units each, with blocks at every level."""
+    """Batches of four units each, with blocks at every level.
+
+    With `seldom` a level is in the sum over all requests alone: what is typical does not change.
+    """
     source = random.Random(seed)
 
     def cell(index, level):
         first = first_side(index)
         sign = 1 if first == "base" else -1
-        change = math.log1p(level / 100) + order_effect * sign + source.gauss(0, deviation)
+        added = math.log1p(level / 100)
+        noise = order_effect * sign + source.gauss(0, deviation)
+        change = noise if seldom else added + noise
         return Cell(
             level=level,
             first=first,
             core=(0,),
             changes={
-                "mean": Change(change=change, total=change + source.gauss(0, deviation)),
+                "mean": Change(
+                    change=change,
+                    total=change + source.gauss(0, deviation),
+                    summed=added + noise if seldom else None,
+                ),
                 "p50": Change(change=change),
             },
             paired_seconds=paired_seconds,

@@ -124,8 +124,8 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="module")
 def measured(project, tmp_path_factory):
     device = str(tmp_path_factory.mktemp("device"))
-    # A pool that spins is hardly ever decided: it need not take all the time that it may.
-    return measure(project, "--costguard-time=30s", "-k", "slow or pool or device", DEVICE=device)
+    # A pool that spins is hardly ever decided: six units are enough to see that it is in turns.
+    return measure(project, "--costguard-time=10s", "-k", "slow or pool or device", DEVICE=device)
 
 
 def pairing(report, test):

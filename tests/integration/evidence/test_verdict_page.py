@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 from factories import evidence
 
@@ -13,7 +14,7 @@ from benchmarks.verdicts.figures import ASKED
 from benchmarks.verdicts.page import page, read
 from benchmarks.verdicts.peers import RULES
 from benchmarks.verdicts.plots import arrivals, bars
-from benchmarks.verdicts.workloads import LONG
+from benchmarks.verdicts.workloads import LONG, SELDOM, SELDOM_LEVELS
 
 CONDITIONS = ("quiet", "burners")
 
@@ -22,6 +23,11 @@ def write(data, *, conditions=CONDITIONS, units=48):
     for condition in conditions:
         for batch in evidence.batches(units=units, condition=condition):
             recording.journal(data, condition).append(batch)
+        names = [workload.name for workload in SELDOM[:3]]
+        for batch in evidence.batches(
+            units=units, condition=condition, names=names, levels=SELDOM_LEVELS, seldom=True
+        ):
+            recording.seldom_journal(data, condition).append(batch)
         for run in evidence.peer_runs(runs=2, condition=condition):
             peer_runs.journal(data, condition).append(run)
         for number in range(9):
@@ -75,6 +81,37 @@ def test_every_workload_rule_and_question_has_its_row(made, condition):
     assert [row[0] for row in suites] == ["1", "5", "10"]
     assert len(rows(made.text, f"Other rules, {condition}")) == len(RULES) + 2
     assert len(rows(made.text, f"Live runs of the plugin, {condition}")) == 12
+
+
+def passed(row):
+    """Whether all verdicts of a row passed; False where none did."""
+    hits, _, trials, *_ = row[7].split()
+    assert int(trials) > 1
+    assert int(hits) in {0, int(trials)}, row
+    return int(hits) > 0
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_what_is_seldom_slow_is_caught_by_the_sum_alone(made, condition):
+    found = rows(made.text, f"Requests that are seldom slower, {condition}")
+    assert [row[:2] for row in found[::2]] == [
+        [workload.about, f"{level} %"] for workload in SELDOM[:3] for level in SELDOM_LEVELS
+    ]
+    assert {row[5] for row in found[::2]} == {"as it is"}
+    for with_sum, without in zip(found[::2], found[1::2], strict=True):
+        assert passed(with_sum) == (with_sum[1] == "0 %"), with_sum
+        assert passed(without), without
+    twenty = [row[3] for row in found[::2] if row[1] == "20 %"]
+    assert all(19 < float(said.split()[0]) < 21 for said in twenty)
+
+
+def test_few_units_of_what_is_seldom_slow_have_no_spread_yet(tmp_path):
+    (batch,) = evidence.batches(units=4, names=["seldom_cache"], levels=(0,), seldom=True)
+    young = msgspec.structs.replace(batch, units=batch.units[:2])
+    recording.seldom_journal(tmp_path, "quiet").append(young)
+    text = page(read(tmp_path), repeats=2).text
+    (as_it_is, _) = rows(text, "Requests that are seldom slower, quiet")
+    assert as_it_is[2:5] == ["2", "few units", "n/a"]
 
 
 def test_the_live_rows_say_what_the_plugin_said(made):

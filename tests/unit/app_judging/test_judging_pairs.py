@@ -111,7 +111,7 @@ def test_a_total_that_keeps_unchanged_back_says_what_to_do():
     ).comparisons
 
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert found.reason.startswith("most inputs are unchanged, but their total is at +5.3 %")
+    assert found.reason.startswith("most inputs are not slower, but their total is at +5.3 %")
     assert found.reason.endswith("a test of their own, or measure longer (--costguard-deep)")
 
 
@@ -128,7 +128,7 @@ def test_few_requests_that_take_long_now_and_then_are_not_unchanged():
 
     assert found.verdict is Verdict.INCONCLUSIVE
     assert found.reason.startswith(
-        "most requests are unchanged, but all of them together are at +10.5 %"
+        "most requests are not slower, but all of them together are at +10.5 %"
     )
     assert found.reason.endswith(
         ": look for what takes long now and then (p99 may show it), or measure longer"

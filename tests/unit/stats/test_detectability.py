@@ -117,7 +117,7 @@ def test_more_gates_and_totals_take_a_larger_change():
     assert beside is not None
     assert alone.change < beside.change
     assert halved == beside
-    typical, with_totals = (shares(total=total, pooled=True)["typical"] for total in (False, True))
+    typical, with_totals = (shares(total=total, summed=True)["typical"] for total in (False, True))
     assert with_totals == typical / 2
     assert reach_stored(0.02) < reach_stored(0.02, hypotheses=10)
 

@@ -80,7 +80,32 @@ def test_one_request_of_many_that_got_much_slower_shows_in_the_sum_over_all():
         inputs_per_request=1,
     )
     assert (found.change, found.total) == (0.0, None)
-    assert math.exp(found.pooled) == pytest.approx(22 / 20)
+    assert math.exp(found.summed) == pytest.approx(22 / 20)
+
+
+@pytest.mark.parametrize("metric", ["throughput", "cost_per_1k"])
+@pytest.mark.parametrize("clock", ["wall", "cpu"])
+def test_blocks_of_more_items_weigh_what_they_take_not_what_an_item_takes(metric, clock):
+    """100 items in 100 ms beside one in 5 ms: what the large request takes is what counts."""
+
+    def uneven(large):
+        made = unit([large, 0.005] * 4, requests=1)
+        blocks = tuple(
+            msgspec.structs.replace(
+                one, cpu_seconds=one.wall_seconds, items=100 if one.wall_seconds > 0.05 else 1
+            )
+            for one in made.blocks
+        )
+        return msgspec.structs.replace(made, blocks=blocks, clock=clock)
+
+    (found,) = paired_units(
+        metric,
+        base=measurement(uneven(0.100), inputs=2),
+        head=measurement(uneven(0.150), inputs=2),
+        inputs_per_request=1,
+    )
+    assert math.exp(found.total) == pytest.approx(155 / 105)
+    assert math.exp(found.summed) == pytest.approx(155 / 105)
 
 
 @pytest.mark.parametrize("metric", ["p50", "p95", "peak_memory", "cold_start"])
@@ -88,7 +113,7 @@ def test_what_is_no_time_spent_has_no_sum_over_requests(metric):
     slow = unit([1.0] * 19 + [3.0], peak=110, cold=2.0, requests=20)
     pairs = {"base": measurement(slow), "head": measurement(slow)}
     (found,) = paired_units(metric, **pairs, inputs_per_request=1)
-    assert found.pooled is None
+    assert found.summed is None
 
 
 @pytest.mark.parametrize("metric", ["mean", "throughput", "cost_per_1k"])
@@ -98,7 +123,7 @@ def test_a_sum_over_requests_is_as_likely_above_as_below(metric):
         paired_units(metric, base=measurement(a), head=measurement(b), inputs_per_request=1)
         for a, b in ((base, head), (head, base))
     )
-    assert there.pooled == pytest.approx(-back.pooled)
+    assert there.summed == pytest.approx(-back.summed)
 
 
 def test_a_part_of_the_inputs_that_got_slower_shows_in_the_total_alone():
@@ -211,7 +236,7 @@ def test_at_the_same_time_one_slower_input_of_many_shows_in_the_total():
     )
     assert found.change == 0.0
     assert math.exp(found.total) == pytest.approx(1.1, rel=0.01)
-    assert found.pooled == pytest.approx(found.total)
+    assert found.summed == pytest.approx(found.total)
 
 
 def test_cpu_time_below_the_clock_has_no_ratio():
