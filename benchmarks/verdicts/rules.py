@@ -240,8 +240,8 @@ BY_NAME: Mapping[str, Rule] = {rule.name: rule for rule in RULES}
 
 
 def _typical_only(unit: PairedUnit | None) -> PairedUnit | None:
-    return None if unit is None else dataclasses.replace(unit, total=None, summed=None)
+    return None if unit is None else dataclasses.replace(unit, total=None, summed=None, waited=None)
 
 
 def _without_sum(unit: PairedUnit | None) -> PairedUnit | None:
-    return None if unit is None else dataclasses.replace(unit, summed=None)
+    return None if unit is None else dataclasses.replace(unit, summed=None, waited=None)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.verdicts.entries import Batch, Cell
 from pytest_costguard.measure.blocks import BLOCK_SECONDS
@@ -52,19 +53,30 @@ class RecordedUnit:
         change = self.cell.changes.get(metric)
         if change is None:
             return None
-        summed = self._summed() if change.summed is None and metric == "mean" else change.summed
+        summed, waited = self._sums() if metric == "mean" else (None, None)
         return PairedUnit(
-            change=change.change, total=change.total, summed=summed, first=self.cell.first
+            change=change.change,
+            total=change.total,
+            summed=summed if change.summed is None else change.summed,
+            waited=waited,
+            first=self.cell.first,
         )
 
-    def _summed(self) -> float | None:
-        """Return the change of the sum over alternating blocks; None where they are not kept."""
+    def _sums(self) -> tuple[float | None, float | None]:
+        """Return the change of the sum over alternating blocks, and by wall time beside CPU time.
+
+        None where the blocks are not kept.
+        """
         blocks, clock = self.cell.blocks, self.cell.clock
         if blocks is None or clock is None or self.served_together:
-            return None
-        seconds = blocks.cpu_seconds() if clock == "cpu" else blocks.wall_seconds()
-        base, head = seconds.sum(axis=1)
-        return math.log(head / base)
+            return None, None
+        by_wall = _of_sums(blocks.wall_seconds())
+        return (_of_sums(blocks.cpu_seconds()), by_wall) if clock == "cpu" else (by_wall, None)
+
+
+def _of_sums(seconds: NDArray[np.float64]) -> float:
+    base, head = seconds.sum(axis=1)
+    return math.log(head / base)
 
 
 def series(batches: Sequence[Batch]) -> Mapping[Key, tuple[RecordedUnit, ...]]:

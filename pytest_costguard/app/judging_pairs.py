@@ -48,12 +48,15 @@ _KEPT_BACK: Mapping[View, str] = MappingProxyType(
     {
         "total": "most inputs are not slower, but their total is at",
         "summed": "most requests are not slower, but all of them together are at",
+        "waited": "by CPU time it is not slower, but by wall time all requests together are at",
     }
 )
 _LOOKED_INTO: Mapping[View, str] = MappingProxyType(
     {
         "total": "give the inputs that got worse a test of their own",
         "summed": "look for what takes long now and then (p99 may show it)",
+        "waited": "look for what waits now and then, such as a file or a lock (p99 may show it),"
+        " compare by --costguard-clock=wall",
     }
 )
 _DONE_BY_THE_MACHINE = ("the hypervisor", "the container")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pytest_costguard.app.baselines import save
 from pytest_costguard.app.checking import Check
+from pytest_costguard.app.declared_tests import DeclaredTest
 from pytest_costguard.app.reporting import write_reports
 from pytest_costguard.app.stores import opened, require_writable
 from pytest_costguard.app.targets import priced_setup
 from pytest_costguard.baselines.store import Store
 from pytest_costguard.config.cascade import resolve
+from pytest_costguard.config.gates import gates_for
 from pytest_costguard.engine.launch import Side
 from pytest_costguard.errors import CostguardError
 from pytest_costguard.records import Report
@@ -45,6 +47,15 @@ class CheckedSession:
         if self.settings.save is not None:
             require_writable(self.settings.store, environ, rootdir=rootdir)
         self._pricing = priced_setup(self.settings, today=dt.datetime.now(tz=dt.UTC).date())
+
+    def require_understood(self, tests: Sequence[DeclaredTest]) -> None:
+        """Raise unless what every test is held to makes sense together; nothing is measured.
+
+        Raises:
+            ConfigError: what options, markers and rules say of a test cannot be.
+        """
+        for test in tests:
+            gates_for(test.nodeid, self.settings, test.marker)
 
     def check(self, *, side: Side, whole_suite: bool) -> Check:
         """Return the check of the collected tests.

@@ -72,6 +72,16 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_costguard.plugin.coordinator import register_coordinator
 
         register_coordinator(config)
+    elif without := [arg for arg in config.invocation_params.args if _of_ours(arg)]:
+        name = without[0].partition("=")[0]
+        config.issue_config_time_warning(
+            pytest.PytestConfigWarning(f"{name} does nothing without --costguard: add that too"),
+            stacklevel=2,
+        )
+
+
+def _of_ours(argument: str | os.PathLike[str]) -> bool:
+    return str(argument).startswith("--costguard-")
 
 
 @pytest.fixture

@@ -149,7 +149,8 @@ class CoordinatorHooks:
             self._lines = ("costguard: no test here measures anything",)
             return
         if self._config.option.collectonly:
-            return  # the configuration and the markers are understood; that is all it asks for
+            self._session.require_understood(declared)
+            return
         side = Side(
             name="head",
             rootdir=self._config.rootpath,

@@ -11,7 +11,8 @@ What is typical is not all there is. Where the inputs differ, a unit also says w
 their total is, and, of times that add up, what that of all requests together is: few requests that
 got much slower may move nothing else. A change that is surely above what is allowed in any of these
 views, each with its share of the error, is a regression; and nothing is unchanged whose estimate in
-one of them is what must be caught.
+one of them is what must be caught. Where CPU time decides, the sum by wall time may keep it back
+too, and is never called a regression: what others do on the core is in it.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ from pytest_costguard.stats.limits import BETA, SUITE_ALPHA, Limits
 from pytest_costguard.stats.quantiles import t_quantile, t_survival
 
 Key = TypeVar("Key")
-View = Literal["typical", "total", "summed"]
-"""Of what a change is: what is typical, the total of the inputs, or all requests together."""
+View = Literal["typical", "total", "summed", "waited"]
+"""Of what a change is: what is typical, the total of the inputs, or all requests together.
+
+The last one is that of all requests by wall time where CPU time decides.
+"""
 
 FEWEST_UNITS = 4
 """Two of each starting order: below it the model has no residuals to speak of."""
@@ -49,9 +53,11 @@ class PairedUnit:
     """The same of the whole input set, where `change` is what is typical of its parts."""
     summed: float | None = None
     """The same of the sum over all requests, those that are seldom slow with their full weight."""
+    waited: float | None = None
+    """The same by wall time, where CPU time decides: what waits now and then is in nothing else."""
 
     def __post_init__(self) -> None:
-        for name in ("change", "total", "summed"):
+        for name in ("change", "total", "summed", "waited"):
             if not math.isfinite(getattr(self, name) or 0.0):
                 raise ValueError(f"{name} must be finite, got {getattr(self, name)!r}")
 
@@ -330,7 +336,8 @@ def _look(
     better = -math.log1p(limits.improvement)
     views = _views(units, alpha=alpha)
     shown = next((seen for seen in views if seen.lower > allowed), views[0])
-    highest = max(seen.centre for seen in views)
+    centres = _centres(units, views)
+    highest = max(centres.values())
     worst = min(views, key=lambda seen: seen.p_above(allowed))
     fitted, lower = shown.fitted, shown.lower
     near, far = fitted.upper(beta), fitted.upper(alpha)
@@ -352,7 +359,7 @@ def _look(
         units_needed=math.ceil((reach * fitted.spread / (caught - allowed)) ** 2),
         p_regressed=min(1.0, worst.p_above(allowed) / looks.alpha_shares[look]),
         view=shown.view,
-        kept_back=_kept_back(views, caught) if verdict is None and near < caught else None,
+        kept_back=_kept_back(centres, caught) if verdict is None and near < caught else None,
         worst=None
         if worst.view == "typical"
         else Bounded(
@@ -364,10 +371,22 @@ def _look(
     )
 
 
-def _kept_back(views: Sequence[_Seen], caught: float) -> KeptBack | None:
+def _centres(units: Sequence[PairedUnit], views: Sequence[_Seen]) -> Mapping[View, float]:
+    """Return the estimates that "unchanged" needs to agree, by view."""
+    centres = {seen.view: seen.centre for seen in views}
+    if all(unit.waited is not None for unit in units):
+        centres["waited"] = fit(as_seen(units, "waited")).change
+    return centres
+
+
+def _kept_back(centres: Mapping[View, float], caught: float) -> KeptBack | None:
     """Return the first view in which the estimate is what must be caught."""
     return next(
-        (KeptBack(view=seen.view, change=seen.centre) for seen in views if seen.centre >= caught),
+        (
+            KeptBack(view=view, change=centre)
+            for view, centre in centres.items()
+            if centre >= caught
+        ),
         None,
     )
 

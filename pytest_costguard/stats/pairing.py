@@ -7,7 +7,8 @@ the same slice of the inputs, so that drift and neighbours hit both alike. It sa
 - the total, where pairs serve different slices: a change that hits a few of the inputs has its
   weight there, and none in the median. It is as noisy as its noisiest pairs;
 - of times, not of p50, the sum over all pairs: what makes few requests much slower, whatever they
-  are served, has its full weight there. Every disturbance is in it.
+  are served, has its full weight there. Every disturbance is in it. Where CPU time decides, it is
+  told by wall time too: a request that waits now and then does so in no CPU time.
 
 Where a request waits for nothing but a core, the pairs are compared by CPU time, which what others
 do on that core is not in; and where both sides ran at the same time, a pair is the same request on
@@ -74,6 +75,7 @@ _BLOCKWISE: Mapping[str, _Statistic] = MappingProxyType(
 )
 _SUMMED = frozenset(_BLOCKWISE) - {"p50"}
 """The metrics that say how much time all requests took: a sum of medians says nothing."""
+_NO_SUMS = (None, None)
 
 
 def paired_units(
@@ -105,13 +107,32 @@ def paired_units(
             if not pairs:
                 continue
             change: float | None = median([pair.change for pair in pairs])
-            total, summed = _total(pairs), _summed(pairs) if metric in _SUMMED else None
+            sums = _sums(metric, pairs, base=other, head=unit) if metric in _SUMMED else _NO_SUMS
+            total = _total(pairs)
         else:
-            change, total, summed = _unitwise(metric, base=other, head=unit), None, None
+            change, total, sums = _unitwise(metric, base=other, head=unit), None, _NO_SUMS
         if change is not None:
             first = first_side(unit.index)
-            found.append(PairedUnit(change=change, total=total, summed=summed, first=first))
+            found.append(
+                PairedUnit(change=change, total=total, summed=sums[0], waited=sums[1], first=first)
+            )
     return tuple(found)
+
+
+def _sums(
+    metric: str, pairs: Sequence[_Pair], *, base: Unit, head: Unit
+) -> tuple[float | None, float | None]:
+    """Return the change of the sum over all pairs, and by wall time where CPU time decides.
+
+    Requests that were served at the same time as the other side's have no wall time of their own.
+    """
+    if head.clock != "cpu" or (base.together and head.together):
+        return _summed(pairs), None
+    per_item = metric in _PER_ITEM
+    by_wall = _pairs(
+        _BLOCKWISE[metric], _alone(base), _alone(head), inputs=1, taken=1, per_item=per_item
+    )
+    return _summed(pairs), _summed(by_wall)
 
 
 def _pairs_of(metric: str, *, base: Unit, head: Unit, inputs: int, taken: int) -> list[_Pair]:

@@ -194,6 +194,35 @@ def test_collecting_alone_reports_what_is_not_understood(project, name, text, sa
     assert said in result.stderr.str()
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--costguard-catch=1%"], "allow (0.02); "),
+        (["--costguard-allow=10%", "--costguard-catch=5%"], "catch (0.05) is not above allow"),
+    ],
+)
+def test_collecting_alone_refuses_limits_that_a_run_would_refuse(project, options, said):
+    project.tests("def test_it(costguard): ...")
+    result = project.measure("--collect-only", *options)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert said in result.stderr.str()
+
+
+def test_an_option_that_does_nothing_without_costguard_is_told(project):
+    project.tests("def test_it(costguard): ...")
+    result = project.run("--costguard-against=main")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["*--costguard-against does nothing without --costguard*"])
+
+
+def test_options_of_the_project_do_nothing_in_plain_runs_and_nothing_is_said(project):
+    project.tests("def test_it(costguard): ...")
+    project.write("pytest.ini", "[pytest]\naddopts = --costguard-against=main\n")
+    result = project.run()
+    assert result.ret == pytest.ExitCode.OK
+    assert "does nothing" not in result.stdout.str()
+
+
 def test_collecting_alone_measures_nothing(project):
     project.tests("""
         import pathlib

@@ -136,6 +136,30 @@ def test_few_requests_that_take_long_now_and_then_are_not_unchanged():
     )
 
 
+def test_few_requests_that_wait_now_and_then_are_not_unchanged_by_cpu_time():
+    def slept(seconds):
+        made = now_and_then(0.001 + seconds)
+        blocks = [msgspec.structs.replace(one, cpu_seconds=0.001) for one in made["blocks"]]
+        return made | {"blocks": blocks}
+
+    base, head = (
+        measurement(
+            [
+                msgspec.structs.replace(unit(index=k, **slept(seconds)), clock="cpu")
+                for k in range(6)
+            ]
+        )
+        for seconds in (0.0, 0.008)
+    )
+    (found,) = only(reported_of(base, head)).comparisons
+
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reason.startswith(
+        "by CPU time it is not slower, but by wall time all requests together are at +20.0 %"
+    )
+    assert "compare by --costguard-clock=wall" in found.reason
+
+
 def test_few_requests_that_surely_take_long_are_a_regression_that_says_so():
     base = [unit(index=k, **now_and_then(0.001)) for k in range(6)]
     head = [unit(index=k, **now_and_then(0.009 + 0.001 * SPREAD[k])) for k in range(6)]

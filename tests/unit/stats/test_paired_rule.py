@@ -183,7 +183,7 @@ def test_looks_that_would_spend_too_much_are_refused(keywords, words):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("field", ["change", "total", "summed"])
+@pytest.mark.parametrize("field", ["change", "total", "summed", "waited"])
 def test_a_change_that_is_no_number_is_refused(field, value):
     with pytest.raises(ValueError, match=f"{field} must be finite"):
         PairedUnit(**({"change": 0.0} | {field: value}), first="base")
@@ -388,6 +388,32 @@ def test_all_three_views_are_looked_at_in_their_order(total, summed, verdict, vi
     totals, sums = ([at + noise for noise in NOISE] for at in (total, summed))
     decision = decide_paired(seldom(NOISE, sums, total=totals), limits=LIMITS)
     assert (decision.verdict, decision.view) == (verdict, view)
+
+
+def waiting(typical, sums, waits):
+    return [
+        PairedUnit(change=change, summed=summed, waited=waited, first=first_side(index))
+        for index, (change, summed, waited) in enumerate(zip(typical, sums, waits, strict=True))
+    ]
+
+
+@pytest.mark.parametrize("shift", [0.0, -0.2])
+def test_what_waits_now_and_then_is_neither_passed_nor_called_regressed(shift):
+    typical = [shift + noise for noise in NOISE]
+    waits = [0.20 + noise for noise in NOISE]
+    decision = decide_paired(waiting(typical, typical, waits), limits=LIMITS, final=True)
+    assert decision.verdict is Verdict.INCONCLUSIVE
+    assert decision.kept_back.view == "waited"
+    assert decision.kept_back.change == pytest.approx(0.20, abs=0.01)
+    assert decision.worst is None
+
+
+def test_what_waits_on_both_sides_alike_takes_no_error_and_no_verdict():
+    known = waiting(NOISE, NOISE, [10 * noise for noise in NOISE])
+    with_waits = decide_paired(known, limits=LIMITS)
+    without = decide_paired(seldom(NOISE, NOISE), limits=LIMITS)
+    assert with_waits == without
+    assert with_waits.verdict is Verdict.UNCHANGED
 
 
 def test_a_total_that_one_disturbed_unit_moves_keeps_nothing_back_but_its_sum_may():

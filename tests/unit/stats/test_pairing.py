@@ -117,6 +117,28 @@ def test_what_is_no_time_spent_has_no_sum_over_requests(metric):
 
 
 @pytest.mark.parametrize("metric", ["mean", "throughput", "cost_per_1k"])
+@pytest.mark.parametrize("clock", ["cpu", "wall"])
+def test_where_cpu_time_decides_the_sum_is_told_by_wall_time_too(metric, clock):
+    """One request of twenty of head sleeps for as long as four take."""
+
+    def slept(seconds):
+        made = unit([1.0] * 19 + [1.0 + seconds], requests=1)
+        blocks = tuple(msgspec.structs.replace(one, cpu_seconds=1.0) for one in made.blocks)
+        return msgspec.structs.replace(made, blocks=blocks, clock=clock)
+
+    (found,) = paired_units(
+        metric,
+        base=measurement(slept(0.0)),
+        head=measurement(slept(4.0)),
+        inputs_per_request=1,
+    )
+    by_wall = found.waited if clock == "cpu" else found.summed
+    assert (found.change, math.exp(by_wall)) == (0.0, pytest.approx(24 / 20))
+    assert (found.summed == 0.0) == (clock == "cpu")
+    assert (found.waited is None) == (clock == "wall")
+
+
+@pytest.mark.parametrize("metric", ["mean", "throughput", "cost_per_1k"])
 def test_a_sum_over_requests_is_as_likely_above_as_below(metric):
     base, head = unit([1.0, 1.0, 5.0, 1.0]), unit([1.0, 4.0, 1.0, 1.0])
     (there,), (back,) = (
@@ -237,6 +259,7 @@ def test_at_the_same_time_one_slower_input_of_many_shows_in_the_total():
     assert found.change == 0.0
     assert math.exp(found.total) == pytest.approx(1.1, rel=0.01)
     assert found.summed == pytest.approx(found.total)
+    assert found.waited is None  # at the same time as the other side, wall time is both sides'
 
 
 def test_cpu_time_below_the_clock_has_no_ratio():
