@@ -12,7 +12,7 @@ from pytest_costguard.app.unit_changes import UnitChanges, on_both_sides
 from pytest_costguard.engine.side_by_side import SideBySide, Standing
 from pytest_costguard.records import METRICS, Gates, Measurement, WorkloadId
 from pytest_costguard.reports.numbers import change
-from pytest_costguard.stats.paired import Looks
+from pytest_costguard.stats.paired import Looks, PairedDecision
 
 _UNGATED_UNITS = 6
 """Where nothing is gated: as many as a plain run takes."""
@@ -70,14 +70,19 @@ class Standings:
                 continue
             if decision.verdict is None:
                 open_words.append(rule.metric)
-                sign = -1 if METRICS[rule.metric].better == "higher" else 1
-                changed = change(ratio(sign * decision.change))
-                estimate = estimate or f"{rule.metric} {changed} %"
+                estimate = estimate or _estimate(rule.metric, decision)
         next_look = next((look for look in self._looks.units if look > units), units)
         decided = not open_words and units >= _UNGATED_UNITS
         words = estimate + f" after {units} of {next_look} units" if estimate else ""
         looked = units in self._looks.units
         return Standing(decided=decided, next_look=next_look, words=words, looked=looked)
+
+
+def _estimate(metric: str, decision: PairedDecision) -> str:
+    """Say what the change is so far: the one that keeps a verdict back, where that is another."""
+    found = decision.kept_back or decision
+    sign = -1 if METRICS[metric].better == "higher" else 1
+    return f"{metric} {change(ratio(sign * found.change))} %"
 
 
 def gates_by_workload(gates: Mapping[str, Gates]) -> Callable[[WorkloadId], Gates]:
