@@ -172,16 +172,15 @@ def _notes(
 def _uneven(units: Sequence[PairedUnit], *, precision: float) -> tuple[str, ...]:
     """Say so where all together surely changes by another amount than what is typical."""
     typical = change_at(units, count=len(units))
-    views = [view for view in _WHOLE if any(getattr(unit, view) is not None for unit in units)]
-    for view in views:
+    if typical is None:
+        return ()
+    slack = math.log1p(max(precision, _UNEVEN))
+    for view, what in _WHOLE.items():
         whole = change_at(as_seen(units, view), count=len(units))
-        if whole is None or typical is None:
-            continue
-        slack = math.log1p(max(precision, _UNEVEN))
-        if whole.lower - slack < typical.change < whole.upper + slack:
+        if whole is None or whole.lower - slack < typical.change < whole.upper + slack:
             continue
         low, high = change(ratio(whole.lower)), change(ratio(whole.upper))
         usual, all_of_them = change(ratio(typical.change)), change(ratio(whole.change))
         told = f"typically by {usual} %, all of them together by {all_of_them} %"
-        return (f"{_WHOLE[view]} change by different amounts: {told} ({low} to {high} %)",)
+        return (f"{what} change by different amounts: {told} ({low} to {high} %)",)
     return ()
